@@ -1,0 +1,327 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { cookieStore } from '../stores/cookie.js'
+import { memoryStore } from './memory-store.js'
+import type { SessionsOptions } from './options.js'
+import type { RequestFacts } from './request-facts.js'
+import { sessionOf } from './session-object.js'
+import { createSessions, type Sessions, visitsFrom } from './sessions.js'
+import type { SessionStore } from './store.js'
+
+let store: SessionStore
+let now: number
+beforeEach(() => {
+  store = memoryStore()
+  now = 1_800_000_000_000
+})
+
+const make = (options: SessionsOptions = {}) =>
+  createSessions({ store, clock: () => now, cookie: { secure: true }, ...options })
+
+const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+const newerFirefox = firefox.replaceAll('140.0', '141.0')
+const iphone =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1'
+
+function facts(given: Partial<RequestFacts> & { headers?: Record<string, string> } = {}): RequestFacts {
+  const { headers = {}, ...rest } = given
+  return {
+    cookie: undefined,
+    method: 'GET',
+    secure: true,
+    host: 'example.com',
+    address: '203.0.113.7',
+    header: (name) => headers[name],
+    ...rest,
+  }
+}
+
+/** One request; resolves to the cookie that the client then holds. */
+async function request(
+  sessions: Sessions,
+  given: Parameters<typeof facts>[0],
+  handle: (session: ReturnType<typeof sessionOf>) => unknown = () => {},
+): Promise<string> {
+  const visits = visitsFrom(sessions)
+  const visit = await visits.open(facts(given))
+  await handle(sessionOf(visit))
+  const [setCookie] = await sessions.commit(sessionOf(visit))
+  return setCookie?.split(';', 1)[0] ?? given?.cookie ?? ''
+}
+
+describe('a user’s devices', () => {
+  test('are listed with device, address, method and times', async () => {
+    const sessions = make()
+    const cookie = await request(sessions, { headers: { 'user-agent': firefox } }, (session) =>
+      session.signIn('alice', { method: 'password' }),
+    )
+    now += 5 * 3_600_000
+    await request(sessions, { cookie, headers: { 'user-agent': firefox } })
+    await request(sessions, { address: '2001:db8::1', headers: { 'user-agent': iphone } }, (session) =>
+      session.signIn('alice'),
+    )
+    const page = await sessions.list({ userId: 'alice' })
+    const [first, second] = [...page.sessions].sort((a, b) => a.createdAt - b.createdAt)
+    expect(first).toMatchObject({
+      device: { name: 'Firefox on Linux', kind: 'desktop' },
+      address: '203.0.113.7',
+      method: 'password',
+      authenticatedAt: now - 5 * 3_600_000,
+      lastSeenAt: now,
+    })
+    expect(second).toMatchObject({
+      device: { name: 'Safari on iOS', kind: 'mobile' },
+      address: '2001:db8::1',
+      method: null,
+    })
+  })
+
+  test('and keep neither where it is switched off', async () => {
+    const sessions = make({ device: false, address: false })
+    await request(sessions, { headers: { 'user-agent': firefox } }, (session) => session.signIn('alice'))
+    const { sessions: listed } = await sessions.list({ userId: 'alice' })
+    expect(listed).toMatchObject([{ device: null, address: null }])
+    expect(JSON.stringify(await store.read(listed[0]?.id ?? ''))).not.toMatch(/Firefox|203\.0/)
+  })
+
+  test('an agent of any length or kind does no harm', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 600 }), async (agent) => {
+        const sessions = make({ store: memoryStore() })
+        await request(sessions, { headers: { 'user-agent': agent } }, (session) => session.signIn('alice'))
+        for (const { device } of (await sessions.list({ userId: 'alice' })).sessions)
+          expect(device?.name).toBeTypeOf('string')
+      }),
+    )
+  })
+
+  test('end all but one', async () => {
+    const sessions = make()
+    const kept = await sessions.create({ userId: 'alice' })
+    for (let count = 0; count < 450; count++) await sessions.create({ userId: 'alice' })
+    const other = await sessions.create({ userId: 'bob' })
+    expect(await sessions.endAll('alice', { except: kept.session.id })).toBe(450)
+    expect((await sessions.list({ userId: 'alice' })).sessions.map(({ id }) => id)).toEqual([kept.session.id])
+    expect(await sessions.endAll('alice')).toBe(1)
+    expect((await sessions.load({ cookie: other.cookie })).userId).toBe('bob')
+  })
+})
+
+describe('maxPerUser', () => {
+  const living = async (sessions: Sessions) =>
+    (await sessions.list({ userId: 'alice', limit: 100 })).sessions.map(({ id }) => id)
+
+  test('ends the oldest', async () => {
+    const sessions = make({ maxPerUser: { limit: 2, whenFull: 'end-oldest' } })
+    const ended: unknown[] = []
+    sessions.on('ended', ({ id, reason }) => ended.push([id, reason]))
+    const made: string[] = []
+    for (let count = 0; count < 4; count++) {
+      now += 1000
+      made.push((await sessions.create({ userId: 'alice' })).session.id)
+    }
+    expect((await living(sessions)).sort()).toEqual(made.slice(2).sort())
+    expect(ended).toEqual(made.slice(0, 2).map((id) => [id, 'limit']))
+  })
+
+  test('refuses: an awaited save() tells, and the response is the handler’s own', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'alice' })
+    const guest = await sessions.create({ values: { cart: 1 } as object })
+    const before = await store.read(guest.session.id)
+    const cookie = await request(sessions, { cookie: guest.cookie }, async (session) => {
+      session.signIn('alice')
+      await expect(session.save()).rejects.toMatchObject({ code: 'session_limit', status: 409 })
+      expect(session.userId).toBe(null)
+    })
+    expect(await store.read(guest.session.id)).toEqual(before)
+    expect(cookie).toBe(guest.cookie)
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
+  test('refuses: a sign-in that nobody awaits fails the response', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'alice' })
+    const late = request(sessions, {}, (session) => session.signIn('alice'))
+    await expect(late).rejects.toMatchObject({ code: 'session_limit', status: 409 })
+    const floating = request(sessions, {}, async (session) => {
+      session.signIn('alice')
+      void session.save()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    })
+    await expect(floating).rejects.toMatchObject({ code: 'session_limit' })
+  })
+
+  test('signing in again, and another user, do not count', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    await request(sessions, { cookie }, (session) => session.signIn('alice'))
+    await sessions.create({ userId: 'bob' })
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
+  test.each(['end-oldest', 'refuse'] as const)(
+    '%s is exact under parallel sign-ins of several processes',
+    async (whenFull) => {
+      const slow: SessionStore = Object.fromEntries(
+        Object.entries(store).map(([name, method]) => [
+          name,
+          async (...given: never[]) => {
+            await new Promise((resolve) => setTimeout(resolve, Math.random() * 3))
+            return (method as (...given: never[]) => unknown)(...given)
+          },
+        ]),
+      ) as never
+      const processes = Array.from({ length: 3 }, () => make({ store: slow, maxPerUser: { limit: 3, whenFull } }))
+      const signIns = processes.flatMap((sessions) =>
+        Array.from({ length: 4 }, () => sessions.create({ userId: 'alice' })),
+      )
+      const outcomes = await Promise.allSettled(signIns)
+      expect(await living(make())).toHaveLength(3)
+      if (whenFull === 'refuse') expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
+    },
+  )
+
+  test.each(['end-oldest', 'refuse'] as const)('%s holds for two sign-ins under one token', async (whenFull) => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull } })
+    const { cookie } = await sessions.create({ values: { cart: 1 } as object })
+    const twice = [1, 2].map(() => request(sessions, { cookie }, (session) => session.signIn('alice')))
+    const outcomes = await Promise.allSettled(twice)
+    expect(await living(sessions)).toHaveLength(1)
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(whenFull === 'refuse' ? 1 : 2)
+  })
+
+  test('holds for one who signs in again while the limit ends their session', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'end-oldest' } })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    await request(sessions, { cookie }, async (session) => {
+      now += 1000
+      await sessions.create({ userId: 'alice' })
+      session.signIn('alice')
+    })
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
+  test('holds for sessions in a cookie that can be ended from the server', async () => {
+    const sessions = make({
+      store: cookieStore({ secrets: 'Zq3v9xKp7LmW2tRb8NcY5dHf1GjS4aUe', revocation: store }),
+      maxPerUser: { limit: 2, whenFull: 'end-oldest' },
+    })
+    for (let count = 0; count < 4; count++) {
+      now += 1000
+      const cookie = await request(sessions, {}, (session) => session.signIn('alice'))
+      await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
+    }
+    expect(await living(sessions)).toHaveLength(2)
+  })
+
+  test('a lock that its process left behind runs out', async () => {
+    const sessions = make({ maxPerUser: { limit: 2, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'alice' })
+    const all = (await store.list?.({ limit: 10 })) ?? []
+    const [lock] = all.filter(([, record]) => !('__token' in record.values))
+    await store.patch(lock?.[0] ?? '', {
+      now: 0,
+      set: { __lock: JSON.stringify({ owner: 'dead', until: now + 15_000 }) },
+    })
+    now += 20_000
+    await sessions.create({ userId: 'alice' })
+    expect(await living(sessions)).toHaveLength(2)
+  })
+
+  test.each([
+    [{ limit: 0, whenFull: 'refuse' }, /maxPerUser\.limit must be a whole number from 1/],
+    [{ limit: 2 }, /maxPerUser\.whenFull must be 'end-oldest' or 'refuse'/],
+    [{ limit: 2, whenFull: 'no' }, /maxPerUser\.whenFull must be/],
+  ])('%j is refused', (maxPerUser, message) => {
+    expect(() => make({ maxPerUser: maxPerUser as never })).toThrow(message)
+  })
+
+  test('needs a store that lists', () => {
+    const { list: _, ...blind } = store
+    expect(() => make({ store: blind, maxPerUser: { limit: 1, whenFull: 'refuse' } })).toThrow(
+      /needs a store that can list/,
+    )
+  })
+})
+
+describe('bindings are signals', () => {
+  async function moved(
+    options: SessionsOptions,
+    before: Parameters<typeof facts>[0],
+    after: Parameters<typeof facts>[0],
+  ) {
+    const sessions = make(options)
+    const changes: string[][] = []
+    sessions.on('bindingChanged', (event) => changes.push([...event.changes]))
+    const cookie = await request(sessions, before, (session) => session.signIn('alice'))
+    let authenticatedAt: number | null = null
+    for (let times = 0; times < 3; times++) {
+      await request(sessions, { ...after, cookie }, (session) => {
+        expect(session.userId).toBe('alice')
+        authenticatedAt = session.authenticatedAt
+      })
+    }
+    return { sessions, cookie, changes, authenticatedAt }
+  }
+
+  test.each([
+    ['a newer browser', { headers: { 'user-agent': firefox } }, { headers: { 'user-agent': newerFirefox } }, []],
+    ['another browser', { headers: { 'user-agent': firefox } }, { headers: { 'user-agent': iphone } }, [['device']]],
+    ['an address nearby', { address: '203.0.113.7' }, { address: '203.0.113.99' }, []],
+    ['another network', { address: '203.0.113.7' }, { address: '198.51.100.7' }, [['network']]],
+    ['the same, written as IPv6', { address: '203.0.113.7' }, { address: '::ffff:203.0.113.8' }, []],
+    ['a neighbour by IPv6', { address: '2001:db8:1:2::1' }, { address: '2001:DB8:1:9::2' }, []],
+    ['a short IPv6 address', { address: '2001:db8::1' }, { address: '2001:db8:0:1::1' }, []],
+    ['another network by IPv6', { address: '2001:db8:1::1' }, { address: '2001:db8:2::1' }, [['network']]],
+  ])('%s', async (_what, before, after, expected) => {
+    expect((await moved({}, before, after)).changes).toEqual(expected)
+  })
+
+  test('can ask for a new sign-in, and lock nobody out', async () => {
+    const { sessions, cookie, changes, authenticatedAt } = await moved(
+      { onBindingChange: 'reauthenticate' },
+      { address: '203.0.113.7' },
+      { address: '198.51.100.7' },
+    )
+    expect(changes).toHaveLength(1)
+    expect(authenticatedAt).toBe(null)
+    const again = await request(sessions, { cookie, address: '198.51.100.7' }, (session) => session.signIn('alice'))
+    await request(sessions, { cookie: again, address: '198.51.100.7' }, (session) => {
+      expect(session.authenticatedAt).toBe(now)
+    })
+  })
+})
+
+describe('requests from other origins', () => {
+  const host = 'app.example.com'
+  const cases: [string, string, Record<string, string>, boolean][] = [
+    ['a link from elsewhere', 'GET', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, true],
+    ['a form of the app', 'POST', { 'sec-fetch-site': 'same-origin', origin: 'https://app.example.com' }, true],
+    ['a form of another site', 'POST', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, false],
+    ['a form of a sibling host', 'POST', { 'sec-fetch-site': 'same-site', origin: 'https://blog.example.com' }, false],
+    ['a trusted origin', 'DELETE', { 'sec-fetch-site': 'same-site', origin: 'https://www.example.com' }, true],
+    ['typed by the user', 'POST', { 'sec-fetch-site': 'none' }, true],
+    ['an older browser, same origin', 'POST', { origin: 'https://app.example.com' }, true],
+    ['an older browser, another origin', 'PUT', { origin: 'https://evil.example' }, false],
+    ['a sandboxed page', 'POST', { origin: 'null' }, false],
+    ['no browser', 'POST', {}, true],
+    ['a method of one’s own', 'PROPFIND', { 'sec-fetch-site': 'cross-site' }, false],
+  ]
+  test.each(cases)('%s (%s %j)', async (_what, method, headers, passes) => {
+    const sessions = make({ crossOrigin: { trusted: ['https://www.example.com'] } })
+    const attempt = request(sessions, { method, host, headers: { host, ...headers } })
+    if (passes) await attempt
+    else await expect(attempt).rejects.toMatchObject({ code: 'cross_origin', status: 403 })
+  })
+
+  test('are not refused unless asked', async () => {
+    await request(make(), { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
+  })
+
+  test.each(['https://a.example/', 'a.example', 'https://a.example/path', 5])('%j is no origin', (origin) => {
+    expect(() => make({ crossOrigin: { trusted: [origin as string] } })).toThrow(
+      /crossOrigin\.trusted must hold origins/,
+    )
+  })
+})

@@ -1,0 +1,265 @@
+import { clientName, clientText } from './client.js'
+import { SojournError } from './errors.js'
+import { after } from './guarded-store.js'
+import { isLimited, withinLimit } from './session-limit.js'
+import { signInName } from './sign-in.js'
+import { type Awaitable, isPromise, patched, type SessionPatch, type SessionRecord } from './store.js'
+import {
+  digestText,
+  mintNonce,
+  mintSecret,
+  mintToken,
+  type Renewal,
+  renewalName,
+  successorOf,
+  tokenName,
+} from './token.js'
+import { decode, type ValueChanges, Values } from './values.js'
+import type { Held, Intentions, TokenChange, Visit } from './visit.js'
+
+/**
+ * Carries out what a visit intends, in one call of the store (and one for each session that it ends). Commits of one
+ * visit follow each other. After a call that failed they keep failing with the same error: what timed out may have
+ * happened, and is not repeated.
+ */
+export function commit(visit: Visit): Awaitable<void> {
+  if (visit.committing) return visit.committing.then(() => commit(visit))
+  if (visit.failure !== undefined) throw visit.failure
+  if (!visit.needsCommit) return
+  const done = after(endSessions(visit), () => writeSession(visit))
+  if (!isPromise(done)) return
+  const settled = () => {
+    visit.committing = null
+  }
+  visit.committing = done.then(settled, settled)
+  return done
+}
+
+/** Calls the store; a failure is kept. */
+function call<T>(visit: Visit, storeCall: () => Awaitable<T>): Awaitable<T> {
+  const keep = (error: unknown): never => {
+    visit.failure = error
+    throw error
+  }
+  try {
+    const result = storeCall()
+    return isPromise(result) ? result.then(undefined, keep) : result
+  } catch (error) {
+    return keep(error)
+  }
+}
+
+function endSessions(visit: Visit): Awaitable<void> {
+  const ending = visit.endings.shift()
+  if (!ending) return
+  const { store, events, settings } = visit.engine
+  const { id, record } = ending.held
+  return after(
+    call(visit, () => store.delete(id)),
+    (existed) => {
+      if (existed) events.emit('ended', { id, userId: record.userId, at: settings.clock(), reason: ending.reason })
+      return endSessions(visit)
+    },
+  )
+}
+
+function writeSession(visit: Visit): Awaitable<void> {
+  if (visit.lost) return
+  if (isLimited(visit)) return withinLimit(visit, () => write(visit))
+  return write(visit)
+}
+
+function write(visit: Visit): Awaitable<void> {
+  return visit.held ? patchSession(visit, visit.held) : createSession(visit)
+}
+
+function createSession(visit: Visit): Awaitable<void> {
+  const { engine, form, values } = visit
+  const { set } = values.changes()
+  const signsIn = visit.intentions.tokenChange === 'sign-in'
+  if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
+  if (!form) {
+    engine.warnOnce(
+      'insecure connection',
+      'A session was not stored: the connection looks like plain HTTP, over which no session cookie is sent. ' +
+        "Behind a proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set cookie.secure",
+    )
+    return
+  }
+  const now = engine.settings.clock()
+  const token = visit.token ?? mintToken()
+  visit.token = token
+  if (signsIn) Object.assign(set, signInValues(visit))
+  set[tokenName] = digestText(token.secret)
+  const record: SessionRecord = { values: set, userId: visit.userId, createdAt: now, expiresAt: visit.expiryAt(now) }
+  visit.takeIntentions()
+  visit.startAsked = false
+  return after(
+    call(visit, () => engine.store.create(token.id, record)),
+    (isFree) => {
+      if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
+      const held = { id: token.id, record }
+      engine.events.emit('created', { id: token.id, userId: record.userId, at: now })
+      if (values !== visit.values) {
+        // Destroyed while it was being created.
+        visit.endings.push({ held, reason: 'destroyed' })
+        return
+      }
+      takeOver(visit, held, { set, unset: [] })
+      visit.cookie = 'send'
+      if (signsIn) tellSignIn(visit, token.id)
+    },
+  )
+}
+
+function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> {
+  const { engine, values } = visit
+  const now = engine.settings.clock()
+  const changes = values.changes()
+  const intentions = visit.takeIntentions()
+  if (!visit.isActivity && intentions.tokenChange === 'scheduled') intentions.tokenChange = 'none'
+  const secret = newSecret(visit, held, intentions, now)
+  const patch = patchOf(visit, held, changes, intentions, secret, now)
+  if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
+  return after(
+    call(visit, () => engine.store.patch(held.id, patch)),
+    (outcome) => {
+      if (values !== visit.values) return
+      if (outcome === 'absent') return dropWrite(visit, held, changes, intentions, 'ended')
+      if (outcome === 'conflict') return reconsider(visit, held, changes, intentions, conflicts)
+      takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
+      if (secret === null) return
+      visit.token = { id: held.id, secret }
+      visit.cookie = 'send'
+      tellTokenChange(visit, held.id, intentions.tokenChange)
+    },
+  )
+}
+
+function patchOf(
+  visit: Visit,
+  held: Held,
+  changes: ValueChanges,
+  { tokenChange, ownValues, touch }: Intentions,
+  secret: string | null,
+  now: number,
+): SessionPatch {
+  const set = { ...changes.set, ...ownValues }
+  const unset = [...changes.unset]
+  if (secret !== null) set[tokenName] = digestText(secret)
+  if (tokenChange === 'sign-in') Object.assign(set, signInValues(visit))
+  if ((tokenChange === 'sign-in' || tokenChange === 'renew') && Object.hasOwn(held.record.values, renewalName)) {
+    unset.push(renewalName)
+    delete set[renewalName]
+  }
+  const patch: SessionPatch = { now, when: visit.when }
+  if (Object.keys(set).length > 0) patch.set = set
+  if (unset.length > 0) patch.unset = unset
+  if (visit.userId !== held.record.userId) patch.userId = visit.userId
+  if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
+  return patch
+}
+
+/** What a record keeps of a sign-in: when and how, and what it came from. */
+function signInValues({ signedIn, request, engine }: Visit): Record<string, string> {
+  const client = clientText(request, engine.settings.client)
+  return { [signInName]: JSON.stringify(signedIn), ...(client === undefined ? {} : { [clientName]: client }) }
+}
+
+/** The secret that the client is to be given, if any; notes what a scheduled renewal needs to be repeated. */
+function newSecret(visit: Visit, held: Held, { tokenChange, ownValues }: Intentions, now: number): string | null {
+  if (tokenChange === 'none') return null
+  if (tokenChange !== 'scheduled') return mintSecret()
+  const previous = held.record.values[tokenName]
+  if (!visit.token || previous === undefined) return null
+  const renewal: Renewal = { previous, nonce: mintNonce(), at: now, seenAt: null }
+  ownValues[renewalName] = JSON.stringify(renewal)
+  return successorOf(visit.token.secret, renewal.nonce)
+}
+
+/** The token was replaced since the session was read. The write goes on only if this visit's token is still good. */
+function reconsider(
+  visit: Visit,
+  held: Held,
+  changes: ValueChanges,
+  intentions: Intentions,
+  conflicts: number,
+): Awaitable<void> {
+  const { engine, values } = visit
+  return after(
+    call(visit, () => engine.store.read(held.id)),
+    (record) => {
+      if (values !== visit.values) return
+      const now = engine.settings.clock()
+      if (!record || record.expiresAt <= now) return dropWrite(visit, held, changes, intentions, 'ended')
+      const known = visit.recognition(record, now)
+      if (known !== 'current' && known !== 'previous') {
+        return dropWrite(visit, held, changes, intentions, 'token_replaced')
+      }
+      if (conflicts > 20)
+        throw new SojournError('contention', `Session ${held.id} changed its token too often to be written`)
+      resume(visit, intentions)
+      visit.held = { id: held.id, record }
+      if (known === 'previous') visit.offerSuccessor(record)
+      return patchSession(visit, visit.held, conflicts + 1)
+    },
+  )
+}
+
+/** Takes intentions up again, but for a scheduled renewal, which another request has made meanwhile. */
+function resume(visit: Visit, { tokenChange, touch }: Intentions): void {
+  visit.intentions.touch ||= touch
+  if (visit.intentions.tokenChange === 'none' && tokenChange !== 'scheduled') visit.intentions.tokenChange = tokenChange
+}
+
+/**
+ * The session ended, or was taken over by a sign-in, while this request ran: its writes are dropped and reported. A
+ * sign-in is not. It was proved here and now, so it starts a session of its own, with what this request set and nothing
+ * of the one that ended.
+ */
+function dropWrite(
+  visit: Visit,
+  held: Held,
+  changes: ValueChanges,
+  intentions: Intentions,
+  reason: 'ended' | 'token_replaced',
+): Awaitable<void> {
+  if (intentions.tokenChange === 'sign-in') {
+    const isCounted = held.record.userId !== visit.userId // See isLimited: then the user's lock is held already.
+    visit.held = null
+    visit.token = null
+    visit.values = new Values({})
+    for (const [name, text] of Object.entries(changes.set)) visit.values.set(name, decode(name, text))
+    visit.intentions.tokenChange = 'sign-in'
+    return isCounted ? createSession(visit) : writeSession(visit)
+  }
+  visit.lost = true
+  visit.cookie = 'none'
+  const names = [...Object.keys(changes.set), ...changes.unset]
+  if (names.length === 0 && intentions.tokenChange === 'none') return
+  visit.engine.events.emit('writeDropped', { id: held.id, at: visit.engine.settings.clock(), reason, names })
+}
+
+function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {
+  visit.held = held
+  visit.values.written(changes)
+}
+
+function tellTokenChange(visit: Visit, id: string, change: TokenChange): void {
+  if (change === 'sign-in') tellSignIn(visit, id)
+  else {
+    const { events, settings } = visit.engine
+    events.emit('renewed', { id, userId: visit.userId, at: settings.clock(), scheduled: change === 'scheduled' })
+  }
+}
+
+function tellSignIn({ userId, signedIn, engine }: Visit, id: string): void {
+  if (userId === null || !signedIn) return
+  engine.events.emit('signedIn', {
+    id,
+    userId,
+    at: signedIn.at,
+    method: signedIn.method,
+    remembered: signedIn.remember,
+  })
+}

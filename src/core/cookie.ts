@@ -1,0 +1,200 @@
+import { serialize } from 'cookie'
+import { SojournError } from './errors.js'
+import { show } from './show.js'
+
+/** The session cookie's attributes. The defaults suit nearly every app. */
+export interface CookieOptions {
+  /** Its name without a prefix; `__Host-` or `__Secure-` is put before it. Default `'session'`. */
+  name?: string
+  /**
+   * `'auto'` (default): `Secure` and a name prefix on a secure connection; the plain name on a loopback host; nothing
+   * at all on other plain HTTP. `true`: always `Secure`, where a proxy ends TLS and the connection cannot tell.
+   * `false`: never, for a site that has no TLS (RFC 6265bis, section 8.3, says what that costs).
+   */
+  secure?: boolean | 'auto'
+  /** Share the cookie with the subdomains of this domain. Default: this host only, which is safer (`__Host-`). */
+  domain?: string
+  /** Default `'/'`. Another path is no security boundary (RFC 6265bis, section 8.5) and gives up `__Host-`. */
+  path?: string
+  /** Default `'lax'`. `'none'` sends it from other sites and needs `Secure`. */
+  sameSite?: 'lax' | 'strict' | 'none'
+  /** Keep one cookie for each embedding site (CHIPS). Needs `Secure`. Default `false`. */
+  partitioned?: boolean
+  /** A hint which cookies to evict last, known to Chromium. */
+  priority?: 'low' | 'medium' | 'high'
+}
+
+/** One of the two forms in which the cookie travels: secure with a prefix, or plain. */
+export interface CookieForm {
+  readonly name: string
+  readonly secure: boolean
+  /** Everything after the value, but for `Max-Age`. */
+  readonly attributes: string
+}
+
+export interface CookieSettings {
+  readonly secure: boolean | 'auto'
+  readonly securely: CookieForm
+  readonly plainly: CookieForm
+}
+
+/** RFC 6265bis, section 5.6: a user agent ignores a cookie whose name and value are longer. */
+const maxNameAndValue = 4096
+/** RFC 6265bis, section 5.5: a user agent keeps no cookie for longer. Seconds. */
+const maxAge = 400 * 86_400
+
+/** Checks {@link CookieOptions}. Throws `invalid_option`. */
+export function cookieSettingsOf(options: CookieOptions): CookieSettings {
+  const {
+    name = 'session',
+    secure = 'auto',
+    domain,
+    path = '/',
+    sameSite = 'lax',
+    partitioned = false,
+    priority,
+  } = options
+  check(
+    typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(name),
+    'cookie.name',
+    'a cookie name, such as session',
+    name,
+  )
+  check(
+    !/^__(host|secure|http)-/i.test(name),
+    'cookie.name',
+    'given without its prefix, which Sojourn adds by itself',
+    name,
+  )
+  check(secure === 'auto' || typeof secure === 'boolean', 'cookie.secure', "'auto', true or false", secure)
+  check(['lax', 'strict', 'none'].includes(sameSite), 'cookie.sameSite', "'lax', 'strict' or 'none'", sameSite)
+  check(
+    secure !== false || sameSite !== 'none',
+    'cookie.sameSite',
+    "'lax' or 'strict' when cookie.secure is false",
+    sameSite,
+  )
+  check(secure !== false || !partitioned, 'cookie.partitioned', 'false when cookie.secure is false', partitioned)
+  check(typeof partitioned === 'boolean', 'cookie.partitioned', 'true or false', partitioned)
+  check(typeof path === 'string' && path.startsWith('/'), 'cookie.path', "a path that begins with '/'", path)
+  check(
+    priority === undefined || ['low', 'medium', 'high'].includes(priority),
+    'cookie.priority',
+    "'low', 'medium' or 'high'",
+    priority,
+  )
+  const prefix = domain === undefined && path === '/' ? '__Host-' : '__Secure-'
+  const form = (formName: string, isSecure: boolean): CookieForm => ({
+    name: formName,
+    secure: isSecure,
+    attributes: attributesOf({
+      path,
+      httpOnly: true,
+      secure: isSecure,
+      sameSite: sameSite === 'none' && !isSecure ? 'lax' : sameSite,
+      partitioned: partitioned && isSecure,
+      ...(domain === undefined ? {} : { domain }),
+      ...(priority === undefined ? {} : { priority }),
+    }),
+  })
+  return { secure, securely: form(prefix + name, true), plainly: form(name, false) }
+}
+
+function check(valid: boolean, option: string, expected: string, got: unknown): void {
+  if (!valid) throw new SojournError('invalid_option', `${option} must be ${expected}; got ${show(got)}`)
+}
+
+function attributesOf(attributes: NonNullable<Parameters<typeof serialize>[2]>): string {
+  try {
+    return serialize('n', '', attributes).slice('n='.length)
+  } catch (cause) {
+    throw new SojournError('invalid_option', `cookie.domain or cookie.path is not valid in a Set-Cookie header`, {
+      cause,
+    })
+  }
+}
+
+/**
+ * The form of the cookie on a connection; `null` where none may be sent. The two forms are never read together: a plain
+ * cookie, which anybody on the network may have planted, never stands in for a secure one.
+ */
+export function cookieFormOf(settings: CookieSettings, secure: boolean, host: string | undefined): CookieForm | null {
+  if (settings.secure === 'auto') return secure ? settings.securely : isLoopback(host) ? settings.plainly : null
+  return settings.secure ? settings.securely : settings.plainly
+}
+
+/** Whether a `Host` header names this very machine, where plain HTTP is not exposed to a network. */
+export function isLoopback(host: string | undefined): boolean {
+  return host !== undefined && /^(localhost|(.+\.)?localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host)
+}
+
+/**
+ * Every value that a `Cookie` header holds under a name, in order. (A parser that keeps one value a name would hide
+ * that there are several, which is what an attack by a planted cookie looks like.) One pass, whatever the header.
+ */
+export function cookieValues(header: string | undefined, name: string): string[] {
+  const values: string[] = []
+  if (!header?.includes(name)) return values
+  let start = 0
+  while (start < header.length) {
+    let end = header.indexOf(';', start)
+    if (end === -1) end = header.length
+    while (start < end && isSpace(header, start)) start++
+    if (header.startsWith(name, start) && header[start + name.length] === '=') {
+      values.push(header.slice(start + name.length + 1, end).trimEnd())
+    }
+    start = end + 1
+  }
+  return values
+}
+
+function isSpace(text: string, index: number): boolean {
+  return text[index] === ' ' || text[index] === '\t'
+}
+
+/**
+ * A `Set-Cookie` value. Without `seconds` the cookie goes when the browser closes. Throws `cookie_too_large` beyond
+ * 4096 bytes of name and value.
+ */
+export function setCookie(form: CookieForm, value: string, seconds?: number): string {
+  if (form.name.length + value.length > maxNameAndValue) {
+    throw new SojournError(
+      'cookie_too_large',
+      `The cookie ${form.name} would take ${form.name.length + value.length} bytes; browsers ignore it beyond ${maxNameAndValue} (RFC 6265bis, section 5.6). Keep less in the session`,
+    )
+  }
+  const age = seconds === undefined ? '' : `; Max-Age=${Math.max(0, Math.min(maxAge, Math.floor(seconds)))}`
+  return `${form.name}=${value}${age}${form.attributes}`
+}
+
+/** A `Set-Cookie` value that removes the cookie; it repeats every attribute, as CHIPS asks for `Partitioned`. */
+export function clearCookie(form: CookieForm): string {
+  return `${form.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT${form.attributes}`
+}
+
+/** `Cache-Control` for a response with a session cookie, which a shared cache must not keep (RFC 9111, section 7.3). */
+export function privateCacheControl(value: string | undefined): string {
+  if (!value) return 'private'
+  const directives = value.split(',').map((directive) => directive.trim())
+  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return value
+  return [
+    'private',
+    ...directives.filter((directive) => directive && !/^(public|s-maxage\b.*)$/i.test(directive)),
+  ].join(', ')
+}
+
+/**
+ * The `Host` header of a request that came straight from its client; `undefined` where a proxy handed it on for a
+ * client elsewhere, since such a proxy often puts a loopback name there.
+ */
+export function directHost(request: { header(name: string): string | undefined }): string | undefined {
+  const forwardedFor = request.header('x-forwarded-for')
+  if (forwardedFor === undefined) {
+    const proxied = ['forwarded', 'x-forwarded-proto', 'via'].some((name) => request.header(name) !== undefined)
+    return proxied ? undefined : request.header('host')
+  }
+  const clients = forwardedFor.split(',')
+  return clients.every((client) => /^\s*(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})\s*$/.test(client))
+    ? request.header('host')
+    : undefined
+}

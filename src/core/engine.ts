@@ -1,0 +1,26 @@
+import type { AcceptedSessions } from './accepted-sessions.js'
+import type { CookieStore } from './cookie-store.js'
+import type { Events } from './events.js'
+import type { GuardedStore } from './guarded-store.js'
+import type { Settings } from './options.js'
+import type { Awaitable } from './store.js'
+import type { Turns } from './turns.js'
+
+/** What every visit shares. */
+export interface Engine {
+  readonly settings: Settings
+  /** Where a visit's session is. */
+  readonly store: GuardedStore
+  /** What all visits share: the same, unless sessions travel in cookies. */
+  readonly serverStore: GuardedStore
+  /** Seals sessions into cookies, where that is how they are kept. */
+  readonly cookieStore: CookieStore | null
+  /** Sessions of another library that are taken over. */
+  readonly accepted: AcceptedSessions | null
+  readonly events: Events
+  readonly turns: Turns
+  /** Has `close` wait for work that calls the store. */
+  track<Work extends Awaitable<unknown>>(work: Work): Work
+  /** Tells the operator, once for each `topic`. */
+  warnOnce(topic: string, message: string): void
+}

@@ -1,0 +1,71 @@
+import { channel } from 'node:diagnostics_channel'
+import { warn } from './warning.js'
+
+/** Why a session ended. */
+export type EndReason = 'destroyed' | 'regenerated' | 'replaced' | 'revoked' | 'limit'
+
+/** Why a presented token was not accepted. `stale_token` is a sign of theft: it was replaced, and its successor used. */
+export type RefusalReason = 'unknown_id' | 'wrong_secret' | 'stale_token' | 'expired' | 'corrupt_record'
+
+/** What happened, by name. Every event carries the session's id, which is no secret, and never a token. */
+export interface SessionEvents {
+  /** A session was stored for the first time. */
+  created: { id: string; userId: string | null; at: number }
+  /** Somebody signed in, or again. */
+  signedIn: { id: string; userId: string; at: number; method: string | null; remembered: boolean }
+  /** A session got a new token. */
+  renewed: { id: string; userId: string | null; at: number; scheduled: boolean }
+  /** A session was ended. */
+  ended: { id: string; userId: string | null; at: number; reason: EndReason }
+  /** A token of the right shape was not accepted; repeated ones may be guesses. */
+  refused: { id: string; at: number; reason: RefusalReason; address: string | null }
+  /** A change was not written, because its session had ended or was given a new token meanwhile. */
+  writeDropped: { id: string; at: number; reason: 'ended' | 'token_replaced'; names: readonly string[] }
+  /** A signed-in session came from another device or network than before. */
+  bindingChanged: { id: string; userId: string; at: number; changes: readonly ('device' | 'network')[] }
+  /** The store failed, or took too long. */
+  outage: { at: number; operation: string; error: unknown }
+  /** A request carried two valid cookies of the same plain name; neither was trusted. */
+  sameNameCookies: { at: number; ids: readonly string[] }
+}
+
+export type SessionEventName = keyof SessionEvents
+export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
+
+/** Tells listeners, and the `node:diagnostics_channel` of the name `sojourn:<event>`, what happened. */
+export interface EventSource {
+  /** Calls `listener` for each event of that name, until the returned function is called. What it throws harms nobody. */
+  on<Name extends SessionEventName>(name: Name, listener: SessionEventListener<Name>): () => void
+}
+
+export interface Events extends EventSource {
+  emit<Name extends SessionEventName>(name: Name, event: SessionEvents[Name]): void
+}
+
+export function createEvents(): Events {
+  const listeners = new Map<string, Set<(event: never) => void>>()
+  return {
+    on(name, listener) {
+      const ofName = listeners.get(name) ?? new Set()
+      listeners.set(name, ofName)
+      ofName.add(listener)
+      return () => void ofName.delete(listener)
+    },
+    emit(name, event) {
+      for (const listener of listeners.get(name) ?? []) {
+        try {
+          const returned: unknown = (listener as (event: unknown) => unknown)(event)
+          if (returned instanceof Promise) returned.catch((error: unknown) => complain(name, error))
+        } catch (error) {
+          complain(name, error)
+        }
+      }
+      const diagnostics = channel(`sojourn:${name}`)
+      if (diagnostics.hasSubscribers) diagnostics.publish(event)
+    },
+  }
+}
+
+function complain(name: string, error: unknown): void {
+  warn(`A listener of sessions.on('${name}') threw: ${error instanceof Error ? error.message : String(error)}`)
+}

@@ -1,0 +1,123 @@
+import { directHost } from './cookie.js'
+import { after } from './guarded-store.js'
+import type { RequestFacts } from './request-facts.js'
+import { finishHead, type ResponseHead } from './response-head.js'
+import type { Visits } from './sessions.js'
+import type { Awaitable } from './store.js'
+import type { Visit } from './visit.js'
+import { reportLateFailure } from './warning.js'
+
+/** What is known of a request beside itself. */
+export interface Surroundings {
+  readonly secure?: boolean | undefined
+  readonly address?: string | undefined
+  /** What keeps work of the request alive after its response, where the runtime would end it. */
+  context?(): ExecutionContext | undefined
+}
+
+/** As Workers hand it over, Next.js and others. */
+export interface ExecutionContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** One request and its response in the fetch standard, as the engine asks about them. */
+export class FetchExchange implements RequestFacts {
+  readonly request: Request
+  readonly visits: Visits
+  readonly secure: boolean
+  readonly address: string | undefined
+  readonly #context: (() => ExecutionContext | undefined) | undefined
+  headersSent = false
+  #visit: Visit | undefined
+  #isSaving = false
+
+  constructor(request: Request, visits: Visits, { secure, address, context }: Surroundings = {}) {
+    this.request = request
+    this.visits = visits
+    this.secure = secure ?? request.url.startsWith('https:')
+    this.address = address
+    this.#context = context
+  }
+
+  get cookie(): string | undefined {
+    return this.header('cookie')
+  }
+  get method(): string {
+    return this.request.method
+  }
+  header(name: string): string | undefined {
+    return this.request.headers.get(name) ?? (name === 'host' ? new URL(this.request.url).host : undefined)
+  }
+  /** Only over plain HTTP does it matter whether a proxy stands between. */
+  get host(): string | undefined {
+    return this.secure ? this.header('host') : directHost(this)
+  }
+
+  open(): Awaitable<Visit> {
+    return after(this.visits.open(this), (visit) => {
+      this.#visit = visit
+      return visit
+    })
+  }
+
+  /** Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. */
+  async finish(response: Response): Promise<Response> {
+    const visit = this.#visit
+    if (!visit) return response
+    try {
+      if (visit.needsCommit) await this.visits.commit(visit)
+      this.headersSent = true
+      return visit.wasUsed || visit.needsCommit ? withHead(visit, response) : response
+    } catch (error) {
+      void response.body?.cancel().catch(() => {})
+      throw error
+    }
+  }
+
+  /** Nothing tells when a streamed body ends, so what changes meanwhile is saved as it changes. */
+  mayChange(): void {
+    if (!this.headersSent || this.#isSaving) return
+    this.#isSaving = true
+    const saved = this.#saveLate()
+    this.#context?.()?.waitUntil(saved)
+  }
+  async #saveLate(): Promise<void> {
+    // The change itself comes after the notice of it.
+    await null
+    this.#isSaving = false
+    try {
+      if (this.#visit) await this.visits.commit(this.#visit)
+    } catch (error) {
+      reportLateFailure(error)
+    }
+  }
+}
+
+function withHead(visit: Visit, response: Response): Response {
+  const writable = isWritable(response.headers) ? response : copyOf(response)
+  if (writable) finishHead(visit, headOf(writable.headers))
+  return writable ?? response
+}
+
+/** The headers of what `fetch` or `Response.redirect` returned cannot be changed: even deleting none throws. */
+function isWritable(headers: Headers): boolean {
+  try {
+    headers.delete('sojourn')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Nothing for an upgrade or a network error, which cannot be copied; no browser would read a cookie there. */
+function copyOf(response: Response): Response | undefined {
+  return response.status < 200 ? undefined : new Response(response.body, response)
+}
+
+function headOf(headers: Headers): ResponseHead {
+  return {
+    get: (name) => headers.get(name) ?? undefined,
+    set: (name, value) => headers.set(name, value),
+    append: (name, value) => headers.append(name, value),
+  }
+}

@@ -1,0 +1,114 @@
+import type { Engine } from './engine.js'
+import type { SessionStore } from './store.js'
+import type { Visit } from './visit.js'
+import { warn } from './warning.js'
+
+/** How often a session is looked at whose store cannot tell of endings in other processes. Milliseconds. */
+const pollInterval = 5000
+/** Timers hold 31 bits. */
+const longestWait = 2 ** 31 - 1
+
+/** Tells long connections when their session ends. */
+export interface Following {
+  /** Calls `ended` once when the session has ended, expired, or changed its user; until the returned function is called. */
+  follow(visit: Visit, ended: () => void): () => void
+  close(): Promise<void>
+}
+
+interface Follower {
+  readonly visit: Visit
+  readonly id: string
+  readonly ended: () => void
+  timer: ReturnType<typeof setTimeout> | undefined
+}
+
+/** An ending in this process is known at once; in another one as soon as the store tells, else at the next look. */
+export function createFollowing({ settings, store: guarded, events }: Engine, store: SessionStore): Following {
+  const followers = new Map<string, Set<Follower>>()
+  let watching: Promise<(() => unknown) | null> | undefined
+  let isWatching = false
+  events.on('ended', ({ id }) => endAll(id))
+
+  function endAll(id: string): void {
+    for (const follower of followers.get(id) ?? []) end(follower)
+  }
+
+  function end(follower: Follower): void {
+    if (!forget(follower)) return
+    try {
+      follower.ended()
+    } catch (error) {
+      warn(`A function given to sessions.follow() threw: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  function forget(follower: Follower): boolean {
+    clearTimeout(follower.timer)
+    const ofId = followers.get(follower.id)
+    const known = ofId?.delete(follower) === true
+    if (ofId?.size === 0) followers.delete(follower.id)
+    return known
+  }
+
+  async function look(follower: Follower): Promise<void> {
+    try {
+      const record = await guarded.read(follower.id)
+      const now = settings.clock()
+      if (!record || record.expiresAt <= now || record.userId !== follower.visit.userId) end(follower)
+      else schedule(follower, record.expiresAt - now)
+    } catch {
+      // The outage was reported. A connection is not closed for it, and looked at again.
+      schedule(follower, pollInterval)
+    }
+  }
+
+  function schedule(follower: Follower, untilExpiry: number): void {
+    if (!followers.get(follower.id)?.has(follower)) return
+    const wait = Math.min(isWatching ? longestWait : pollInterval, Math.max(untilExpiry, 1))
+    clearTimeout(follower.timer)
+    follower.timer = setTimeout(() => void look(follower), wait)
+    if (typeof follower.timer === 'object') follower.timer.unref?.()
+  }
+
+  /** Some endings may have been missed: look at every session that is followed. */
+  function lookAtAll(): void {
+    for (const ofId of followers.values()) for (const follower of ofId) void look(follower)
+  }
+
+  function startWatching(): void {
+    watching ??= (async () => {
+      try {
+        const stop = await store.watch?.((id) => (id === null ? lookAtAll() : endAll(id)))
+        if (!stop) return null
+        isWatching = true
+        lookAtAll()
+        return stop
+      } catch {
+        watching = undefined // Tried again with the next connection; polled until then.
+        return null
+      }
+    })()
+  }
+
+  return {
+    follow(visit, ended) {
+      const { held } = visit
+      if (!held) return () => {}
+      const follower: Follower = { visit, id: held.id, ended, timer: undefined }
+      const ofId = followers.get(held.id) ?? new Set()
+      followers.set(held.id, ofId.add(follower))
+      if (store.watch) startWatching()
+      schedule(follower, held.record.expiresAt - settings.clock())
+      // It may have ended since it was read, before anybody listened.
+      if (isWatching) void look(follower)
+      return () => void forget(follower)
+    },
+
+    async close() {
+      for (const ofId of followers.values()) for (const { timer } of ofId) clearTimeout(timer)
+      followers.clear()
+      const stop = await watching
+      await stop?.()
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import { isSojournError, SojournError } from './errors.js'
+import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from './store.js'
+
+/** Does the next thing with a value: at once if it is there, else when it is. A synchronous store never waits a turn. */
+export function after<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
+  return isPromise(value) ? value.then(next) : next(value)
+}
+
+/** A store as the engine calls it: a call that fails or takes too long throws `store_unavailable`. */
+export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'delete'> &
+  Required<Pick<SessionStore, 'list' | 'sweep'>>
+
+/**
+ * Bounds each call of a store by `timeLimit` milliseconds. A write that timed out may have happened and is not
+ * repeated. An error that the store itself explains (`record_too_large` …) passes as it is.
+ */
+export function guardStore(
+  store: SessionStore,
+  timeLimit: number,
+  failed: (operation: string, error: unknown) => void,
+): GuardedStore {
+  function failure(operation: string, cause: unknown): SojournError {
+    if (isSojournError(cause) && cause.code !== 'store_unavailable') return cause as SojournError
+    failed(operation, cause)
+    return new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
+  }
+
+  function bounded<T>(operation: string, promise: PromiseLike<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const late = new Error(`no answer within ${timeLimit} ms`)
+        reject(failure(operation, late))
+      }, timeLimit)
+      promise.then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (error: unknown) => {
+          clearTimeout(timer)
+          reject(failure(operation, error))
+        },
+      )
+    })
+  }
+
+  function guard<A extends unknown[], T>(operation: string, call: (...given: A) => Awaitable<T>) {
+    return (...given: A): Awaitable<T> => {
+      let result: Awaitable<T>
+      try {
+        result = call(...given)
+      } catch (error) {
+        throw failure(operation, error)
+      }
+      return isPromise(result) ? bounded(operation, result) : result
+    }
+  }
+
+  const lacking = (method: string) => (): never => {
+    throw new SojournError('unsupported', `This session store has no ${method}(): its backend cannot promise it`)
+  }
+  const list: NonNullable<SessionStore['list']> = store.list?.bind(store) ?? lacking('list')
+  const sweep: NonNullable<SessionStore['sweep']> = store.sweep?.bind(store) ?? lacking('sweep')
+  return {
+    read: guard('read', (id: string) => store.read(id)),
+    create: guard('create', (id: string, record: SessionRecord) => store.create(id, record)),
+    patch: guard('patch', (id: string, patch: SessionPatch) => store.patch(id, patch)),
+    delete: guard('delete', (id: string) => store.delete(id)),
+    list: guard('list', list),
+    sweep: guard('sweep', sweep),
+  }
+}

@@ -1,0 +1,111 @@
+import { SojournError } from './errors.js'
+import { show } from './show.js'
+
+const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** A length of time: milliseconds as a number, or text such as `'90s'`, `'30m'`, `'2h'`, `'30d'`, `'2w'`. */
+export type Duration = number | `${number}${keyof typeof unit}`
+
+/** How long a session lasts. */
+export interface LifetimeOptions {
+  /** How long a session may lie unused. Default `'24h'`. (OWASP ASVS 7.3.1) */
+  idle?: Duration
+  /**
+   * How long a session lasts at most, used or not: from sign-in, else from its creation. Default `'30d'`.
+   * (OWASP ASVS 7.3.2)
+   */
+  absolute?: Duration
+  /** The same two limits for a session whose `signIn` asked to be remembered. Default `'30d'` for both. */
+  remember?: { idle?: Duration; absolute?: Duration }
+  /**
+   * Replaces the token every so often while the session is used. The old token stays good until its successor was seen,
+   * plus `overlap` (default `'60s'`), so that parallel requests and lost responses log nobody out. Default: off.
+   */
+  renewal?: Duration | { every: Duration; overlap?: Duration }
+}
+
+/**
+ * The limits of NIST SP 800-63B-4 for an authentication assurance level: `'aal1'` 30 days (2.1.3, which sets no idle
+ * limit; ours of 24 hours stays), `'aal2'` 24 hours and one hour idle (2.2.3), `'aal3'` 12 hours and 15 minutes idle
+ * (2.3.3).
+ */
+export type AssuranceLevel = 'aal1' | 'aal2' | 'aal3'
+
+export interface Limits {
+  readonly idle: number
+  readonly absolute: number
+}
+
+/** {@link LifetimeOptions} in milliseconds. */
+export interface Lifetime extends Limits {
+  readonly remember: Limits
+  readonly renewal: { readonly every: number; readonly overlap: number } | null
+}
+
+const hour = unit.h
+const day = unit.d
+const assurance: Record<AssuranceLevel, Limits> = {
+  aal1: { idle: 24 * hour, absolute: 30 * day },
+  aal2: { idle: hour, absolute: 24 * hour },
+  aal3: { idle: 15 * unit.m, absolute: 12 * hour },
+}
+
+/** Milliseconds of a duration. Throws `invalid_option`, naming `option`, for anything but a positive length of time. */
+export function milliseconds(duration: unknown, option: string): number {
+  const text = typeof duration === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(duration) : null
+  const value = text ? Number(text[1]) * unit[text[2] as keyof typeof unit] : duration
+  if (typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER) return Math.ceil(value)
+  throw new SojournError(
+    'invalid_option',
+    `${option} must be a positive number of milliseconds or text such as '30m', '2h' or '30d'; got ${show(duration)}`,
+  )
+}
+
+/** Checks {@link LifetimeOptions} and turns them into milliseconds. */
+export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime {
+  const preset = typeof options === 'string' ? assurance[options] : undefined
+  if (typeof options === 'string') {
+    if (!preset) {
+      throw new SojournError(
+        'invalid_option',
+        `lifetime must be 'aal1', 'aal2', 'aal3' or an object; got ${show(options)}`,
+      )
+    }
+    return { ...preset, remember: preset, renewal: null }
+  }
+  const limits = limitsOf(options, assurance.aal1, 'lifetime')
+  const remember = limitsOf(options.remember ?? {}, { idle: 30 * day, absolute: 30 * day }, 'lifetime.remember')
+  const { renewal } = options
+  if (renewal === undefined) return { ...limits, remember, renewal: null }
+  const { every, overlap = '60s' } = typeof renewal === 'object' ? renewal : { every: renewal }
+  return {
+    ...limits,
+    remember,
+    renewal: {
+      every: milliseconds(every, 'lifetime.renewal.every'),
+      overlap: milliseconds(overlap, 'lifetime.renewal.overlap'),
+    },
+  }
+}
+
+function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limits, where: string): Limits {
+  const absolute = milliseconds(options.absolute ?? Math.max(usual.absolute, 0), `${where}.absolute`)
+  const idle = milliseconds(options.idle ?? Math.min(usual.idle, absolute), `${where}.idle`)
+  if (idle > absolute) {
+    throw new SojournError('invalid_option', `${where}.idle must not be longer than ${where}.absolute`)
+  }
+  return { idle, absolute }
+}
+
+/** When a session that is used `now` expires: the sooner of its two limits. `start` is its sign-in, else its creation. */
+export function expiryOf(limits: Limits, start: number, now: number): number {
+  return Math.min(now + limits.idle, start + limits.absolute)
+}
+
+/**
+ * Whether a used session's expiry is worth a write: once for each tenth of the idle timeout, so that reading is nearly
+ * free. Also true when the limits were shortened since, so that a new deployment's limits apply to old sessions.
+ */
+export function touchIsDue(limits: Limits, start: number, now: number, expiresAt: number): boolean {
+  return Math.abs(expiryOf(limits, start, now) - expiresAt) * 10 >= limits.idle
+}

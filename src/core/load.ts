@@ -1,0 +1,150 @@
+import { clientChanges, clientName, clientOf, clientText } from './client.js'
+import { cookieFormOf, cookieValues } from './cookie.js'
+import { refuseCrossOrigin } from './cross-origin.js'
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import type { RefusalReason } from './events.js'
+import { after } from './guarded-store.js'
+import type { RequestFacts } from './request-facts.js'
+import { SealedSession } from './sealed-session.js'
+import { signInName } from './sign-in.js'
+import { type Awaitable, isPromise, type SessionRecord } from './store.js'
+import { takeOver } from './take-over.js'
+import { digestText, parseToken, recognize, renewalName, renewalOf, type Token, tokenText } from './token.js'
+import { Visit } from './visit.js'
+
+/** Begins a visit: finds the cookie, reads the session, and judges it. At most one call of the store, as a rule. */
+export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> {
+  if (engine.settings.trustedOrigins) refuseCrossOrigin(request, engine.settings.trustedOrigins)
+  const form = cookieFormOf(engine.settings.cookie, request.secure, request.host)
+  const sealed = engine.cookieStore && form ? new SealedSession(engine.cookieStore, form) : null
+  const visit = new Visit(engine, request, form, sealed)
+  if (!form || request.cookie === undefined) return visit
+  const tokens = sealed ? sealed.open(request.cookie) : tokensIn(request.cookie, form.name)
+  if (tokens.length === 0 && !engine.accepted) return visit
+  try {
+    const found = findOwnOrAccepted(visit, tokens)
+    return isPromise(found) ? found.then(undefined, (error: unknown) => meetOutage(visit, error)) : found
+  } catch (error) {
+    return meetOutage(visit, error)
+  }
+}
+
+function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {
+  const { accepted } = visit.engine
+  const first = tokens[0]
+  const second = tokens[1]
+  const found = first ? (second ? findOneOfTwo(visit, first, second) : find(visit, first)) : visit
+  if (!accepted) return found
+  return after(found, (own) => (own.held ? own : takeOver(own, accepted, (token, record) => judge(own, token, record))))
+}
+
+/** At most two tokens of the right shape: a browser may hold one for each partition or path, and no more make sense. */
+function tokensIn(header: string, name: string): Token[] {
+  const tokens: Token[] = []
+  for (const value of cookieValues(header, name)) {
+    const token = parseToken(value)
+    const isRepeated = tokens[0] !== undefined && tokenText(tokens[0]) === value
+    if (token && !isRepeated && tokens.push(token) === 2) break
+  }
+  return tokens
+}
+
+function find(visit: Visit, token: Token): Awaitable<Visit> {
+  const record = visit.engine.store.read(token.id)
+  return isPromise(record) ? record.then((it) => judge(visit, token, it)) : judge(visit, token, record)
+}
+
+async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<Visit> {
+  await find(visit, first)
+  const other = await find(emptyVisit(visit), second)
+  if (!visit.held || !other.held) return other.held ? other : visit
+  if (visit.form?.secure) return visit
+  visit.engine.events.emit('sameNameCookies', {
+    at: visit.engine.settings.clock(),
+    ids: [visit.held.id, other.held.id],
+  })
+  return emptyVisit(visit)
+}
+
+/** As if the request had brought no cookie. */
+function emptyVisit({ engine, request, form }: Visit): Visit {
+  return new Visit(engine, request, form)
+}
+
+/** Takes the session over if the record is alive and the secret is its own. */
+function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit {
+  const { settings } = visit.engine
+  const now = settings.clock()
+  if (!record) return refuse(visit, token, 'unknown_id', now)
+  if (!isRecord(record)) return refuse(visit, token, 'corrupt_record', now)
+  const known = recognize(digestText(token.secret), record, now, settings.lifetime.renewal?.overlap ?? 0)
+  if (known === 'unknown') return refuse(visit, token, 'wrong_secret', now)
+  if (known === 'stale') return refuse(visit, token, 'stale_token', now)
+  visit.hold({ id: token.id, record }, token)
+  if (record.expiresAt <= now || visit.start + visit.limits.absolute <= now) {
+    visit.forget()
+    return refuse(visit, token, 'expired', now)
+  }
+  if (known === 'previous') visit.offerSuccessor(record)
+  prepare(visit, record)
+  return visit
+}
+
+/** Notes what using the session brings about by itself: a later expiry, a scheduled renewal. */
+function prepare(visit: Visit, record: SessionRecord): void {
+  const { settings } = visit.engine
+  const now = settings.clock()
+  if (visit.touchIsDue(now)) visit.mayChange()
+  if (record.userId !== null) watchBinding(visit, record, record.userId, now)
+  const { renewal: schedule } = settings.lifetime
+  if (!schedule || visit.cookie === 'send') return
+  const renewal = renewalOf(record)
+  if (renewal && renewal.seenAt === null) {
+    visit.intentions.ownValues[renewalName] = JSON.stringify({ ...renewal, seenAt: now })
+    visit.mayChange()
+  } else if (now - Math.max(visit.start, renewal?.at ?? 0) >= schedule.every) {
+    visit.intentions.tokenChange = 'scheduled'
+    visit.mayChange()
+  }
+}
+
+/** Tells when a signed-in session comes from elsewhere: once, for the record then takes the new client over. */
+function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: number): void {
+  const { settings, events } = visit.engine
+  const before = record.values[clientName]
+  const text = before === undefined ? undefined : clientText(visit.request, settings.client)
+  if (text === undefined || text === before) return
+  const changes = clientChanges(clientOf(record.values), clientOf({ [clientName]: text }))
+  if (changes.length === 0) return
+  visit.intentions.ownValues[clientName] = text
+  if (visit.signedIn && settings.onBindingChange === 'reauthenticate') {
+    visit.signedIn = { ...visit.signedIn, doubted: true }
+    visit.intentions.ownValues[signInName] = JSON.stringify(visit.signedIn)
+  }
+  visit.mayChange()
+  events.emit('bindingChanged', { id: visit.id, userId, at: now, changes })
+}
+
+function refuse(visit: Visit, token: Token, reason: RefusalReason, at: number): Visit {
+  visit.engine.events.emit('refused', { id: token.id, at, reason, address: visit.request.address ?? null })
+  return visit
+}
+
+/** Whether what a store returned can be a record; rows may have been written by others. */
+function isRecord(record: SessionRecord): boolean {
+  return (
+    typeof record.values === 'object' &&
+    record.values !== null &&
+    (record.userId === null || typeof record.userId === 'string') &&
+    Number.isFinite(record.createdAt) &&
+    Number.isFinite(record.expiresAt)
+  )
+}
+
+function meetOutage(visit: Visit, error: unknown): Visit {
+  if (visit.engine.settings.onStoreError === 'fail' || !(error instanceof SojournError)) throw error
+  const empty = emptyVisit(visit)
+  empty.outage = error
+  return empty
+}

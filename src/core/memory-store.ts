@@ -1,0 +1,138 @@
+import { SojournError } from './errors.js'
+import { expiryQueue, type Queued } from './memory-store/expiry-queue.js'
+import { type Linked, userIndex } from './memory-store/user-index.js'
+import { holds, type ListPage, type SessionRecord, type SessionStore } from './store.js'
+
+export interface MemoryStoreOptions {
+  /**
+   * How many sessions to hold. A new one beyond that evicts the one that expires soonest. 100,000 unless said, which is
+   * about 70 MB of small sessions.
+   */
+  maxSessions?: number
+}
+
+/** A record at rest. Its `values` are never changed, only replaced. */
+interface Entry extends SessionRecord, Queued, Linked {}
+
+/**
+ * Keeps sessions in this process: for tests, for trying things out, and for one process whose visitors may be logged out
+ * by a restart. Not for several processes, which would each have sessions of their own.
+ *
+ * Memory is bounded, nothing runs on a timer, and every method answers at once rather than with a promise.
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
+  const maxSessions = checked(options)
+  const entries = new Map<string, Entry>()
+  const users = userIndex()
+  const queue = expiryQueue<Entry>()
+
+  function remove(entry: Entry): void {
+    entries.delete(entry.id)
+    users.remove(entry)
+    queue.remove(entry)
+  }
+
+  return {
+    read(id) {
+      const entry = entries.get(id)
+      return entry ? recordOf(entry) : null
+    },
+
+    create(id, { values, userId, createdAt, expiresAt }) {
+      if (entries.has(id)) return false
+      const soonest = queue.first()
+      if (soonest && entries.size >= maxSessions) remove(soonest)
+      const entry: Entry = {
+        id,
+        values: { ...values },
+        userId,
+        createdAt,
+        expiresAt,
+        position: 0,
+        next: undefined,
+        previous: undefined,
+      }
+      entries.set(id, entry)
+      users.add(entry)
+      queue.add(entry)
+      return true
+    },
+
+    patch(id, { now, set, unset, userId, expiresAt, when }) {
+      const entry = entries.get(id)
+      if (!entry || entry.expiresAt <= now) return 'absent'
+      if (when && !holds(entry.values, when)) return 'conflict'
+      if (set || unset?.length) entry.values = changed(entry.values, set, unset)
+      if (userId !== undefined && userId !== entry.userId) {
+        users.remove(entry)
+        entry.userId = userId
+        users.add(entry)
+      }
+      if (expiresAt !== undefined) {
+        entry.expiresAt = expiresAt
+        queue.move(entry)
+      }
+      return 'applied'
+    },
+
+    delete(id) {
+      const entry = entries.get(id)
+      if (entry) remove(entry)
+      return entry !== undefined
+    },
+
+    list({ userId, ...page }) {
+      const ids = userId === undefined ? entries.keys() : users.idsOf(userId)
+      return firstIds(ids, page).map((id) => [id, recordOf(entries.get(id) as Entry)])
+    },
+
+    sweep(before, limit) {
+      let swept = 0
+      for (let entry = queue.first(); entry && entry.expiresAt <= before && swept < limit; entry = queue.first()) {
+        remove(entry)
+        swept++
+      }
+      return swept
+    },
+  }
+}
+
+function checked({ maxSessions = 100_000, ...others }: MemoryStoreOptions): number {
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there is "maxSessions"`)
+  if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) refuse('"maxSessions" must be a whole number, 1 or more')
+  return maxSessions
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `memoryStore: ${what}`)
+}
+
+/** A copy for the caller. Spread makes own properties of all names, `__proto__` among them. */
+function recordOf({ values, userId, createdAt, expiresAt }: Entry): SessionRecord {
+  return { values: { ...values }, userId, createdAt, expiresAt }
+}
+
+function changed(
+  values: SessionRecord['values'],
+  set?: Record<string, string>,
+  unset?: string[],
+): SessionRecord['values'] {
+  const merged = { ...values, ...set }
+  if (!unset?.length) return merged
+  // `delete` would leave an object that is slower to read and takes more memory.
+  return Object.fromEntries(Object.entries(merged).filter(([name]) => !unset.includes(name)))
+}
+
+/** The first ids after one, in ascending order, without sorting all. Ids are ASCII: code units stand in byte order. */
+function firstIds(ids: Iterable<string>, { after = '', limit }: ListPage): string[] {
+  const first: string[] = []
+  for (const id of ids) {
+    if (id <= after || (first.length === limit && id > (first[limit - 1] as string))) continue
+    let position = first.length
+    while (position > 0 && id < (first[position - 1] as string)) position--
+    first.splice(position, 0, id)
+    if (first.length > limit) first.pop()
+  }
+  return first
+}

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { memoryStore } from '../stores/memory.js'
+import { createSessions } from './sessions.js'
+
+test.each<[unknown, RegExp]>([
+  [{ sttore: 1 }, /^sttore is not an option of Sojourn\. The options are store, lifetime, cookie/],
+  [{ lifetime: { idel: '1h' } }, /^lifetime\.idel is not an option of Sojourn\. Those of lifetime are idle/],
+  [{ lifetime: { remember: { max: 1 } } }, /^lifetime\.remember\.max is not/],
+  [{ lifetime: { renewal: { each: 1 } } }, /^lifetime\.renewal\.each is not/],
+  [{ lifetime: null }, /^lifetime must be an object; got null/],
+  [
+    { cookie: { maxAge: 5 } },
+    /^cookie\.maxAge is not an option of Sojourn\. Set lifetime\.idle and lifetime\.absolute/,
+  ],
+  [{ cookie: 'sid' }, /^cookie must be an object; got "sid"/],
+  [{ secret: 'keyboard cat' }, /^secret is not an option .* nothing to sign: leave it out$/],
+  [{ resave: false, saveUninitialized: false }, /^resave is not an option .* leave it out$/],
+  [{ store: {} }, /^store has no read\(\), no create\(\), no patch\(\), no delete\(\)/],
+  [{ store: { get() {}, set() {} } }, /looks like a store for express-session: wrap it in fromConnectStore\(\)/],
+  [{ store: null }, /^store has no read/],
+  [{ onStoreError: 'ignore' }, /^onStoreError must be 'fail' or 'anonymous'; got "ignore"/],
+  [{ storeTimeout: '5 seconds' }, /^storeTimeout must be a positive number of milliseconds/],
+  [{ clock: 5 }, /^clock must be a function/],
+  [[], /^The options must be an object/],
+])('createSessions(%j) names what is wrong, and what would be right', (options, message) => {
+  expect(() => createSessions(options as object)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+  expect(() => createSessions(options as object)).toThrow(message)
+})
+
+test('a secret given by mistake is not repeated in the message', () => {
+  expect(() => createSessions({ secret: 'hunter2' } as object)).toThrow(expect.not.stringContaining('hunter2'))
+})
+
+test('options are read once', async () => {
+  const lifetime = { idle: 1000 as const }
+  const sessions = createSessions({ store: memoryStore(), lifetime, clock: () => 0 })
+  Object.assign(lifetime, { idle: 5 })
+  const { session } = await sessions.create()
+  expect(session.expiresAt).toBe(1000)
+  expect(() => Object.assign(sessions, { list: null })).toThrow(TypeError)
+})

@@ -1,0 +1,214 @@
+import type { AcceptedSessions } from './accepted-sessions.js'
+import type { ClientSettings } from './client.js'
+import { type CookieOptions, type CookieSettings, cookieSettingsOf } from './cookie.js'
+import { type CookieStore, isCookieStore, serverSide } from './cookie-store.js'
+import { type CrossOriginOptions, trustedOrigins } from './cross-origin.js'
+import { SojournError } from './errors.js'
+import {
+  type AssuranceLevel,
+  type Duration,
+  type Lifetime,
+  type LifetimeOptions,
+  lifetimeOf,
+  milliseconds,
+} from './lifetime.js'
+import { show } from './show.js'
+import type { SessionStore } from './store.js'
+
+/** What `createSessions` takes. Every option has a default that is safe. */
+export interface SessionsOptions {
+  /** Where sessions are kept. Default: bounded memory of this process, which is for a first try. */
+  store?: SessionStore | CookieStore
+  /** How long sessions last: limits, or the name of a NIST assurance level. Default: 24 hours idle, 30 days absolute. */
+  lifetime?: LifetimeOptions | AssuranceLevel
+  /** The session cookie's name and attributes. */
+  cookie?: CookieOptions
+  /**
+   * What a visitor meets while the store is down. `'fail'` (default): an error, answered with 503. `'anonymous'`: an
+   * empty session that cannot be changed and sets no cookie; choose it only for pages that need no session.
+   */
+  onStoreError?: 'fail' | 'anonymous'
+  /** How long a call of the store may take. Default `'5s'`. */
+  storeTimeout?: Duration
+  /**
+   * Refuses state-changing requests that a browser sends for other origins. `true`, or the origins to trust beside the
+   * app's own. Default `false`, since `SameSite=Lax` already keeps the cookie from most of them.
+   */
+  crossOrigin?: boolean | CrossOriginOptions
+  /** How many sessions a user may have, and what becomes of a sign-in beyond. Default: any number. (ASVS 7.1.2) */
+  maxPerUser?: { limit: number; whenFull: 'end-oldest' | 'refuse' }
+  /** Keep the `User-Agent` of whoever signs in, so that a user recognizes their devices. Default `true`. */
+  device?: boolean
+  /** Keep the address of whoever signs in. Personal data in most places. Default `true`. */
+  address?: boolean
+  /**
+   * What happens when a signed-in session comes from another device or network: `'report'` (default), an event;
+   * `'reauthenticate'`, the event, and `requireFresh` asks for a new sign-in. Nobody is ever locked out by it.
+   */
+  onBindingChange?: 'report' | 'reauthenticate'
+  /** Send `Cache-Control: no-store` with what a signed-in user's session was used for. Default `false`. (ASVS 14.3.2) */
+  noStore?: boolean
+  /**
+   * Visitors who still carry the cookie of another library are taken over with their session:
+   * `expressSessionCookie({ … })` of `sojourn/express-session`. Drop it when those cookies have expired.
+   */
+  accept?: AcceptedSessions
+  /** The clock, in milliseconds since the epoch; for tests. Default `Date.now`. */
+  clock?: () => number
+}
+
+/** {@link SessionsOptions} as used: checked once, complete and frozen. */
+export interface Settings {
+  readonly lifetime: Lifetime
+  readonly cookie: CookieSettings
+  readonly onStoreError: 'fail' | 'anonymous'
+  readonly storeTimeout: number
+  /** Origins that may change state beside the app's own; `null` where that is not checked. */
+  readonly trustedOrigins: ReadonlySet<string> | null
+  readonly maxPerUser: { readonly limit: number; readonly whenFull: 'end-oldest' | 'refuse' } | null
+  readonly client: ClientSettings
+  readonly onBindingChange: 'report' | 'reauthenticate'
+  readonly noStore: boolean
+  readonly clock: () => number
+}
+
+const known: { readonly [object: string]: readonly string[] } = {
+  '': [
+    'store',
+    'lifetime',
+    'cookie',
+    'onStoreError',
+    'storeTimeout',
+    'crossOrigin',
+    'maxPerUser',
+    'device',
+    'address',
+    'onBindingChange',
+    'noStore',
+    'accept',
+    'clock',
+  ],
+  crossOrigin: ['trusted'],
+  maxPerUser: ['limit', 'whenFull'],
+  lifetime: ['idle', 'absolute', 'remember', 'renewal'],
+  'lifetime.remember': ['idle', 'absolute'],
+  'lifetime.renewal': ['every', 'overlap'],
+  cookie: ['name', 'secure', 'domain', 'path', 'sameSite', 'partitioned', 'priority'],
+}
+
+/** Checks options. Throws `invalid_option`, naming the option and what would be right. */
+export function settingsOf(options: SessionsOptions): Settings {
+  refuseUnknown(options, '')
+  const { store, lifetime = {}, cookie = {}, storeTimeout = '5s', clock = Date.now } = options
+  if (store !== undefined && !isCookieStore(store)) checkStore(store)
+  if (typeof lifetime !== 'string') {
+    refuseUnknown(lifetime, 'lifetime')
+    if (lifetime.remember !== undefined) refuseUnknown(lifetime.remember, 'lifetime.remember')
+    if (typeof lifetime.renewal === 'object') refuseUnknown(lifetime.renewal, 'lifetime.renewal')
+  }
+  refuseUnknown(cookie, 'cookie')
+  if (typeof clock !== 'function') {
+    throw new SojournError('invalid_option', 'clock must be a function that returns milliseconds since the epoch')
+  }
+  return Object.freeze({
+    lifetime: lifetimeOf(lifetime),
+    cookie: cookieSettingsOf(cookie),
+    onStoreError: oneOf(options.onStoreError, ['fail', 'anonymous'], 'onStoreError'),
+    storeTimeout: milliseconds(storeTimeout, 'storeTimeout'),
+    trustedOrigins: originsOf(options.crossOrigin ?? false),
+    maxPerUser:
+      options.maxPerUser === undefined
+        ? null
+        : maxPerUserOf(options.maxPerUser, isCookieStore(store) ? serverSide(store) : store),
+    client: {
+      device: oneOf(options.device, [true, false], 'device'),
+      address: oneOf(options.address, [true, false], 'address'),
+    },
+    onBindingChange: oneOf(options.onBindingChange, ['report', 'reauthenticate'], 'onBindingChange'),
+    noStore: oneOf(options.noStore, [false, true], 'noStore'),
+    clock,
+  })
+}
+
+/** The value, or the first of those allowed where it is not given. */
+function oneOf<const T>(value: T | undefined, allowed: readonly [T, ...T[]], option: string): T {
+  if (value === undefined) return allowed[0]
+  if (allowed.includes(value)) return value
+  throw new SojournError('invalid_option', `${option} must be ${allowed.map(quote).join(' or ')}; got ${show(value)}`)
+}
+
+function originsOf(option: boolean | CrossOriginOptions): ReadonlySet<string> | null {
+  if (typeof option === 'boolean') return option ? trustedOrigins({}) : null
+  refuseUnknown(option, 'crossOrigin')
+  return trustedOrigins(option)
+}
+
+function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store: SessionStore | undefined) {
+  refuseUnknown(option, 'maxPerUser')
+  const { limit } = option
+  if (!Number.isSafeInteger(limit) || limit < 1) {
+    throw new SojournError('invalid_option', `maxPerUser.limit must be a whole number from 1; got ${show(limit)}`)
+  }
+  if (store && !store.list) {
+    throw new SojournError('invalid_option', 'maxPerUser needs a store that can list the sessions of a user')
+  }
+  if (option.whenFull === undefined) {
+    throw new SojournError('invalid_option', "maxPerUser.whenFull must be 'end-oldest' or 'refuse'; got undefined")
+  }
+  return { limit, whenFull: oneOf(option.whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
+}
+
+function refuseUnknown(options: object, path: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new SojournError('invalid_option', `${path || 'The options'} must be an object; got ${show(options)}`)
+  }
+  const names = known[path] ?? []
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue
+    const where = path ? `${path}.${name}` : name
+    throw new SojournError('invalid_option', `${where} is not an option of Sojourn. ${hint(name, names, path)}`)
+  }
+}
+
+/** What users of other session libraries write, and where it went. */
+const elsewhere: { readonly [name: string]: string } = {
+  secret: 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out',
+  secrets: 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out',
+  resave: 'Only what changed is written: leave it out',
+  saveUninitialized: 'An empty session is never stored: leave it out',
+  rolling: 'Set lifetime.idle instead',
+  unset: 'Call session.destroy() instead',
+  maxAge:
+    'Set lifetime.idle and lifetime.absolute instead, and signIn(userId, { remember: true }) for a lasting cookie',
+  expires: 'Set lifetime.absolute instead',
+  ttl: 'Set lifetime.idle instead',
+  httpOnly: 'The cookie is always HttpOnly: leave it out',
+  genid: 'Ids are 144 random bits: leave it out',
+  name: 'Set cookie.name instead',
+  proxy: "Set your framework's own trust proxy setting instead",
+}
+
+function hint(name: string, names: readonly string[], path: string): string {
+  const moved = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined
+  return moved ?? `${path ? `Those of ${path}` : 'The options'} are ${names.join(', ')}`
+}
+
+function checkStore(store: SessionStore): void {
+  const missing = (['read', 'create', 'patch', 'delete'] as const).filter(
+    (method) => typeof (store as Partial<SessionStore> | null)?.[method] !== 'function',
+  )
+  if (missing.length === 0) return
+  const express = typeof (store as { get?: unknown } | null)?.get === 'function'
+  throw new SojournError(
+    'invalid_option',
+    `store has no ${missing.join('(), no ')}(). ${
+      express
+        ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
+        : "Give it a store such as memoryStore() of 'sojourn/stores/memory'"
+    }`,
+  )
+}
+
+function quote(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value)
+}

@@ -1,0 +1,74 @@
+import { SojournError, type SojournErrorCode } from './errors.js'
+import { type Duration, milliseconds } from './lifetime.js'
+import { withReturnPath } from './return-path.js'
+import type { Session } from './session.js'
+import { visitBehind } from './session-object.js'
+
+/** What becomes of a visitor who is not signed in. */
+export interface RequireUserOptions {
+  /**
+   * The path of the login page. It is given the path that the visitor wanted as `?returnTo=`; read it there with
+   * `returnPath`. Without it, and for requests that no person waits for (not a GET, or made by a script), the answer
+   * is an error with the status 401: `unauthenticated`, or `stale_authentication` for a sign-in that is too old.
+   */
+  redirect?: string
+}
+
+/** How recently a visitor must have signed in. */
+export interface RequireFreshOptions extends RequireUserOptions {
+  /** Such as `'10m'`; a number is milliseconds. */
+  within: Duration
+}
+
+/** What is asked of a visitor before a route lets them in; a returned code says what is missing. */
+export type Requirement = (session: Session) => SojournErrorCode | null
+
+/** A signed-in user. */
+export const signedInUser: Requirement = ({ userId }) => (userId === null ? 'unauthenticated' : null)
+
+/** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
+export function freshUser({ within }: RequireFreshOptions): Requirement {
+  const age = milliseconds(within, 'within')
+  return (session) => {
+    if (session.userId === null) return 'unauthenticated'
+    const { authenticatedAt } = session
+    const now = visitBehind(session).engine.settings.clock()
+    return authenticatedAt !== null && now - authenticatedAt < age ? null : 'stale_authentication'
+  }
+}
+
+/** What an adapter tells of a request that wants to be let in. */
+export interface Admission {
+  readonly session: Session | undefined
+  readonly method: string | undefined
+  /** Path and query that the visitor wants. */
+  readonly url: string | undefined
+  /** The `Sec-Fetch-Mode` header. */
+  readonly mode: string | undefined
+}
+
+const sentences: { readonly [code in SojournErrorCode]?: string } = {
+  unauthenticated: 'This needs a signed-in user',
+  stale_authentication: 'This needs a user who signed in a short while ago',
+}
+
+/**
+ * The address of the login page for a visitor who is not let in; `null` for one who is.
+ *
+ * @throws the code of the requirement, as an error, where a redirect would not help; `invalid_option` where there is no
+ * session
+ */
+export function turnAway(
+  requirement: Requirement,
+  { redirect }: RequireUserOptions,
+  request: Admission,
+): string | null {
+  const { session, method, url, mode } = request
+  if (!session) throw new SojournError('invalid_option', 'There is no session here: mount session() before')
+  const code = requirement(session)
+  if (code === null) return null
+  const readable = method === 'GET' || method === 'HEAD'
+  const navigates = mode === undefined || mode === 'navigate'
+  if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
+  throw new SojournError(code, sentences[code] ?? 'This request was not let in')
+}

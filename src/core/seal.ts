@@ -1,0 +1,67 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { checkedSecrets, type Secrets } from './secrets.js'
+
+/** Makes text that nobody without the secret can read or change, and that is good for one context only. */
+export interface Seal {
+  seal(text: string, context: string): string
+  /** `null` for anything that was not sealed for this context, with one of the secrets. */
+  unseal(sealed: string, context: string): string | null
+}
+
+const version = 1
+const saltLength = 16
+const nonceLength = 12
+const tagLength = 16
+const headLength = 1 + saltLength + nonceLength
+
+/**
+ * AES-256-GCM, under a key that is derived from the secret for a purpose (HKDF, RFC 5869) and from a fresh salt for each
+ * text, so that random nonces never run out for a secret. The context is bound as associated data.
+ *
+ * @throws `invalid_option` for a secret that is short or well known
+ */
+export function createSeal(secrets: Secrets, purpose: string): Seal {
+  const keys = checkedSecrets(secrets, 'secrets').map((secret) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `sojourn ${purpose} ${version}`, 32)),
+  )
+  const [sealingKey] = keys as [Buffer]
+  return {
+    seal(text, context) {
+      const salt = randomBytes(saltLength)
+      const nonce = randomBytes(nonceLength)
+      const cipher = createCipheriv('aes-256-gcm', keyOfText(sealingKey, salt), nonce)
+      cipher.setAAD(Buffer.from(context))
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
+      return Buffer.concat([Buffer.of(version), salt, nonce, body, cipher.getAuthTag()]).toString('base64url')
+    },
+
+    unseal(sealed, context) {
+      const bytes = Buffer.from(sealed, 'base64url')
+      if (bytes[0] !== version || bytes.length < headLength + tagLength) return null
+      // Base64 skips what it does not know, and leaves bits of the last character unused: a change there would go unseen.
+      if (bytes.toString('base64url') !== sealed) return null
+      for (const key of keys) {
+        const text = opened(bytes, key, context)
+        if (text !== null) return text
+      }
+      return null
+    },
+  }
+}
+
+function keyOfText(key: Buffer, salt: Buffer): Buffer {
+  return createHmac('sha256', key).update(salt).digest()
+}
+
+function opened(bytes: Buffer, key: Buffer, context: string): string | null {
+  const salt = bytes.subarray(1, 1 + saltLength)
+  const decipher = createDecipheriv('aes-256-gcm', keyOfText(key, salt), bytes.subarray(1 + saltLength, headLength))
+  decipher.setAAD(Buffer.from(context))
+  decipher.setAuthTag(bytes.subarray(bytes.length - tagLength))
+  try {
+    const body = decipher.update(bytes.subarray(headLength, bytes.length - tagLength))
+    return Buffer.concat([body, decipher.final()]).toString('utf8')
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,194 @@
+import { type CookieForm, clearCookie, cookieValues, setCookie } from './cookie.js'
+import type { CookieStore } from './cookie-store.js'
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import { after, guardStore } from './guarded-store.js'
+import {
+  type Awaitable,
+  type PatchOutcome,
+  patched,
+  type SessionPatch,
+  type SessionRecord,
+  type SessionStore,
+} from './store.js'
+import { parseToken, type Token, tokenText } from './token.js'
+
+/** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
+const maxCookies = 3
+/** Room for a name, within the 4096 bytes of RFC 6265bis, section 5.6. */
+const chunkLength = 3900
+
+/** One session that travels in cookies. It acts as the store of its visit. */
+export class SealedSession {
+  readonly store: CookieStore
+  readonly form: CookieForm
+  /** How many cookies the request brought for it. */
+  #cookiesSeen = 0
+  #id: string | null = null
+  #record: SessionRecord | null = null
+  #isChanged = false
+
+  constructor(store: CookieStore, form: CookieForm) {
+    this.store = store
+    this.form = form
+  }
+
+  /** Opens what a `Cookie` header holds. No token where there is nothing that this server sealed. */
+  open(header: string): Token[] {
+    for (const first of cookieValues(header, this.form.name).slice(0, 2)) {
+      const opened = this.#unseal(header, first)
+      if (!opened) continue
+      this.#id = opened.token.id
+      this.#record = opened.record
+      return [opened.token]
+    }
+    return []
+  }
+
+  #unseal(header: string, first: string): { token: Token; record: SessionRecord } | null {
+    const [, count, start] = /^([1-9])\.(.+)$/.exec(first) ?? []
+    if (count === undefined || Number(count) > maxCookies) return null
+    const rest = Array.from(
+      { length: Number(count) - 1 },
+      (_, index) => cookieValues(header, nameOf(this.form, index + 1))[0],
+    )
+    if (rest.includes(undefined)) return null
+    const text = this.store.unseal([start, ...rest].join(''), this.form.name)
+    if (text === null) return null
+    this.#cookiesSeen = Number(count)
+    const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
+    const parsed = parseToken(token)
+    return parsed && { token: parsed, record }
+  }
+
+  /** The `Set-Cookie` values after a commit. Throws `cookie_too_large`. */
+  setCookies(token: Token | null, seconds: number | undefined): string[] {
+    if (!this.#isChanged) return []
+    this.#isChanged = false
+    const chunks = token ? this.#chunks(token, this.form) : []
+    const cookies = chunks.map((chunk, index) => setCookie(formOf(this.form, index), chunk, seconds))
+    for (let index = chunks.length; index < this.#cookiesSeen; index++)
+      cookies.push(clearCookie(formOf(this.form, index)))
+    this.#cookiesSeen = chunks.length
+    return cookies
+  }
+
+  /** What a client sends in a `Cookie` header, for one form of the cookie. */
+  cookiePairs(token: Token, form: CookieForm): string[] {
+    return this.#chunks(token, form).map((chunk, index) => `${nameOf(form, index)}=${chunk}`)
+  }
+
+  #chunks(token: Token, form: CookieForm): string[] {
+    if (!this.#record) return []
+    const sealed = this.store.seal(JSON.stringify({ token: tokenText(token), record: this.#record }), form.name)
+    const chunks = sealed.match(new RegExp(`.{1,${chunkLength}}`, 'g')) ?? []
+    if (chunks.length > maxCookies) {
+      throw new SojournError(
+        'cookie_too_large',
+        `The session takes ${sealed.length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it, or use a store on the server`,
+      )
+    }
+    return chunks.map((chunk, index) => (index === 0 ? `${chunks.length}.${chunk}` : chunk))
+  }
+
+  /** The engine's own values, owner and expiry stand in the revocation record, where there is one. */
+  read(id: string): Awaitable<SessionRecord | null> {
+    const { revocation } = this.store
+    const record = this.#id === id ? this.#record : null
+    if (!revocation || !record) return record
+    return after(revocation.read(id), (kept) => {
+      if (!kept || this.#id !== id || !this.#record) return null
+      this.#record = { ...kept, values: { ...withoutOwn(this.#record.values), ...kept.values } }
+      return this.#record
+    })
+  }
+
+  create(id: string, record: SessionRecord): Awaitable<boolean> {
+    const { revocation } = this.store
+    const free = revocation ? revocation.create(id, { ...record, values: onlyOwn(record.values) }) : true
+    return after(free, (isFree) => {
+      if (isFree) this.#become(id, record)
+      return isFree
+    })
+  }
+
+  patch(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
+    const record = this.#id === id ? this.#record : null
+    if (!record || record.expiresAt <= patch.now) return 'absent'
+    const { revocation } = this.store
+    const when = Object.entries(patch.when ?? {})
+    // What the server keeps, the server compares.
+    const mine = revocation ? when.filter(([name]) => !isOwn(name)) : when
+    if (mine.some(([name, text]) => (record.values[name] ?? null) !== text)) return 'conflict'
+    const kept = revocation ? keptPart(patch) : null
+    return after(kept && revocation ? revocation.patch(id, kept) : 'applied', (outcome) => {
+      if (outcome === 'applied') this.#become(id, patched(record, patch))
+      return outcome
+    })
+  }
+
+  delete(id: string): Awaitable<boolean> {
+    const existed = this.#id === id && this.#record !== null
+    if (existed) this.#become(id, null)
+    return this.store.revocation ? this.store.revocation.delete(id) : existed
+  }
+
+  #become(id: string, record: SessionRecord | null): void {
+    this.#id = id
+    this.#record = record
+    this.#isChanged = true
+  }
+}
+
+/** An engine whose store is one sealed session. */
+export function engineFor(engine: Engine, sealed: SealedSession): Engine {
+  const { revocation } = sealed.store
+  const store: SessionStore = {
+    read: (id) => sealed.read(id),
+    create: (id, record) => sealed.create(id, record),
+    patch: (id, patch) => sealed.patch(id, patch),
+    delete: (id) => sealed.delete(id),
+    ...(revocation?.list ? { list: revocation.list.bind(revocation) } : {}),
+  }
+  const { settings, events } = engine
+  return {
+    ...engine,
+    store: guardStore(store, settings.storeTimeout, (operation, error) =>
+      events.emit('outage', { at: settings.clock(), operation, error }),
+    ),
+  }
+}
+
+function nameOf(form: CookieForm, index: number): string {
+  return index === 0 ? form.name : `${form.name}-${index}`
+}
+function formOf(form: CookieForm, index: number): CookieForm {
+  return { ...form, name: nameOf(form, index) }
+}
+
+function isOwn(name: string): boolean {
+  return name.startsWith('__')
+}
+function onlyOwn(values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => isOwn(name)))
+}
+function withoutOwn(values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !isOwn(name)))
+}
+
+/** What of a patch concerns the revocation record; `null` for nothing. */
+function keptPart({ now, set = {}, unset = [], when = {}, userId, expiresAt }: SessionPatch): SessionPatch | null {
+  const part: SessionPatch = { now, set: onlyOwn(set), unset: unset.filter(isOwn) }
+  if (
+    userId === undefined &&
+    expiresAt === undefined &&
+    part.unset?.length === 0 &&
+    !Object.keys(part.set ?? {}).length
+  ) {
+    return null
+  }
+  part.when = Object.fromEntries(Object.entries(when).filter(([name]) => isOwn(name)))
+  if (userId !== undefined) part.userId = userId
+  if (expiresAt !== undefined) part.expiresAt = expiresAt
+  return part
+}

@@ -1,0 +1,56 @@
+import { SojournError } from './errors.js'
+
+/** One secret, or several: the first is used for what is made, all for what is read. Rotate by putting a new one first. */
+export type Secrets = string | readonly string[]
+
+const minLength = 32
+/** From tutorials, READMEs and templates; compared in lower case without spaces and punctuation. */
+const wellKnown = [
+  'keyboardcat',
+  'secret',
+  'changeme',
+  'changeit',
+  'replaceme',
+  'yoursecret',
+  'yoursecretkey',
+  'mysecret',
+  'supersecret',
+  'topsecret',
+  'sessionsecret',
+  'complexpassword',
+  'password',
+  'shhhh',
+  'example',
+]
+
+const makeOne = `Make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`
+
+/**
+ * Checks secrets. Messages never repeat them.
+ *
+ * @throws `invalid_option` for none, and for one that is short, well known or hardly random
+ */
+export function checkedSecrets(secrets: unknown, option: string): readonly string[] {
+  const all = typeof secrets === 'string' ? [secrets] : secrets
+  if (!Array.isArray(all) || all.length === 0 || !all.every((secret) => typeof secret === 'string')) {
+    throw new SojournError('invalid_option', `${option} must be a text, or a list of texts. ${makeOne}`)
+  }
+  for (const [index, secret] of (all as string[]).entries()) {
+    const weakness = weaknessOf(secret)
+    if (!weakness) continue
+    const which = all.length > 1 ? `${option}[${index}]` : option
+    throw new SojournError('invalid_option', `${which} ${weakness}. ${makeOne}`)
+  }
+  return all as string[]
+}
+
+/** What is wrong with a secret; `null` for a good one. */
+export function weaknessOf(secret: string): string | null {
+  const plain = secret.toLowerCase().replace(/[^a-z]/g, '')
+  if (wellKnown.some((known) => plain.startsWith(known) || plain.endsWith(known)) && plain.length < 40) {
+    return 'is one that everybody knows'
+  }
+  if (secret.length < minLength) return `must have at least ${minLength} characters`
+  if (new Set(secret).size < 12) return 'repeats too few characters to be random'
+  return null
+}

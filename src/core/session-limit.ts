@@ -1,0 +1,70 @@
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import { signInOf } from './sign-in.js'
+import type { Awaitable, SessionRecord } from './store.js'
+import { withUserLock } from './user-lock.js'
+import type { Visit } from './visit.js'
+
+/** Whether a commit is about to give a user a session more, where their number is limited. */
+export function isLimited({ engine, intentions, userId, held }: Visit): boolean {
+  return (
+    engine.settings.maxPerUser !== null &&
+    intentions.tokenChange === 'sign-in' &&
+    (held === null || held.record.userId !== userId)
+  )
+}
+
+/**
+ * Signs a user in within `maxPerUser`: under a lock of that user, so that the count is exact wherever the store's `list`
+ * is consistent.
+ *
+ * @throws `session_limit` when the user has enough, and the setting is `'refuse'`
+ */
+export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise<void> {
+  const { engine, userId } = visit
+  const { limit, whenFull } = engine.settings.maxPerUser ?? { limit: Number.POSITIVE_INFINITY, whenFull: 'refuse' }
+  return withUserLock(engine, userId ?? '', async () => {
+    // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
+    // one starts a session of its own.
+    const others = await livingSessions(engine, userId ?? '')
+    if (whenFull === 'refuse' && others.length >= limit) refuse(visit, limit)
+    await write()
+    const excess = Math.max(0, others.length + 1 - limit)
+    for (const [id] of others.sort(bySignIn).slice(0, excess)) {
+      if (await engine.store.delete(id)) {
+        engine.events.emit('ended', { id, userId, at: engine.settings.clock(), reason: 'limit' })
+      }
+    }
+  })
+}
+
+/** Withdraws the sign-in. Whoever awaits `save()` is told there, else the response fails. */
+function refuse(visit: Visit, limit: number): never {
+  visit.takeIntentions()
+  visit.userId = visit.held?.record.userId ?? null
+  visit.signedIn = visit.held ? signInOf(visit.held.record.values) : null
+  const error = new SojournError('session_limit', `This user has ${limit} sessions already, which is all they may have`)
+  if (!visit.saveIsAwaited) visit.failure = error
+  throw error
+}
+
+function bySignIn([, a]: [string, SessionRecord], [, b]: [string, SessionRecord]): number {
+  return startOf(a) - startOf(b)
+}
+
+function startOf(record: SessionRecord): number {
+  return signInOf(record.values)?.at ?? record.createdAt
+}
+
+/** Every living session of a user, page by page. */
+export async function livingSessions(engine: Engine, userId: string): Promise<[id: string, record: SessionRecord][]> {
+  const limit = 200
+  const living: [string, SessionRecord][] = []
+  for (let after: string | undefined; ; ) {
+    const page = await engine.store.list({ userId, limit, ...(after === undefined ? {} : { after }) })
+    const now = engine.settings.clock()
+    living.push(...page.filter(([, record]) => record.expiresAt > now))
+    after = page.at(-1)?.[0]
+    if (page.length < limit || after === undefined) return living
+  }
+}

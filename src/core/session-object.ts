@@ -1,0 +1,264 @@
+import { commit } from './commit.js'
+import { SojournError } from './errors.js'
+import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
+import type { SignInOptions } from './sign-in.js'
+import { changeValue, takeValue } from './single-value.js'
+import { isPortable, refuseUnstorable, type Values } from './values.js'
+import type { Visit } from './visit.js'
+
+const visitOf = Symbol('sojourn.visit')
+const targetOf = Symbol('sojourn.target')
+const inspect = Symbol.for('nodejs.util.inspect.custom')
+const maxNameBytes = 128
+
+/**
+ * The target of the proxy that handlers hold. Facts and verbs stand on its prototype; for every other name the proxy's
+ * handler answers from the values.
+ */
+class SessionObject implements SessionFacts, SessionVerbs<object> {
+  declare readonly [visitOf]: Visit
+  declare readonly [targetOf]: SessionObject
+  /** The values as they were, for an object that a `regenerate` with a callback has put out of use. */
+  past: Values | null = null
+
+  get id(): string {
+    return this[visitOf].id
+  }
+  get isNew(): boolean {
+    return this[visitOf].held === null
+  }
+  get userId(): string | null {
+    return this[visitOf].userId
+  }
+  get createdAt(): number {
+    return this[visitOf].createdAt
+  }
+  get expiresAt(): number {
+    return this[visitOf].expiresAt
+  }
+  get authenticatedAt(): number | null {
+    return this[visitOf].authenticatedAt
+  }
+
+  signIn(userId: string | number, options?: SignInOptions): void {
+    this[visitOf].signIn(userId, options)
+  }
+  signOut(callback?: Callback): void {
+    this[visitOf].destroy(true)
+    if (callback) callBack(save(this[visitOf]), callback)
+  }
+  renew(callback?: Callback): void {
+    this[visitOf].renew()
+    if (callback) callBack(save(this[visitOf]), callback)
+  }
+  regenerate(callback?: Callback): void {
+    const visit = this[visitOf]
+    const before = visit.values
+    visit.regenerate()
+    if (!callback) return
+    // Libraries written for `express-session` copy values from the object they held to the one on the request now. So
+    // the old object keeps what it had, to be read, and a new one takes its place.
+    this[targetOf].past = before
+    visit.session = null
+    callBack(Promise.resolve(), callback)
+  }
+  destroy(callback?: Callback): void {
+    this[visitOf].destroy(false)
+    if (callback) callBack(save(this[visitOf]), callback)
+  }
+  touch(): void {
+    this[visitOf].touch()
+  }
+  save(callback?: Callback): Promise<boolean> {
+    const visit = this[visitOf]
+    if (callback) visit.saveIsAwaited = true
+    return new Saved((resolve) => resolve(callBack(save(visit), callback)), visit)
+  }
+  reload(callback?: Callback): Promise<void> {
+    const visit = this[visitOf]
+    return callBack(visit.engine.track(reloaded(visit)), callback)
+  }
+  update(name: string, change: (value: never) => unknown): Promise<never> {
+    checkName(name)
+    const visit = this[visitOf]
+    return visit.engine.track(changeValue(visit, name, change as (value: unknown) => unknown)) as Promise<never>
+  }
+  take(name: string): Promise<never> {
+    checkName(name)
+    const visit = this[visitOf]
+    return visit.engine.track(takeValue(visit, name)) as Promise<never>
+  }
+
+  /** Node shows a proxy's target; a reader of a log wants to see the values. */
+  [inspect](): object {
+    return { ...this }
+  }
+}
+
+const reserved: ReadonlySet<string | symbol> = new Set(
+  Object.getOwnPropertyNames(SessionObject.prototype).filter((name) => name !== 'constructor'),
+)
+
+/** What `save()` returns. It knows whether somebody looks at how it ends. */
+class Saved extends Promise<boolean> {
+  static override get [Symbol.species]() {
+    return Promise
+  }
+  readonly #visit: Visit
+  constructor(executor: ConstructorParameters<typeof Promise<boolean>>[0], visit: Visit) {
+    super(executor)
+    this.#visit = visit
+    super.then(undefined, () => undefined)
+  }
+  // biome-ignore lint/suspicious/noThenProperty: this is a promise
+  override then<T, U>(
+    fulfilled?: ((value: boolean) => T | PromiseLike<T>) | null,
+    rejected?: ((reason: unknown) => U | PromiseLike<U>) | null,
+  ): Promise<T | U> {
+    this.#visit.saveIsAwaited = true
+    return super.then(fulfilled, rejected)
+  }
+}
+
+function save(visit: Visit): Promise<boolean> {
+  return visit.engine.track(saved(visit))
+}
+
+async function saved(visit: Visit): Promise<boolean> {
+  await commit(visit)
+  return !visit.lost
+}
+
+async function reloaded(visit: Visit): Promise<void> {
+  visit.use()
+  if (visit.committing) await visit.committing
+  const record = visit.held && (await visit.engine.store.read(visit.held.id))
+  const now = visit.engine.settings.clock()
+  if (!visit.held || !record || record.expiresAt <= now || !visit.isGoodFor(record, now)) {
+    throw new SojournError('session_ended', 'The session has ended, or was given a new token, and cannot be read again')
+  }
+  visit.takeIntentions()
+  visit.hold({ id: visit.held.id, record }, visit.token)
+}
+
+/**
+ * Answers a promise to a Node callback as well. A rejection that nobody looks at does not end the process: the response
+ * is about to fail with the same error.
+ */
+function callBack<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
+  promise.then(
+    () => callback && queueMicrotask(() => callback()),
+    (error: unknown) => callback && queueMicrotask(() => callback(error)),
+  )
+  return promise
+}
+
+/** Turns what a handler does with its session into questions to the visit. */
+class SessionHandler implements ProxyHandler<SessionObject> {
+  readonly visit: Visit
+  constructor(visit: Visit) {
+    this.visit = visit
+  }
+
+  get(target: SessionObject, name: string | symbol, receiver: unknown): unknown {
+    if (name === visitOf) return this.visit
+    if (name === targetOf) return target
+    if (typeof name === 'symbol') return Reflect.get(target, name, receiver)
+    this.visit.use()
+    if (reserved.has(name)) return Reflect.get(SessionObject.prototype, name, receiver)
+    if (name.startsWith('__')) return Reflect.get(Object.prototype, name, receiver)
+    const values = target.past ?? this.visit.values
+    const value = values.get(name)
+    if (typeof value === 'object' && value !== null) this.visit.mayChange()
+    if (value !== undefined || values.has(name)) return value
+    return Reflect.get(Object.prototype, name, receiver)
+  }
+
+  set(_target: SessionObject, name: string | symbol, value: unknown): boolean {
+    checkName(name)
+    this.visit.intend(`Setting session.${name}`, this.visit.held === null)
+    if (value !== undefined) refuseUnstorable(name, value)
+    this.visit.values.set(name, value)
+    return true
+  }
+
+  has(target: SessionObject, name: string | symbol): boolean {
+    this.visit.use()
+    return isValueName(name) && (target.past ?? this.visit.values).has(name)
+      ? true
+      : Reflect.has(SessionObject.prototype, name)
+  }
+
+  deleteProperty(_target: SessionObject, name: string | symbol): boolean {
+    if (!isValueName(name) || !this.visit.values.has(name)) return true
+    this.visit.intend(`Deleting session.${name}`, false)
+    this.visit.values.delete(name)
+    return true
+  }
+
+  ownKeys(target: SessionObject): string[] {
+    this.visit.use()
+    return (target.past ?? this.visit.values).names().filter(isValueName)
+  }
+
+  getOwnPropertyDescriptor(target: SessionObject, name: string | symbol): PropertyDescriptor | undefined {
+    if (!isValueName(name) || !(target.past ?? this.visit.values).has(name)) return undefined
+    return { value: this.get(target, name, target), writable: true, enumerable: true, configurable: true }
+  }
+
+  defineProperty(target: SessionObject, name: string | symbol, descriptor: PropertyDescriptor): boolean {
+    return 'value' in descriptor && this.set(target, name, descriptor.value)
+  }
+
+  getPrototypeOf(): object {
+    return Object.prototype
+  }
+  setPrototypeOf(): boolean {
+    return false
+  }
+  preventExtensions(): boolean {
+    return false
+  }
+}
+
+/** The object that handlers hold for a visit. */
+export function sessionOf<Data = SessionData>(visit: Visit): Session<Data> {
+  visit.session ??= new Proxy(new SessionObject(), new SessionHandler(visit))
+  return visit.session as Session<Data>
+}
+
+/** The visit behind a session object. Throws `invalid_value` for anything else. */
+export function visitBehind(session: object): Visit {
+  const visit = (session as Partial<SessionObject> | null)?.[visitOf]
+  if (visit) return visit
+  throw new SojournError('invalid_value', 'Expected a session that came from this copy of Sojourn')
+}
+
+function isValueName(name: string | symbol): name is string {
+  return typeof name === 'string' && !reserved.has(name) && !name.startsWith('__')
+}
+
+/** What to do instead of assigning to a name that the session uses. */
+const instead: { readonly [name: string]: string } = {
+  userId: 'call session.signIn(userId)',
+  authenticatedAt: 'call session.signIn(userId)',
+  expiresAt: 'set lifetime in the options, or call session.touch()',
+  id: 'call session.regenerate() for a new one',
+}
+
+function checkName(name: string | symbol): asserts name is string {
+  if (typeof name === 'symbol') {
+    throw new SojournError('invalid_value', `A session value needs a text as its name; got ${String(name)}`)
+  }
+  if (reserved.has(name) || name.startsWith('__')) {
+    const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"
+    const fix = Object.hasOwn(instead, name) ? instead[name] : 'choose another name for your value'
+    throw new SojournError('reserved_name', `session.${name} cannot be assigned: the name ${why}; ${fix}`)
+  }
+  if (!isPortable(name, maxNameBytes)) {
+    throw new SojournError(
+      'invalid_value',
+      `The name of a session value must be 1 to ${maxNameBytes} bytes of well-formed text without control characters; got ${JSON.stringify(name.slice(0, 40))}`,
+    )
+  }
+}

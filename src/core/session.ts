@@ -1,0 +1,106 @@
+import type { SignInOptions } from './sign-in.js'
+
+/**
+ * The values of your app's sessions. Declare them once:
+ *
+ * ```ts
+ * declare module 'sojourn' {
+ *   interface SessionData {
+ *     cart: string[]
+ *   }
+ * }
+ * ```
+ *
+ * The names below are taken; declaring one of them anew is a type error.
+ */
+export interface SessionData {
+  readonly id?: Reserved<'the name of the session'>
+  readonly isNew?: Reserved<'whether it is stored yet'>
+  readonly userId?: Reserved<'who is signed in; call signIn(userId) to change it'>
+  readonly createdAt?: Reserved<'when it was created'>
+  readonly expiresAt?: Reserved<'when it expires'>
+  readonly authenticatedAt?: Reserved<'when the user signed in; call signIn(userId) to change it'>
+  readonly signIn?: Reserved<'a method of sessions'>
+  readonly signOut?: Reserved<'a method of sessions'>
+  readonly renew?: Reserved<'a method of sessions'>
+  readonly regenerate?: Reserved<'a method of sessions'>
+  readonly destroy?: Reserved<'a method of sessions'>
+  readonly touch?: Reserved<'a method of sessions'>
+  readonly save?: Reserved<'a method of sessions'>
+  readonly reload?: Reserved<'a method of sessions'>
+  readonly update?: Reserved<'a method of sessions'>
+  readonly take?: Reserved<'a method of sessions'>
+}
+
+/** Marks a name that a session value cannot have; `Use` says what the name is for. */
+export interface Reserved<Use extends string> {
+  readonly 'this name is taken by the session itself': Use
+}
+
+/** The names that belong to the session itself. A closed list: what comes later lives on `sessions`. */
+export type ReservedName = keyof SessionFacts | keyof SessionVerbs<object>
+
+/** What is known of a session. */
+export interface SessionFacts {
+  /** Names the session for life. Safe to show and to log: it gives no access. */
+  readonly id: string
+  /** Whether it is not in the store yet. */
+  readonly isNew: boolean
+  /** Who is signed in, else `null`. Call `signIn` to change it. */
+  readonly userId: string | null
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+  /** Milliseconds since the epoch. Moves while the session is used. */
+  readonly expiresAt: number
+  /** When the user last proved who they are, in milliseconds since the epoch; `null` before sign-in. */
+  readonly authenticatedAt: number | null
+}
+
+/** A Node callback, as the verbs accept for libraries that were written for `express-session`. */
+export type Callback = (error?: unknown) => void
+
+/**
+ * What can be done with a session. Those that return nothing are intentions: they are applied in the order said, when
+ * the response is about to begin. Await `save()` where it must be known before.
+ */
+export interface SessionVerbs<Data> {
+  /**
+   * Signs a user in: a new token at once (ASVS 7.2.4), and the absolute timeout starts anew. Values of an anonymous
+   * visitor, or of the same user, stay; another user's session is ended and an empty one started.
+   * @param userId text or an integer, kept as text of at most 255 bytes
+   * @throws `invalid_value` for another user id; `headers_sent` after the response began
+   */
+  signIn(userId: string | number, options?: SignInOptions): void
+  /** Ends the session, and asks the browser to clear what it keeps of this site (`Clear-Site-Data`). */
+  signOut(callback?: Callback): void
+  /** Gives the session a new token; the old one is dead at once. Call it when rights change. */
+  renew(callback?: Callback): void
+  /** Ends this session and starts an empty one under a new name. */
+  regenerate(callback?: Callback): void
+  /** Ends the session for good. A value that is set later starts a new one. */
+  destroy(callback?: Callback): void
+  /** Moves the expiry as if the session had not been used for long; using it does so by itself. */
+  touch(): void
+  /**
+   * Writes what is pending now. Resolves to `false` when the session had ended meanwhile and the write was dropped.
+   * @throws `store_unavailable`, `invalid_value`
+   */
+  save(callback?: Callback): Promise<boolean>
+  /** Reads the session again; what was changed and not saved is lost. Throws `session_ended` if it is gone. */
+  reload(callback?: Callback): Promise<void>
+  /**
+   * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times; what
+   * it returns is written, `undefined` removes the value. Resolves to the new value.
+   * @throws `session_ended` when there is no session any more; `contention` after many lost races
+   */
+  update<Name extends keyof Data & string>(
+    name: Name,
+    change: (value: Data[Name] | undefined) => Data[Name] | undefined,
+  ): Promise<Data[Name] | undefined>
+  /** Removes a value and resolves to it: of several requests that ask, one gets it. For messages that show once. */
+  take<Name extends keyof Data & string>(name: Name): Promise<Data[Name] | undefined>
+}
+
+/** What a handler holds: the values as properties, beside facts and verbs. */
+export type Session<Data = SessionData> = SessionFacts &
+  SessionVerbs<Omit<Data, ReservedName>> & { [Name in Exclude<keyof Data, ReservedName>]?: Data[Name] }

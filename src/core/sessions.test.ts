@@ -1,0 +1,506 @@
+import { channel } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { memoryStore } from '../stores/memory.js'
+import type { SessionEventName } from './events.js'
+import type { SessionsOptions } from './options.js'
+import type { Session } from './session.js'
+import { createSessions, type Sessions } from './sessions.js'
+import type { SessionStore } from './store.js'
+
+interface Data {
+  a: number
+  list: number[]
+}
+
+const day = 86_400_000
+const start = 1_800_000_000_000
+let now = start
+let memory: SessionStore
+let calls: string[]
+
+beforeEach(() => {
+  now = start
+  memory = memoryStore()
+  calls = []
+})
+afterEach(() => vi.restoreAllMocks())
+
+function spied(store: SessionStore): SessionStore {
+  return {
+    ...store,
+    read: (id) => {
+      calls.push('read')
+      return store.read(id)
+    },
+    create: (id, record) => {
+      calls.push('create')
+      return store.create(id, record)
+    },
+    patch: (id, patch) => {
+      calls.push(`patch ${Object.keys(patch).sort().join()}`)
+      return store.patch(id, patch)
+    },
+    delete: (id) => {
+      calls.push('delete')
+      return store.delete(id)
+    },
+  }
+}
+
+function make(options: SessionsOptions = {}): Sessions<Data> {
+  return createSessions<Data>({ store: spied(memory), clock: () => now, cookie: { secure: true }, ...options })
+}
+
+async function visit(sessions: Sessions<Data>, cookie: string, handle: (session: Session<Data>) => unknown = () => {}) {
+  const session = await sessions.load({ cookie })
+  await handle(session)
+  const [setCookie] = await sessions.commit(session)
+  return { session, setCookie, cookie: setCookie?.split(';', 1)[0] ?? cookie }
+}
+
+describe('reading is free', () => {
+  test('without a cookie, nothing stored: no store call, no cookie', async () => {
+    const { setCookie } = await visit(make(), '', (session) => session.a)
+    expect([calls, setCookie]).toEqual([[], undefined])
+  })
+
+  test.each([
+    ['another cookie', 'other=1'],
+    ['too short', '__Host-session=abc'],
+    ['too long', `__Host-session=${'a'.repeat(65)}`],
+    ['not base64url', `__Host-session=${'a'.repeat(63)}!`],
+    ['signed', `__Host-session=s%3A${'a'.repeat(60)}`],
+    ['a sign of another kind', `__Host-session=${'ä'.repeat(64)}`],
+    ['the plain name on a secure connection', `session=${'a'.repeat(64)}`],
+  ])('a cookie of the wrong shape (%s) costs no store call', async (_what, cookie) => {
+    const { session } = await visit(make(), cookie)
+    expect(session.isNew).toBe(true)
+    expect(calls).toEqual([])
+  })
+
+  test('one read, and a write of the expiry once for each tenth of the idle timeout', async () => {
+    const sessions = make()
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    calls = []
+    for (let tenth = 0; tenth < 20; tenth++) {
+      now += day / 20
+      await visit(sessions, cookie, (session) => session.a)
+    }
+    expect(calls.filter((call) => call === 'read')).toHaveLength(20)
+    expect(calls.filter((call) => call !== 'read')).toEqual(Array(10).fill('patch expiresAt,now,when'))
+  })
+})
+
+describe('two clocks', () => {
+  test('a session ends when it lies unused', async () => {
+    const sessions = make()
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    now += day - 1
+    expect((await visit(sessions, cookie)).session.a).toBe(1)
+    now += day
+    expect((await visit(sessions, cookie)).session.isNew).toBe(true)
+  })
+
+  test('and at its absolute limit, however used; a sign-in starts it anew', async () => {
+    const sessions = make({ lifetime: { idle: '2d', absolute: '3d' } })
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    now += day
+    const signedIn = (await visit(sessions, cookie, (session) => session.signIn('alice'))).cookie
+    for (let days = 0; days < 2; days++) {
+      now += day
+      expect((await visit(sessions, signedIn)).session.userId).toBe('alice')
+    }
+    now += day
+    expect((await visit(sessions, signedIn)).session.isNew).toBe(true)
+  })
+
+  test('the engine judges the absolute limit itself, whatever expiry a row claims', async () => {
+    const sessions = make()
+    const { cookie, session } = await sessions.create({ values: { a: 1 } })
+    await memory.patch(session.id, { now, expiresAt: now + 900 * day })
+    now += 31 * day
+    expect((await visit(sessions, cookie)).session.isNew).toBe(true)
+  })
+
+  test('a remembered session has a lasting cookie and its own limits', async () => {
+    const sessions = make({ lifetime: { idle: '1h', remember: { idle: '10d', absolute: '20d' } } })
+    const { setCookie, cookie } = await visit(sessions, '', (session) => session.signIn('a', { remember: true }))
+    expect(setCookie).toContain(`Max-Age=${20 * 86_400};`)
+    now += 9 * day
+    const renewed = await visit(sessions, cookie, (session) => session.renew())
+    expect(renewed.setCookie).toContain(`Max-Age=${11 * 86_400};`)
+    now += 9 * day
+    expect((await visit(sessions, renewed.cookie)).session.userId).toBe('a')
+    now += 2 * day
+    expect((await visit(sessions, renewed.cookie)).session.isNew).toBe(true)
+  })
+})
+
+test('a leaked store logs nobody in: what it holds is no token', async () => {
+  const sessions = make()
+  const { cookie, session } = await sessions.create({ userId: 'alice' })
+  const record = await memory.read(session.id)
+  const secret = cookie.slice(-40)
+  expect(JSON.stringify(record)).not.toContain(secret)
+  const digest = JSON.parse(record?.values.__token ?? '') as string
+  for (const guess of [digest, digest.slice(0, 40), secret.replace(/.$/, 'x').padEnd(40, '_')]) {
+    const forged = `__Host-session=${session.id}${guess}`.slice(0, '__Host-session='.length + 64)
+    if (forged === cookie) continue
+    expect((await visit(sessions, forged)).session.userId).toBe(null)
+  }
+})
+
+test('an id that the server did not issue is never adopted', async () => {
+  const sessions = make()
+  const planted = `__Host-session=${'p'.repeat(64)}`
+  const { session, cookie } = await visit(sessions, planted, (it) => Object.assign(it, { a: 1 }))
+  expect(session.id).not.toBe('p'.repeat(24))
+  expect(cookie).not.toBe(planted)
+})
+
+describe('the cookie', () => {
+  test('is sent only when the token changes', async () => {
+    const sessions = make()
+    const first = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+    expect(first.setCookie).toMatch(/^__Host-session=[\w-]{64}; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+    const second = await visit(sessions, first.cookie, (session) => Object.assign(session, { a: 2 }))
+    expect(second.setCookie).toBe(undefined)
+  })
+
+  test('is not cleared for a token that was not found', async () => {
+    expect((await visit(make(), `__Host-session=${'x'.repeat(64)}`)).setCookie).toBe(undefined)
+  })
+
+  test('nothing is stored and nothing sent over plain HTTP, and one warning names trust proxy', async () => {
+    const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const sessions = createSessions<Data>({ store: spied(memory) })
+    for (let request = 0; request < 2; request++) {
+      const session = await sessions.load({ secure: false, host: 'example.com' })
+      session.a = 1
+      expect(await sessions.commit(session)).toEqual([])
+    }
+    expect(calls).toEqual([])
+    expect(warning.mock.calls).toHaveLength(1)
+    expect(warning.mock.calls[0]?.[0]).toMatch(/trust proxy/)
+  })
+
+  test('of several values the one that resolves counts, under the secure name', async () => {
+    const sessions = make()
+    const a = await sessions.create({ values: { a: 1 } })
+    const b = await sessions.create({ values: { a: 2 } })
+    const [, first] = a.cookie.split('=')
+    const [, second] = b.cookie.split('=')
+    const junk = 'x'.repeat(64)
+    const header = (...values: (string | undefined)[]) => values.map((value) => `__Host-session=${value}`).join('; ')
+    expect((await visit(sessions, header(first, second))).session.a).toBe(1)
+    expect((await visit(sessions, header(junk, second))).session.a).toBe(2)
+    expect((await visit(sessions, header('short', second, second))).session.a).toBe(2)
+    calls = []
+    expect((await visit(sessions, header(junk, `y${junk.slice(1)}`, second))).session.isNew).toBe(true)
+    expect(calls).toEqual(['read', 'read'])
+  })
+
+  test('under a plain name two that resolve cancel each other, and an event tells', async () => {
+    const sessions = make({ cookie: { secure: false } })
+    const events: unknown[] = []
+    sessions.on('sameNameCookies', (event) => events.push(event.ids))
+    const a = await sessions.create({ userId: 'alice' })
+    const b = await sessions.create({ userId: 'mallory' })
+    const { session } = await visit(sessions, `${a.cookie}; ${b.cookie}`)
+    expect(session.userId).toBe(null)
+    expect(events).toEqual([[a.session.id, b.session.id]])
+  })
+})
+
+describe('an outage', () => {
+  const broken = (method: string): SessionStore => ({
+    ...memory,
+    [method]: () => Promise.reject(new Error('connection refused')),
+  })
+
+  test('is an error by default, on reading and on writing', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const outages: unknown[] = []
+    for (const method of ['read', 'patch', 'delete', 'create']) {
+      const sessions = make({ store: broken(method) })
+      sessions.on('outage', ({ operation }) => outages.push(operation))
+      const request = method === 'create' ? '' : cookie
+      const change = (session: Session<Data>) => {
+        if (method === 'delete') session.destroy()
+        else session.a = 2
+      }
+      await expect(visit(sessions, request, change)).rejects.toMatchObject({
+        code: 'store_unavailable',
+        status: 503,
+        message: `The session store failed to ${method}`,
+        cause: new Error('connection refused'),
+      })
+    }
+    expect(outages).toEqual(['read', 'patch', 'delete', 'create'])
+  })
+
+  test("is met with an empty session that cannot be changed, with 'anonymous'", async () => {
+    const { cookie } = await make().create({ userId: 'alice' })
+    const sessions = make({ store: broken('read'), onStoreError: 'anonymous' })
+    const { session, setCookie } = await visit(sessions, cookie)
+    expect(session.userId).toBe(null)
+    expect(setCookie).toBe(undefined)
+    const changes: ((session: Session<Data>) => unknown)[] = [
+      (it) => Object.assign(it, { a: 1 }),
+      (it) => it.signIn('alice'),
+      (it) => it.destroy(),
+      (it) => it.regenerate(),
+      (it) => it.update('a', () => 1),
+    ]
+    for (const change of changes) {
+      await expect(visit(sessions, cookie, change)).rejects.toMatchObject({ code: 'store_unavailable' })
+    }
+  })
+
+  test('clears no cookie, though another of the request was found and just renewed', async () => {
+    const options: SessionsOptions = { lifetime: { renewal: '1h' }, onStoreError: 'anonymous' }
+    const sessions = make(options)
+    const [first, second] = [await sessions.create({ userId: 'alice' }), await sessions.create({ userId: 'bob' })]
+    now += 2 * 3_600_000
+    await visit(sessions, first.cookie) // The renewal's response is lost.
+    const store: SessionStore = {
+      ...memory,
+      read(id) {
+        if (id === second.session.id) throw new Error('no route to host')
+        return memory.read(id)
+      },
+    }
+    const { session, setCookie } = await visit(make({ ...options, store }), `${first.cookie}; ${second.cookie}`)
+    expect([session.userId, setCookie]).toEqual([null, undefined])
+  })
+
+  test('a store that does not answer is given up after the time limit, and the write not repeated', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    let patches = 0
+    const hanging = { ...memory, patch: () => new Promise<never>(() => void patches++) }
+    const sessions = make({ store: hanging, storeTimeout: 20 })
+    const session = await sessions.load({ cookie })
+    session.a = 2
+    await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(sessions.commit(session)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(patches).toBe(1)
+  })
+
+  test('save() that nobody awaits does not end the process', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const sessions = make({ store: broken('patch') })
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    const session = await sessions.load({ cookie })
+    session.a = 2
+    void session.save()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test.each([
+    ['null values', { values: null, userId: null, createdAt: start, expiresAt: start + day }],
+    ['no times', { values: {}, userId: null }],
+    ['a number as user', { values: {}, userId: 5, createdAt: start, expiresAt: start + day }],
+    ['values that are no text', { values: { __token: 5 }, userId: null, createdAt: start, expiresAt: start + day }],
+    ['a broken renewal', { values: { __renewal: '{' }, userId: null, createdAt: start, expiresAt: start + day }],
+    ['text', 'a row of somebody else'],
+  ])('a corrupt row (%s) is a fresh session', async (_what, row) => {
+    const sessions = make({ store: { ...memory, read: () => row as never } })
+    const { session } = await visit(sessions, `__Host-session=${'x'.repeat(64)}`)
+    expect(session.isNew).toBe(true)
+  })
+})
+
+describe('events', () => {
+  test('tell the life of a session, to listeners and to diagnostics channels, and never a token', async () => {
+    const sessions = make()
+    const events: [string, object][] = []
+    const names: SessionEventName[] = ['created', 'signedIn', 'renewed', 'ended', 'refused', 'writeDropped', 'outage']
+    for (const name of names) sessions.on(name, (event) => events.push([name, event]))
+    const published: unknown[] = []
+    const listen = (event: unknown) => void published.push(event)
+    channel('sojourn:ended').subscribe(listen)
+    const guest = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+    const { id } = guest.session
+    const user = await visit(sessions, guest.cookie, (session) => session.signIn('alice', { method: 'passkey' }))
+    const renewed = await visit(sessions, user.cookie, (session) => session.renew())
+    const late = await sessions.load({ cookie: renewed.cookie })
+    await visit(sessions, renewed.cookie, (session) => session.destroy())
+    late.a = 5
+    await sessions.commit(late)
+    await visit(sessions, renewed.cookie)
+    channel('sojourn:ended').unsubscribe(listen)
+    expect(events).toEqual([
+      ['created', { id, userId: null, at: now }],
+      ['signedIn', { id, userId: 'alice', at: now, method: 'passkey', remembered: false }],
+      ['renewed', { id, userId: 'alice', at: now, scheduled: false }],
+      ['ended', { id, userId: 'alice', at: now, reason: 'destroyed' }],
+      ['writeDropped', { id, at: now, reason: 'ended', names: ['a'] }],
+      ['refused', expect.objectContaining({ id, at: now, reason: 'unknown_id' })],
+    ])
+    expect(published).toHaveLength(1)
+    for (const cookie of [guest.cookie, user.cookie, renewed.cookie]) {
+      expect(JSON.stringify(events)).not.toContain(cookie.slice(-40))
+    }
+  })
+
+  test('a listener that throws, or rejects, harms no request', async () => {
+    const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const sessions = make()
+    sessions.on('created', () => {
+      throw new Error('listener')
+    })
+    sessions.on('created', () => Promise.reject(new Error('listener')))
+    const stop = sessions.on('created', () => calls.push('stopped'))
+    stop()
+    await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warning).toHaveBeenCalledTimes(2)
+    expect(calls).not.toContain('stopped')
+  })
+})
+
+describe('list and end', () => {
+  test('page through a user’s living sessions', async () => {
+    const sessions = make()
+    for (let count = 0; count < 5; count++) await sessions.create({ userId: 'alice' })
+    await sessions.create({ userId: 'bob' })
+    const first = await sessions.list({ userId: 'alice', limit: 3 })
+    expect(first.sessions).toHaveLength(3)
+    const second = await sessions.list({ userId: 'alice', limit: 3, after: first.next ?? '' })
+    expect(second.sessions).toHaveLength(2)
+    expect(second.next).toBe(null)
+    expect(new Set([...first.sessions, ...second.sessions].map(({ id }) => id)).size).toBe(5)
+    expect((await sessions.list()).sessions).toHaveLength(6)
+    now += day
+    expect((await sessions.list({ userId: 'alice' })).sessions).toEqual([])
+  })
+
+  test('end refuses another user’s session', async () => {
+    const sessions = make()
+    const { session, cookie } = await sessions.create({ userId: 'alice' })
+    expect(await sessions.end(session.id, { userId: 'bob' })).toBe(false)
+    expect(await sessions.end('not an id', { userId: 'alice' })).toBe(false)
+    expect((await visit(sessions, cookie)).session.userId).toBe('alice')
+    expect(await sessions.end(session.id, { userId: 'alice' })).toBe(true)
+    expect((await visit(sessions, cookie)).session.userId).toBe(null)
+    expect(await sessions.end(session.id)).toBe(false)
+  })
+
+  test.each([{ limit: 0 }, { limit: -1 }, { limit: Number.NaN }, { limit: '5' }, { after: '' }, { after: 'a\u0000' }])(
+    'the page %j is refused',
+    async (page) => {
+      await expect(make().list(page as object)).rejects.toMatchObject({ code: 'invalid_option' })
+    },
+  )
+
+  test('a user who turns out to be nobody does not come to mean everybody', async () => {
+    const sessions = make()
+    await sessions.create({ userId: 'alice' })
+    for (const userId of [undefined, null, '', Number.NaN] as never[]) {
+      await expect(sessions.list({ userId })).rejects.toMatchObject({ code: 'invalid_value' })
+      await expect(sessions.endAll(userId)).rejects.toMatchObject({ code: 'invalid_value' })
+    }
+  })
+
+  test('a store without a list says so', async () => {
+    const { list: _, ...store } = memory
+    await expect(make({ store }).list()).rejects.toMatchObject({ code: 'unsupported' })
+  })
+})
+
+test('a session that ended just before it was followed is not missed', async () => {
+  const sessions = make({ store: { ...memory, watch: () => () => {} } })
+  const { cookie } = await sessions.create({ userId: 'alice' })
+  sessions.follow(await sessions.load({ cookie }), () => {}) // From here on, the store tells what ends.
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  const session = await sessions.load({ cookie })
+  await memory.delete(session.id)
+  await new Promise<void>((resolve) => sessions.follow(session, resolve))
+  await sessions.close()
+})
+
+test('a follower that throws keeps no other from being told', async () => {
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const sessions = make()
+  const { session, cookie } = await sessions.create({ userId: 'alice' })
+  const told = vi.fn()
+  for (const ended of [() => JSON.parse('not'), told]) sessions.follow(await sessions.load({ cookie }), ended)
+  await sessions.end(session.id)
+  expect(told).toHaveBeenCalledOnce()
+  expect(process.emitWarning).toHaveBeenCalledOnce()
+})
+
+describe('sweep and close', () => {
+  test('sweep removes what expired five minutes ago, and nothing else', async () => {
+    const sessions = make({ lifetime: { idle: '1h' } })
+    const { session: old } = await sessions.create({ values: { a: 1 } })
+    now += 3_600_000 + 4 * 60_000
+    expect(await sessions.sweep()).toBe(0)
+    const { session: young } = await sessions.create({ values: { a: 1 } })
+    now += 60_000
+    expect(await sessions.sweep()).toBe(1)
+    expect(await memory.read(old.id)).toBe(null)
+    expect(await memory.read(young.id)).not.toBe(null)
+  })
+
+  test.each<[string, (session: Session<Data>, sessions: Sessions<Data>) => Promise<unknown>]>([
+    ['save', (session) => Object.assign(session, { a: 2 }).save()],
+    ['update', (session) => session.update('a', (a = 0) => a + 1)],
+    ['endAll', (_, sessions) => sessions.endAll('alice')],
+  ])('close waits for %s', async (_what, act) => {
+    const log: string[] = []
+    const later = async <T>(call: () => T): Promise<Awaited<T>> => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      log.push('written')
+      return await call()
+    }
+    const { cookie } = await make().create({ userId: 'alice', values: { a: 1 } })
+    const sessions = make({
+      store: {
+        ...memory,
+        patch: (id, patch) => later(() => memory.patch(id, patch)),
+        delete: (id) => later(() => memory.delete(id)),
+        close: () => void log.push('closed'),
+      },
+    })
+    const done = act(await sessions.load({ cookie }), sessions)
+    await Promise.all([done, sessions.close()])
+    expect(log).toEqual(['written', 'closed'])
+  })
+
+  test('close waits for what is under way, closes the store once, and refuses what comes later', async () => {
+    const log: string[] = []
+    let release = () => {}
+    const slow: SessionStore = {
+      ...memory,
+      create: async (id, record) => {
+        await new Promise<void>((resolve) => {
+          release = resolve
+        })
+        log.push('created')
+        return memory.create(id, record)
+      },
+      close: async () => void log.push('closed'),
+    }
+    const sessions = make({ store: slow })
+    const session = await sessions.load({})
+    session.a = 1
+    const committed = sessions.commit(session)
+    const closed = Promise.all([sessions.close(), sessions.close()])
+    await expect(sessions.load({})).rejects.toMatchObject({ code: 'closed' })
+    release()
+    await Promise.all([committed, closed])
+    expect(log).toEqual(['created', 'closed'])
+  })
+})
+
+test('without a store: memory, and one warning', async () => {
+  const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const sessions = createSessions()
+  createSessions()
+  expect(warning.mock.calls.flat().filter((text) => /memory/.test(String(text)))).toHaveLength(1)
+  expect((await sessions.load({})).isNew).toBe(true)
+})

@@ -1,0 +1,245 @@
+import { acceptedOf } from './accepted-sessions.js'
+import { commit } from './commit.js'
+import { type CookieStore, isCookieStore, serverSide } from './cookie-store.js'
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import { createEvents, type EventSource } from './events.js'
+import { createFollowing, type Following } from './following.js'
+import { guardStore } from './guarded-store.js'
+import { load } from './load.js'
+import { memoryStore } from './memory-store.js'
+import { type SessionsOptions, type Settings, settingsOf } from './options.js'
+import type { RequestFacts } from './request-facts.js'
+import { sessionCookies } from './response-head.js'
+import { SealedSession } from './sealed-session.js'
+import type { Session, SessionData } from './session.js'
+import { sessionOf, visitBehind } from './session-object.js'
+import { type SignInOptions, userIdText } from './sign-in.js'
+import { type SessionStatus, statusOf } from './status.js'
+import { type Awaitable, isPromise, type SessionStore } from './store.js'
+import { createSweeper } from './sweeper.js'
+import { tokenText } from './token.js'
+import { createTurns } from './turns.js'
+import { endAllSessions, endSession, listSessions, type PageOptions, type SessionPage } from './user-sessions.js'
+import { Visit } from './visit.js'
+import { warn } from './warning.js'
+
+/** The sessions of an app. Made by {@link createSessions}. */
+export interface Sessions<Data = SessionData> extends EventSource {
+  /**
+   * Finds the session of a request. For writing an adapter: the adapters that come with Sojourn call it for you.
+   * @throws `store_unavailable` unless `onStoreError` is `'anonymous'`
+   */
+  load(request: { cookie?: string | undefined; secure?: boolean; host?: string | undefined }): Promise<Session<Data>>
+  /**
+   * Carries out what a handler intended with a session, and resolves to the `Set-Cookie` values that the response must
+   * carry. For writing an adapter; call it before the first byte of the response.
+   */
+  commit(session: Session<Data>): Promise<string[]>
+  /**
+   * The status of a session, for a route that a page asks how much time is left, such as `sojourn/client` does. Asking
+   * does not count as activity: the expiry stays where it is, as long as the handler changes nothing. The response is
+   * not kept (`Cache-Control: no-store`).
+   */
+  status(session: Session<Data>): SessionStatus
+  /**
+   * Makes a stored session, for tests and jobs. `cookie` is a `Cookie` header that presents it.
+   */
+  create(
+    given?: { userId?: string | number; values?: Partial<Data> } & SignInOptions,
+  ): Promise<{ session: Session<Data>; cookie: string }>
+  /**
+   * A page of living sessions, of one user or of all.
+   * @throws `unsupported` where the store cannot list; `invalid_option` and `invalid_value` for a page or a user that
+   * cannot be, such as a `userId` that is there but undefined
+   */
+  list(page?: PageOptions): Promise<SessionPage>
+  /**
+   * Ends a session. Resolves to whether there was one. With `userId` it ends the session only if it is that user's, so
+   * that an id from a request can be passed as it came.
+   */
+  end(id: string, owner?: { userId: string | number }): Promise<boolean>
+  /**
+   * Ends every session of a user, also those that begin meanwhile, but for the one named: after a change of password or
+   * of a factor, or when an account is disabled (ASVS 7.4.2, 7.4.3). Resolves to how many there were.
+   * @throws `unsupported` where the store cannot list; `invalid_value` for what cannot be a user id
+   */
+  endAll(userId: string | number, options?: { except?: string }): Promise<number>
+  /**
+   * Calls `ended` once when a session has ended or expired, or was taken over by another user: for connections that
+   * outlive their request, such as Server-Sent Events. Known at once in this process, and within a second in others where
+   * the store can `watch`; else within five seconds. Returns a function that stops it.
+   */
+  follow(session: Session<Data>, ended: () => void): () => void
+  /** Removes sessions that expired a while ago; runs by itself. Resolves to how many went. */
+  sweep(): Promise<number>
+  /** Waits for what is under way, stops sweeping, and closes what the store opened. */
+  close(): Promise<void>
+}
+
+/** What an adapter calls. Answers at once where the store does. */
+export interface Visits {
+  readonly following: Following
+  /** As checked; for the doctor. */
+  readonly settings: Settings
+  readonly store: SessionStore | CookieStore
+  readonly isFirstTry: boolean
+  open(request: RequestFacts): Awaitable<Visit>
+  commit(visit: Visit): Awaitable<void>
+}
+
+const visitsOf = Symbol.for('sojourn.visits.1')
+
+/**
+ * Makes the sessions of an app.
+ *
+ * @throws `invalid_option` for an option that is unknown or wrong, and says what would be right
+ */
+export function createSessions<Data extends object = SessionData>(options: SessionsOptions = {}): Sessions<Data> {
+  const settings = settingsOf(options)
+  const given = options.store ?? firstTryStore()
+  const cookieStore = isCookieStore(given) ? given : null
+  const store = isCookieStore(given) ? serverSide(given) : given
+  const events = createEvents()
+  const warned = new Set<string>()
+  const tellOutage = (operation: string, error: unknown) =>
+    events.emit('outage', { at: settings.clock(), operation, error })
+  const guarded = guardStore(store, settings.storeTimeout, tellOutage)
+  const underWay = new Set<PromiseLike<unknown>>()
+  const engine: Engine = {
+    settings,
+    store: guarded,
+    serverStore: guarded,
+    cookieStore,
+    accepted: acceptedOf(options.accept, settings.storeTimeout, tellOutage),
+    events,
+    turns: createTurns(),
+    track,
+    warnOnce(topic, message) {
+      if (warned.has(topic)) return
+      warned.add(topic)
+      warn(message)
+    },
+  }
+  const sweeper = createSweeper(guarded, settings.clock, () => undefined)
+  let closing: Promise<void> | undefined
+
+  function track<Work extends Awaitable<unknown>>(work: Work): Work {
+    if (!isPromise(work)) return work
+    underWay.add(work)
+    const done = () => void underWay.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  function refuseWhenClosed(): void {
+    if (closing) throw new SojournError('closed', 'These sessions were closed; make new ones with createSessions()')
+    if (store.sweep) sweeper.start()
+  }
+
+  const following = createFollowing(engine, store)
+  const visits: Visits = {
+    following,
+    settings,
+    store: given,
+    isFirstTry: options.store === undefined,
+    open(request) {
+      refuseWhenClosed()
+      return track(load(engine, request))
+    },
+    commit(visit) {
+      return track(commit(visit))
+    },
+  }
+
+  const sessions: Sessions<Data> = {
+    on: events.on,
+
+    async load({ cookie, secure = true, host }) {
+      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host }))
+    },
+
+    async commit(session) {
+      const visit = visitBehind(session)
+      await visits.commit(visit)
+      const cookies = sessionCookies(visit)
+      visit.cookie = 'none'
+      return cookies
+    },
+
+    status: (session) => statusOf(visitBehind(session)),
+
+    async create({ userId, values = {}, ...signIn } = {}) {
+      refuseWhenClosed()
+      const form = settings.cookie.secure === false ? settings.cookie.plainly : settings.cookie.securely
+      const sealed = cookieStore && new SealedSession(cookieStore, form)
+      const visit = new Visit(engine, { ...nobody, secure: form.secure }, form, sealed)
+      const session = sessionOf<Data>(visit)
+      Object.assign(session, values)
+      visit.begin()
+      if (userId !== undefined) visit.signIn(userId, signIn)
+      await visits.commit(visit)
+      const { securely, plainly, secure } = settings.cookie
+      const forms = secure === 'auto' ? [securely, plainly] : [form]
+      const { token } = visit
+      const pairs = forms.flatMap((it) => {
+        if (!token) return []
+        return sealed ? sealed.cookiePairs(token, it) : [`${it.name}=${tokenText(token)}`]
+      })
+      return { session, cookie: pairs.join('; ') }
+    },
+
+    list: (page = {}) => track(listSessions(engine, page)),
+    end: (id, owner) => track(endSession(engine, id, owner && String(owner.userId))),
+    endAll: async (userId, { except } = {}) => track(endAllSessions(engine, userIdText(userId), except)),
+
+    follow: (session, ended) => following.follow(visitBehind(session), ended),
+
+    async sweep() {
+      return store.sweep ? await track(sweeper.sweep()) : 0
+    },
+
+    close() {
+      closing ??= (async () => {
+        sweeper.stop()
+        await following.close()
+        while (underWay.size > 0) await Promise.allSettled(underWay)
+        await store.close?.()
+      })()
+      return closing
+    },
+  }
+  Object.defineProperty(sessions, visitsOf, { value: visits })
+  return Object.freeze(sessions)
+}
+
+/** What an adapter calls, of sessions or of options from which sessions are made. */
+export function visitsFrom(sessions: Sessions<never> | Sessions | SessionsOptions | undefined): Visits {
+  const visits = (sessions as { [visitsOf]?: Visits } | undefined)?.[visitsOf]
+  return visits ?? visitsFrom(createSessions(sessions as SessionsOptions))
+}
+
+/** A request of which nothing is known. */
+const nobody: RequestFacts = {
+  cookie: undefined,
+  method: undefined,
+  header: () => undefined,
+  address: undefined,
+  secure: true,
+  host: undefined,
+}
+
+let told = false
+
+function firstTryStore(): SessionStore {
+  const store = memoryStore()
+  if (told) return store
+  told = true
+  const production = typeof process === 'object' && process.env?.NODE_ENV === 'production'
+  warn(
+    production
+      ? 'NO STORE IS SET IN PRODUCTION: sessions are kept in the memory of this process. They are lost when it stops and are not shared with other processes. Give createSessions() a store, such as sqliteStore()'
+      : 'Sessions are kept in memory, which is for a first try: give createSessions() a store, such as sqliteStore(), to keep them',
+  )
+  return store
+}

@@ -1,0 +1,56 @@
+import { SojournError } from './errors.js'
+import { decode, isPortable } from './values.js'
+
+/** How a user signed in. */
+export interface SignInOptions {
+  /** Keep the cookie when the browser closes, and use `lifetime.remember`. Default `false`. */
+  remember?: boolean
+  /** How they proved who they are, such as `'password'` or `'passkey'`; shown in events. */
+  method?: string
+}
+
+/** What a record keeps of a sign-in, under `__signIn`. */
+export interface SignIn {
+  readonly at: number
+  readonly method: string | null
+  readonly remember: boolean
+  /** The session came from another device or network since, and is to prove itself again. */
+  readonly doubted?: boolean
+}
+
+export const signInName = '__signIn'
+
+/** Index columns of common backends hold this many bytes. */
+const maxUserIdBytes = 255
+
+/** A user id as it is stored: text, or an integer as text. Throws `invalid_value` for anything else. */
+export function userIdText(userId: unknown): string {
+  if (typeof userId === 'string' && isPortable(userId, maxUserIdBytes)) return userId
+  if (Number.isSafeInteger(userId)) return String(userId)
+  const got =
+    typeof userId === 'string'
+      ? 'text that is empty, too long or malformed'
+      : `a ${userId === null ? 'null' : typeof userId}`
+  throw new SojournError(
+    'invalid_value',
+    `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters; got ${got}`,
+  )
+}
+
+/** Reads what a record keeps of its sign-in; `null` where there was none, or where what is kept cannot be read. */
+export function signInOf(values: Readonly<Record<string, string>>): SignIn | null {
+  const text = Object.hasOwn(values, signInName) ? values[signInName] : undefined
+  if (text === undefined) return null
+  try {
+    const { at, method, remember, doubted } = decode(signInName, text) as Partial<SignIn>
+    if (typeof at !== 'number') return null
+    return {
+      at,
+      method: typeof method === 'string' ? method : null,
+      remember: remember === true,
+      ...(doubted === true ? { doubted } : {}),
+    }
+  } catch {
+    return null
+  }
+}

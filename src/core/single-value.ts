@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { commit } from './commit.js'
+import { isSojournError, SojournError } from './errors.js'
+import { patched, type SessionPatch } from './store.js'
+import { decode, encode, type Values } from './values.js'
+import type { Held, Visit } from './visit.js'
+
+const maxAttempts = 100
+
+/** Changes one value by compare and set. */
+export async function changeValue(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {
+  visit.intend('session.update()', visit.held === null)
+  await commit(visit)
+  if (visit.lost) throw ended(visit, visit.values)
+  if (!visit.held) {
+    const value = change(visit.values.get(name))
+    encode(name, value) // What cannot be stored is refused before it is in the session.
+    if (value === undefined) visit.values.delete(name)
+    else visit.values.set(name, value)
+    await commit(visit)
+    return value
+  }
+  return compareAndSet(visit, name, visit.held, (before) => {
+    const value = change(before === null ? undefined : decode(name, before))
+    return { value, text: encode(name, value) ?? null }
+  })
+}
+
+/** Removes one value and resolves to it; of several that ask, one gets it. */
+export async function takeValue(visit: Visit, name: string): Promise<unknown> {
+  visit.intend('session.take()', false)
+  await commit(visit)
+  if (visit.lost) return undefined
+  if (!visit.held) {
+    const value = visit.values.get(name)
+    visit.values.delete(name)
+    return value
+  }
+  const taken = compareAndSet(visit, name, visit.held, (before) => ({
+    value: before === null ? undefined : decode(name, before),
+    text: null,
+  }))
+  return taken.catch((error: unknown) => {
+    if (isSojournError(error) && error.code === 'session_ended') return undefined
+    throw error
+  })
+}
+
+/** What is to stand under the name after `before`, and what the caller is told. */
+type Step = (before: string | null) => { value: unknown; text: string | null }
+
+function compareAndSet(visit: Visit, name: string, held: Held, step: Step): Promise<unknown> {
+  const { engine, values } = visit
+  return engine.turns.take(held.id, async (waited) => {
+    if (waited) await readAgain(visit, values, name, held.id)
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const before = values.storedText(name)
+      const { value, text } = step(before)
+      if (text === null && before === null) return value
+      const now = engine.settings.clock()
+      const patch: SessionPatch = { now, when: { ...visit.when, [name]: before } }
+      if (text === null) patch.unset = [name]
+      else patch.set = { [name]: text }
+      if (visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
+      const outcome = await engine.store.patch(held.id, patch)
+      if (outcome === 'absent') throw ended(visit, values)
+      if (outcome === 'applied') {
+        if (visit.held && values === visit.values)
+          visit.held = { id: held.id, record: patched(visit.held.record, patch) }
+        values.replace(name, text)
+        return value
+      }
+      if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
+      await readAgain(visit, values, name, held.id)
+    }
+    throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed by others too often`)
+  })
+}
+
+/** Takes over what the store holds of one value now, if this visit's token is still good. */
+async function readAgain(visit: Visit, values: Values, name: string, id: string): Promise<void> {
+  const { engine } = visit
+  const record = await engine.store.read(id)
+  const now = engine.settings.clock()
+  if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
+  const known = visit.recognition(record, now)
+  if (known !== 'current' && known !== 'previous') throw ended(visit, values)
+  visit.held = { id, record }
+  if (known === 'previous') visit.offerSuccessor(record)
+  values.replace(name, Object.hasOwn(record.values, name) ? (record.values[name] as string) : null)
+}
+
+/** The visit may have gone on with another session meanwhile, which is not lost. */
+function ended(visit: Visit, values: Values): SojournError {
+  if (values === visit.values) visit.lost = true
+  return new SojournError('session_ended', 'The session ended, or was given a new token, while this request ran')
+}

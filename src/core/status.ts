@@ -1,0 +1,19 @@
+import type { Visit } from './visit.js'
+
+/** What a page may know of its visitor's session. */
+export interface SessionStatus {
+  readonly signedIn: boolean
+  /** Milliseconds until the session ends if it is not used; `null` where there is none. */
+  readonly expiresIn: number | null
+}
+
+export function statusOf(visit: Visit): SessionStatus {
+  visit.isActivity = false
+  visit.noStore = true
+  visit.use()
+  const { held, engine, userId } = visit
+  return {
+    signedIn: userId !== null,
+    expiresIn: held ? Math.max(0, held.record.expiresAt - engine.settings.clock()) : null,
+  }
+}

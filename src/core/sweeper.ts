@@ -1,0 +1,56 @@
+import type { GuardedStore } from './guarded-store.js'
+
+/** A store's own expiry only reclaims space. It comes this late, so that a skewed clock ends nobody's session. */
+const reclaimDelay = 5 * 60_000
+const interval = 5 * 60_000
+/** A store that is in the process stands still meanwhile: SQLite for a millisecond, and with a checkpoint for ten. */
+const batch = 100
+/** For other work between two batches. */
+const pause = 10
+
+export interface Sweeper {
+  /** Begins to sweep now and then. Does nothing when it has begun. */
+  start(): void
+  /** Sweeps once, in batches between which other work gets its turn; resolves to how many records went. */
+  sweep(): Promise<number>
+  stop(): void
+}
+
+/** Removes what expired a while ago, and never keeps the process alive for it. */
+export function createSweeper(store: GuardedStore, clock: () => number, failed: (error: unknown) => void): Sweeper {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let stopped = false
+
+  async function sweep(): Promise<number> {
+    const before = clock() - reclaimDelay
+    for (let total = 0; ; ) {
+      const removed = await store.sweep(before, batch)
+      total += removed
+      if (removed < batch || stopped) return total
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+
+  function schedule(): void {
+    // Jitter keeps the processes of a fleet from sweeping at the same moment.
+    timer = setTimeout(
+      () =>
+        void sweep()
+          .catch(failed)
+          .then(() => !stopped && schedule()),
+      interval * (0.5 + Math.random()),
+    )
+    if (typeof timer === 'object') timer.unref?.()
+  }
+
+  return {
+    sweep,
+    start() {
+      if (!timer && !stopped) schedule()
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,116 @@
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { SessionRecord } from './store.js'
+
+/**
+ * What the client holds: 64 base64url characters, of which 24 name the session for life and 40 are secret. The name is
+ * 144 random bits, safe to show and to log, and worth nothing alone. The secret is 240 random bits (ASVS 7.2.3 asks
+ * for 128) and is stored only as its SHA-256.
+ */
+export interface Token {
+  readonly id: string
+  readonly secret: string
+}
+
+const idLength = 24
+const secretLength = 40
+const shape = /^[\w-]{64}$/
+
+/** A new name and a new secret. */
+export function mintToken(): Token {
+  return splitToken(randomBytes(48).toString('base64url'))
+}
+
+/** A new secret under the same name. */
+export function mintSecret(): string {
+  return randomBytes(30).toString('base64url')
+}
+
+/** Reads a token that a client sent; `null` unless it has the shape of one, so that other text costs no store call. */
+export function parseToken(text: string): Token | null {
+  return shape.test(text) ? splitToken(text) : null
+}
+
+/** Whether text could name a session. */
+export function isSessionId(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w-]{24}$/.test(text)
+}
+
+function splitToken(text: string): Token {
+  return { id: text.slice(0, idLength), secret: text.slice(idLength) }
+}
+
+/** The token as it travels. */
+export function tokenText(token: Token): string {
+  return token.id + token.secret
+}
+
+/** The engine's own values in a record. */
+export const tokenName = '__token'
+export const renewalName = '__renewal'
+
+/** What a record keeps of a secret: its SHA-256, as JSON text. */
+export function digestText(secret: string): string {
+  return `"${hash('sha256', secret, 'base64url')}"`
+}
+
+/** What a record keeps of a scheduled renewal, under `__renewal`. */
+export interface Renewal {
+  /** Digest text of the secret before. */
+  readonly previous: string
+  /** From which, with the secret before, the present secret was derived. */
+  readonly nonce: string
+  /** When it was made. */
+  readonly at: number
+  /** When a client first used the present secret; `null` until then. */
+  readonly seenAt: number | null
+}
+
+/**
+ * The secret that follows another in a scheduled renewal. It is derived, so that parallel requests, and a client that
+ * missed the response, are given the same one; without the old secret the nonce in the record tells nothing.
+ */
+export function successorOf(secret: string, nonce: string): string {
+  return createHmac('sha256', secret).update(nonce).digest('base64url').slice(0, secretLength)
+}
+
+export function mintNonce(): string {
+  return randomBytes(16).toString('base64url')
+}
+
+/** What a record says of the secret that a client presented. */
+export type Recognition = 'current' | 'previous' | 'stale' | 'unknown'
+
+/**
+ * Judges a presented secret, in constant time. `previous` is the secret before a scheduled renewal: good until its
+ * successor was seen, plus the overlap. After that it is `stale`, which is a sign of theft.
+ */
+export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
+  if (sameText(digest, ownText(record, tokenName))) return 'current'
+  const renewal = renewalOf(record)
+  if (!renewal || !sameText(digest, renewal.previous)) return 'unknown'
+  return renewal.seenAt === null || now < renewal.seenAt + overlap ? 'previous' : 'stale'
+}
+
+/** The renewal that a record keeps; `null` where there was none, or where what is kept cannot be read. */
+export function renewalOf(record: SessionRecord): Renewal | null {
+  const text = ownText(record, renewalName)
+  if (text === undefined) return null
+  try {
+    const { previous, nonce, at, seenAt } = JSON.parse(text) as Partial<Renewal>
+    if (typeof previous !== 'string' || typeof nonce !== 'string' || typeof at !== 'number') return null
+    return { previous, nonce, at, seenAt: typeof seenAt === 'number' ? seenAt : null }
+  } catch {
+    return null
+  }
+}
+
+function ownText(record: SessionRecord, name: string): string | undefined {
+  return Object.hasOwn(record.values, name) ? record.values[name] : undefined
+}
+
+function sameText(a: string, b: string | undefined): boolean {
+  if (b === undefined || a.length !== b.length) return false
+  const left = Buffer.from(a)
+  const right = Buffer.from(b)
+  return left.length === right.length && timingSafeEqual(left, right)
+}

@@ -1,0 +1,135 @@
+import { clientOf } from './client.js'
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import { livingSessions } from './session-limit.js'
+import { show } from './show.js'
+import { signInOf, userIdText } from './sign-in.js'
+import type { SessionRecord } from './store.js'
+import { isSessionId, tokenName } from './token.js'
+
+/** A device, as its `User-Agent` describes it. */
+export interface Device {
+  /** For people, such as `'Firefox on Linux'`. */
+  readonly name: string
+  readonly browser: string | null
+  readonly system: string | null
+  readonly kind: 'desktop' | 'mobile' | 'tablet' | 'other'
+}
+
+/** What is known of a session without being its visitor: for a page of devices, for an administrator. */
+export interface SessionInfo {
+  /** Names the session; safe to show, and what `end` takes. */
+  readonly id: string
+  readonly userId: string | null
+  /** Milliseconds since the epoch, as all times here. */
+  readonly createdAt: number
+  readonly authenticatedAt: number | null
+  /** When it was last used, to within a tenth of the idle timeout. */
+  readonly lastSeenAt: number
+  readonly expiresAt: number
+  /** How the user signed in, as `signIn` was told. */
+  readonly method: string | null
+  /** What signed in; `null` where it is unknown, or `device: false`. */
+  readonly device: Device | null
+  /** From where; `null` where it is unknown, or `address: false`. */
+  readonly address: string | null
+}
+
+/** A page of sessions. */
+export interface SessionPage {
+  readonly sessions: readonly SessionInfo[]
+  /** What to pass as `after` for the next page; `null` when there is none. */
+  readonly next: string | null
+}
+
+export interface PageOptions {
+  /** Whose sessions. Default: everybody's. */
+  userId?: string | number
+  /** How many records to look at, at most. Default 50. */
+  limit?: number
+  /** The `next` of the page before. */
+  after?: string
+}
+
+export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
+  const { limit = 50, after } = options
+  if (!Number.isSafeInteger(limit) || limit < 1) refuse('limit', 'a whole number from 1', limit)
+  if (after !== undefined && !isSessionId(after)) refuse('after', 'the `next` of the page before', after)
+  const page = await engine.store.list({
+    limit,
+    // An owner who turns out to be undefined is an error: it must not come to mean everybody.
+    ...('userId' in options ? { userId: userIdText(options.userId) } : {}),
+    ...(after === undefined ? {} : { after }),
+  })
+  const now = engine.settings.clock()
+  const living = page.filter(([, record]) => record.expiresAt > now && Object.hasOwn(record.values, tokenName))
+  const sessions = await Promise.all(living.map(([id, record]) => infoOf(engine, id, record)))
+  return { sessions, next: page.length < limit ? null : (page.at(-1)?.[0] ?? null) }
+}
+
+function refuse(option: string, expected: string, got: unknown): never {
+  throw new SojournError('invalid_option', `${option} of a page of sessions must be ${expected}; got ${show(got)}`)
+}
+
+/** Ends one session, of that owner if one is named. */
+export async function endSession(engine: Engine, id: string, userId: string | undefined): Promise<boolean> {
+  if (!isSessionId(id)) return false
+  const record = await engine.store.read(id)
+  if (!record || (userId !== undefined && record.userId !== userId)) return false
+  return revoke(engine, id, record.userId)
+}
+
+/** Ends a user's sessions but one, also those that begin meanwhile; resolves to how many there were. */
+export async function endAllSessions(engine: Engine, userId: string, except: string | undefined): Promise<number> {
+  let ended = 0
+  for (;;) {
+    const living = (await livingSessions(engine, userId)).filter(([id]) => id !== except)
+    const gone = await Promise.all(living.map(([id]) => revoke(engine, id, userId)))
+    const count = gone.filter(Boolean).length
+    ended += count
+    if (count === 0) return ended
+  }
+}
+
+async function revoke(engine: Engine, id: string, userId: string | null): Promise<boolean> {
+  const existed = await engine.store.delete(id)
+  if (existed) engine.events.emit('ended', { id, userId, at: engine.settings.clock(), reason: 'revoked' })
+  return existed
+}
+
+async function infoOf({ settings }: Engine, id: string, record: SessionRecord): Promise<SessionInfo> {
+  const { userId, createdAt, expiresAt } = record
+  const signedIn = signInOf(record.values)
+  const { idle } = signedIn?.remember ? settings.lifetime.remember : settings.lifetime
+  const { agent, address = null } = clientOf(record.values)
+  return {
+    id,
+    userId,
+    createdAt,
+    authenticatedAt: signedIn?.at ?? null,
+    lastSeenAt: Math.max(createdAt, signedIn?.at ?? 0, expiresAt - idle),
+    expiresAt,
+    method: signedIn?.method ?? null,
+    device: agent === undefined ? null : await deviceOf(agent),
+    address,
+  }
+}
+
+/** The parser is loaded when it is first needed, for few processes list sessions. */
+async function deviceOf(agent: string): Promise<Device | null> {
+  const { default: parser } = await import('bowser')
+  try {
+    const { browser, os, platform } = parser.parse(agent)
+    const system = os.name ?? null
+    const name = browser.name ? browser.name : null
+    const kind = platform.type
+    return {
+      name: [name ?? 'An unknown browser', system].filter(Boolean).join(' on '),
+      browser: name,
+      system,
+      kind: kind === 'desktop' || kind === 'mobile' || kind === 'tablet' ? kind : 'other',
+    }
+  } catch {
+    return null
+  }
+}

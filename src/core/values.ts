@@ -1,0 +1,189 @@
+import { SojournError } from './errors.js'
+
+/** What changed since a record was read. */
+export interface ValueChanges {
+  set: Record<string, string>
+  unset: string[]
+}
+
+/** What is known of one value. */
+interface Known {
+  readonly value: unknown
+  readonly isDeleted: boolean
+  /** Whether its text may be another than the one read: it was assigned, or handed out as an object. */
+  mayDiffer: boolean
+}
+
+/**
+ * The values of one session: JSON text at rest, plain values in hand. A value is decoded when it is first read, and
+ * encoded again only if it was assigned, or handed out as an object that may have been changed in place.
+ */
+export class Values {
+  #texts: Readonly<Record<string, string>>
+  /** What was decoded, assigned or deleted, by name. */
+  readonly #known = new Map<string, Known>()
+
+  constructor(texts: Readonly<Record<string, string>>) {
+    this.#texts = texts
+  }
+
+  has(name: string): boolean {
+    const known = this.#known.get(name)
+    return known ? !known.isDeleted : Object.hasOwn(this.#texts, name)
+  }
+
+  get(name: string): unknown {
+    const known = this.#known.get(name)
+    if (known) return known.value
+    if (!Object.hasOwn(this.#texts, name)) return undefined
+    const value = decode(name, this.#texts[name] as string)
+    this.#known.set(name, { value, isDeleted: false, mayDiffer: isObject(value) })
+    return value
+  }
+
+  set(name: string, value: unknown): void {
+    this.#known.set(name, { value, isDeleted: false, mayDiffer: true })
+  }
+
+  delete(name: string): void {
+    this.#known.set(name, { value: undefined, isDeleted: true, mayDiffer: true })
+  }
+
+  names(): string[] {
+    const names = Object.keys(this.#texts).filter((name) => !name.startsWith('__') && this.has(name))
+    for (const [name, { isDeleted }] of this.#known) {
+      if (!isDeleted && !Object.hasOwn(this.#texts, name)) names.push(name)
+    }
+    return names
+  }
+
+  /** What differs from the record. Throws `invalid_value` for a value that JSON would refuse or silently change. */
+  changes(): ValueChanges {
+    const set: Record<string, string> = {}
+    const unset: string[] = []
+    for (const [name, { value, mayDiffer }] of this.#known) {
+      if (!mayDiffer) continue
+      const before = Object.hasOwn(this.#texts, name) ? this.#texts[name] : undefined
+      const text = encode(name, value, before)
+      if (text === undefined) {
+        if (before !== undefined) unset.push(name)
+      } else if (text !== before) set[name] = text
+    }
+    return { set, unset }
+  }
+
+  /**
+   * Takes note of what was written. Other names keep what was read of them, so that a value which another request
+   * changed meanwhile is not mistaken for a change of ours. What was changed during the write is still a change.
+   */
+  written({ set, unset }: ValueChanges): void {
+    const texts = { ...this.#texts, ...set }
+    for (const name of unset) delete texts[name]
+    this.#texts = texts
+    for (const [name, known] of this.#known) {
+      const text = Object.hasOwn(texts, name) ? texts[name] : undefined
+      if (known.mayDiffer && !isObject(known.value)) known.mayDiffer = JSON.stringify(known.value) !== text
+    }
+  }
+
+  /** Takes over one value as the store has it now. */
+  replace(name: string, text: string | null): void {
+    const { [name]: _, ...others } = this.#texts
+    this.#texts = text === null ? others : { ...others, [name]: text }
+    this.#known.delete(name)
+  }
+
+  /** The text of one value as it was last known to be stored. */
+  storedText(name: string): string | null {
+    return Object.hasOwn(this.#texts, name) ? (this.#texts[name] as string) : null
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+/** Reads JSON text. Throws `corrupt_value`, naming the value but not showing it. */
+export function decode(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SojournError(
+      'corrupt_value',
+      `The stored session value ${JSON.stringify(name)} is not JSON text. Assign or delete it to repair the session`,
+    )
+  }
+}
+
+/** JSON text of a value; `undefined` for `undefined`. `before` is text that is known to be right. */
+export function encode(name: string, value: unknown, before?: string): string | undefined {
+  if (value === undefined) return undefined
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+    if (text === undefined || text !== before) refuseWhatJsonWouldChange(value, name)
+  } catch (cause) {
+    if (cause instanceof SojournError) throw cause
+    throw new SojournError('invalid_value', `The session value ${JSON.stringify(name)} cannot be written as JSON`, {
+      cause,
+    })
+  }
+  return text
+}
+
+function refuseWhatJsonWouldChange(value: unknown, path: string): void {
+  refuseUnstorable(path, value)
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      if (value[index] === undefined) refuse(`${path}[${index}]`, 'undefined', 'JSON would turn it into null')
+      refuseWhatJsonWouldChange(value[index], `${path}[${index}]`)
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      if (inner !== undefined) refuseWhatJsonWouldChange(inner, `${path}.${key}`)
+    }
+  }
+}
+
+/** Throws `invalid_value` for a value that JSON would refuse or change, as far as a look at its surface tells. */
+export function refuseUnstorable(path: string, value: unknown): void {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Array.isArray(value)) return
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) refuse(path, String(value), 'store null or a text instead')
+    return
+  }
+  if (typeof value !== 'object') refuse(path, `a ${typeof value}`, 'store plain data instead')
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    const fix = value instanceof Date ? 'store its toISOString() or getTime()' : 'store what its toJSON() returns'
+    refuse(path, kindOf(value), `it would be read back as something else: ${fix}`)
+  }
+  if (isOpaque(value)) refuse(path, kindOf(value), 'JSON would lose its content: store a plain object or an array')
+}
+
+/** Objects whose content is not in their own properties. */
+function isOpaque(value: object): boolean {
+  const tag = Object.prototype.toString.call(value)
+  return (tag !== '[object Object]' && tag !== '[object Arguments]') || ArrayBuffer.isView(value)
+}
+
+function kindOf(value: object): string {
+  return `a ${value.constructor?.name ?? 'value'}`
+}
+
+function refuse(path: string, what: string, why: string): never {
+  throw new SojournError('invalid_value', `The session value "${path}" is ${what}, which cannot be stored: ${why}`)
+}
+
+const encoder = new TextEncoder()
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const control = /[\u0000-\u001f\u007f-\u009f]/
+
+/** Whether text can be a key in every backend: well-formed, not empty, without control characters, and short enough. */
+export function isPortable(text: string, bytes: number): boolean {
+  return (
+    text.length > 0 &&
+    !control.test(text) &&
+    text.isWellFormed() &&
+    (text.length * 3 <= bytes || encoder.encode(text).length <= bytes)
+  )
+}

@@ -1,0 +1,292 @@
+import type { CookieForm } from './cookie.js'
+import type { Engine } from './engine.js'
+import { SojournError } from './errors.js'
+import type { EndReason } from './events.js'
+import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
+import type { RequestFacts } from './request-facts.js'
+import { engineFor, type SealedSession } from './sealed-session.js'
+import { type SignIn, type SignInOptions, signInName, signInOf, userIdText } from './sign-in.js'
+import type { SessionRecord } from './store.js'
+import {
+  digestText,
+  mintToken,
+  type Recognition,
+  recognize,
+  renewalOf,
+  successorOf,
+  type Token,
+  tokenName,
+} from './token.js'
+import { Values } from './values.js'
+
+/** A session as the store was last known to have it. */
+export interface Held {
+  readonly id: string
+  readonly record: SessionRecord
+}
+
+/** Sessions that this visit ends. */
+export interface Ending {
+  readonly held: Held
+  readonly reason: EndReason
+}
+
+/** Why a session is to get a new token. */
+export type TokenChange = 'none' | 'scheduled' | 'renew' | 'sign-in'
+
+/** What the next patch is to carry beside the values. */
+export interface Intentions {
+  tokenChange: TokenChange
+  /** Values of the engine's own, which begin with `__`. */
+  ownValues: Record<string, string>
+  touch: boolean
+}
+
+/** What the response is to tell the client about its token. */
+export type CookieAction = 'none' | 'send' | 'clear'
+
+const noIntentions = (): Intentions => ({ tokenChange: 'none', ownValues: {}, touch: false })
+
+/** One request's hold on its session: what was read, and what is intended. Calls no store; `commit` does. */
+export class Visit {
+  readonly engine: Engine
+  readonly request: RequestFacts
+  /** How the cookie travels on this connection; `null` where none may be sent. */
+  readonly form: CookieForm | null
+
+  /** What the store holds; `null` for a session that is not stored. */
+  held: Held | null = null
+  userId: string | null = null
+  signedIn: SignIn | null = null
+
+  /** Intentions, in the order in which they are carried out. */
+  endings: Ending[] = []
+  intentions: Intentions = noIntentions()
+  startAsked = false
+
+  cookie: CookieAction = 'none'
+  /** The token that the client holds, or is about to be given. */
+  token: Token | null = null
+  clearSiteData = false
+
+  /**
+   * Whether this is a long connection, which outlives the renewals of its token: its writes are bound to the sign-in under
+   * which it was opened.
+   */
+  isConnection = false
+  /** Whether the response depends on the session, so that caches must not mix visitors. */
+  wasUsed = false
+  /** Whether the response must not be kept, whoever it is for. */
+  noStore = false
+  /** Whether the request counts as use of the session, and so moves its expiry. */
+  isActivity = true
+
+  /** Set when a write was dropped because the session had ended. */
+  lost = false
+  /** The store could not be read, and the policy is `'anonymous'`. */
+  outage: SojournError | null = null
+  /** The store failed to write, which is not tried again; or a sign-in was refused. */
+  failure: unknown
+  /** Whether somebody awaits what `save()` returned, and so learns of a refusal without the response failing. */
+  saveIsAwaited = false
+  committing: PromiseLike<unknown> | null = null
+
+  /** The object that handlers hold, once one asked for it. */
+  session: object | null = null
+  #values: Values | null = null
+  #mayChange = false
+  #now: number
+
+  /** The session itself, where it travels in the cookie. */
+  readonly sealed: SealedSession | null
+
+  constructor(engine: Engine, request: RequestFacts, form: CookieForm | null, sealed: SealedSession | null = null) {
+    this.engine = sealed ? engineFor(engine, sealed) : engine
+    this.sealed = sealed
+    this.request = request
+    this.form = form
+    this.#now = engine.settings.clock()
+  }
+
+  /** Takes over a session that was read or written. */
+  hold(held: Held, token: Token | null): void {
+    this.held = held
+    this.token = token
+    this.userId = held.record.userId
+    this.signedIn = signInOf(held.record.values)
+    this.#values = null
+  }
+
+  /** The values, which most requests of a static page never ask for. */
+  get values(): Values {
+    this.#values ??= new Values(this.held?.record.values ?? {})
+    return this.#values
+  }
+  set values(values: Values) {
+    this.#values = values
+  }
+
+  get id(): string {
+    if (this.held) return this.held.id
+    this.token ??= mintToken()
+    return this.token.id
+  }
+  get createdAt(): number {
+    return this.held?.record.createdAt ?? this.#now
+  }
+  get expiresAt(): number {
+    return this.held && this.intentions.tokenChange !== 'sign-in'
+      ? this.held.record.expiresAt
+      : this.expiryAt(this.#now)
+  }
+
+  get authenticatedAt(): number | null {
+    return this.signedIn && !this.signedIn.doubted ? this.signedIn.at : null
+  }
+
+  get limits(): Limits {
+    return this.signedIn?.remember ? this.engine.settings.lifetime.remember : this.engine.settings.lifetime
+  }
+  /** From when the absolute timeout counts. */
+  get start(): number {
+    return this.signedIn?.at ?? this.createdAt
+  }
+  expiryAt(now: number): number {
+    return expiryOf(this.limits, this.start, now)
+  }
+  touchIsDue(now: number): boolean {
+    if (!this.isActivity || !this.held) return false
+    return touchIsDue(this.limits, this.start, now, this.held.record.expiresAt)
+  }
+
+  /** The handler looks at the session. */
+  use(): void {
+    this.wasUsed = true
+  }
+  /** Notes that a commit may have something to do; lets an adapter hold the response back only then. */
+  mayChange(): void {
+    if (this.#mayChange && !this.request.headersSent) return
+    this.#mayChange = true
+    this.request.mayChange?.()
+  }
+  /** Whether `commit` may have something to do: cheap, and never wrong in saying no. */
+  get needsCommit(): boolean {
+    return this.#mayChange
+  }
+
+  /** Refuses changes during an outage, and those that need a cookie once the response has begun. */
+  intend(verb: string, needsCookie: boolean): void {
+    if (this.outage) {
+      throw new SojournError('store_unavailable', `${verb}: the session store failed, so nothing can be changed`, {
+        cause: this.outage,
+      })
+    }
+    if ((needsCookie || this.sealed) && this.request.headersSent) {
+      throw new SojournError(
+        'headers_sent',
+        `${verb} came after the response had begun, so its cookie cannot be sent. Call it before the first byte`,
+      )
+    }
+    this.use()
+    this.mayChange()
+  }
+
+  signIn(userId: string | number, options: SignInOptions = {}): void {
+    const id = userIdText(userId)
+    this.intend('session.signIn()', true)
+    if (this.lost) this.forget()
+    if (this.userId !== null && this.userId !== id) this.#end('replaced')
+    const { remember = false, method = null } = options
+    this.userId = id
+    this.signedIn = { at: this.engine.settings.clock(), method, remember }
+    this.intentions.tokenChange = 'sign-in'
+  }
+
+  /** Asks for a session to be stored, even an empty one. */
+  begin(): void {
+    this.startAsked = true
+    this.mayChange()
+  }
+
+  renew(): void {
+    this.intend('session.renew()', true)
+    if (this.held && this.intentions.tokenChange !== 'sign-in') this.intentions.tokenChange = 'renew'
+  }
+
+  regenerate(): void {
+    this.intend('session.regenerate()', true)
+    this.#end('regenerated')
+    this.begin()
+  }
+
+  destroy(clearSiteData: boolean): void {
+    this.intend('session.destroy()', false)
+    this.#end('destroyed')
+    this.startAsked = false
+    this.clearSiteData ||= clearSiteData
+  }
+
+  touch(): void {
+    this.intend('session.touch()', false)
+    this.intentions.touch = true
+  }
+
+  /** Lets go of the present session, to be deleted by the commit, and goes on with an empty one. */
+  #end(reason: EndReason): void {
+    if (this.held) {
+      this.endings.push({ held: this.held, reason })
+      this.cookie = 'clear'
+    } else if (this.cookie === 'send') this.cookie = 'none'
+    this.forget()
+  }
+
+  /** Goes on with an empty session that is not stored. */
+  forget(): void {
+    this.held = null
+    this.token = null
+    this.userId = null
+    this.signedIn = null
+    this.#values = null
+    this.intentions = noIntentions()
+    this.lost = false
+    this.#now = this.engine.settings.clock()
+  }
+
+  /** What a record, read again, says of this visit's token. */
+  recognition(record: SessionRecord, now: number): Recognition {
+    if (this.isConnection)
+      return record.values[signInName] === this.held?.record.values[signInName] ? 'current' : 'unknown'
+    if (!this.token) return 'unknown'
+    return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.renewal?.overlap ?? 0)
+  }
+  isGoodFor(record: SessionRecord, now: number): boolean {
+    const recognition = this.recognition(record, now)
+    return recognition === 'current' || recognition === 'previous'
+  }
+
+  takeIntentions(): Intentions {
+    const taken = this.intentions
+    this.intentions = noIntentions()
+    return taken
+  }
+
+  /**
+   * Gives a client that still presents the token before a scheduled renewal the one that followed, which is the same
+   * for every request and every repetition.
+   */
+  offerSuccessor(record: SessionRecord): void {
+    const renewal = renewalOf(record)
+    if (!renewal || !this.token) return
+    const secret = successorOf(this.token.secret, renewal.nonce)
+    if (digestText(secret) !== record.values[tokenName]) return
+    this.token = { id: this.token.id, secret }
+    this.cookie = 'send'
+    this.mayChange()
+  }
+
+  /** What every write of this visit is bound to: the token it was read under, or the sign-in of a connection. */
+  get when(): Record<string, string | null> {
+    const name = this.isConnection ? signInName : tokenName
+    return { [name]: this.held?.record.values[name] ?? null }
+  }
+}

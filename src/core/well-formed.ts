@@ -1,0 +1,28 @@
+import { SojournError } from './errors.js'
+import type { SessionPatch, SessionRecord } from './store.js'
+
+/**
+ * Refuses text with a lone surrogate, as `invalid_value`, before a client that speaks UTF-8 replaces it without a word.
+ * For a store to call on what it is about to write.
+ */
+export function refuseIllFormed(change: Partial<SessionRecord & SessionPatch>): void {
+  if (change.userId?.isWellFormed() === false) refuse('A user id')
+  for (const name of change.unset ?? []) if (!name.isWellFormed()) refuse('The name of a session value')
+  refuseIllFormedTexts(change.values)
+  refuseIllFormedTexts(change.set)
+  refuseIllFormedTexts(change.when)
+}
+
+function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> = {}): void {
+  for (const [name, text] of Object.entries(texts)) {
+    if (!name.isWellFormed()) refuse('The name of a session value')
+    if (text?.isWellFormed() === false) refuse(`The session value ${JSON.stringify(name)}`)
+  }
+}
+
+function refuse(what: string): never {
+  throw new SojournError(
+    'invalid_value',
+    `${what} has a lone surrogate, which no backend can keep: pass well-formed text`,
+  )
+}
