@@ -1,0 +1,109 @@
+/**
+ * The checks that every adapter passes, over real HTTP, for any test runner. With `node:test`:
+ *
+ * ```ts
+ * import { test } from 'node:test'
+ * import { adapterChecks } from 'sojourn/conformance/adapter'
+ * import { serveRoutes } from './routes.js'
+ *
+ * for (const { name, run } of adapterChecks({ start: (sessions) => serveRoutes(sessions) })) test(name, run)
+ * ```
+ *
+ * The app serves a few routes, each in the manner of the framework: `docs/writing-an-adapter.md` lists what their
+ * handlers do.
+ *
+ * @module
+ */
+import { createSessions, type Sessions } from '../core/sessions.js'
+import type { Awaitable } from '../core/store.js'
+import { createBackend, type Pace } from './adapter-checks/backend.js'
+import { type AdapterBench, type AdapterCheck, createApp } from './adapter-checks/bench.js'
+import { orderChecks } from './adapter-checks/order-checks.js'
+import { sessionChecks } from './adapter-checks/session-checks.js'
+import { optionalWireChecks, wireChecks } from './adapter-checks/wire-checks.js'
+import { type Check, checksOf, type Deviation, refuse, takeSteps } from './check.js'
+
+export type { Check, Deviation } from './check.js'
+
+const requiredChecks = { ...sessionChecks, ...orderChecks, ...wireChecks }
+
+/** A route that not every framework can serve. */
+export type OptionalRoute = keyof typeof optionalWireChecks
+
+/** The name of a check, as a deviation refers to it. */
+export type AdapterCheckName = keyof (typeof requiredChecks &
+  typeof optionalWireChecks.hints &
+  typeof optionalWireChecks.trailers)
+
+/** An app that listens. */
+export interface ServedApp {
+  /** The port of 127.0.0.1 on which it serves plain HTTP. */
+  readonly port: number
+  /** Stops it, also where connections are open. */
+  close(): Awaitable<unknown>
+}
+
+export interface AdapterChecksOptions {
+  /** Serves the routes with these sessions. Called anew for each check, and more than once by some. */
+  start(sessions: Sessions): Awaitable<ServedApp>
+  /** The optional routes that it serves. None unless said. */
+  routes?: readonly OptionalRoute[]
+  /**
+   * Checks that this adapter fails, each with the reason. They run all the same, and are expected to fail: a deviation
+   * that is no longer one is an error.
+   */
+  deviations?: readonly Deviation<AdapterCheckName>[]
+}
+
+/**
+ * The checks for an adapter. Each runs twice: with a store that answers at once, and with one that answers later. Throws
+ * `invalid_option` for an unknown route, and for a deviation from a check that is not among them.
+ */
+export function adapterChecks(options: AdapterChecksOptions): Check[] {
+  const { routes = [], deviations = [] } = options
+  const checks = new Map<string, AdapterCheck>(Object.entries(requiredChecks))
+  for (const route of routes) {
+    if (!Object.hasOwn(optionalWireChecks, route)) {
+      refuse('adapterChecks', `"routes" names ${JSON.stringify(route)}, which is not an optional route`)
+    }
+    for (const [name, check] of Object.entries(optionalWireChecks[route])) checks.set(name, check)
+  }
+  return checksOf<BenchOf>({
+    name: 'adapterChecks',
+    subject: 'adapter',
+    checks: new Map(Array.from(checks, ([name, check]) => [name, atEitherPace(check)])),
+    deviations,
+    onBench: (check) => onBench(options, check),
+  })
+}
+
+type BenchOf = (pace: Pace) => AdapterBench
+
+function atEitherPace(check: AdapterCheck): (benchOf: BenchOf) => Promise<void> {
+  return async (benchOf) => {
+    for (const pace of ['at once', 'later'] as const) {
+      try {
+        await check(benchOf(pace))
+      } catch (failure) {
+        if (failure instanceof Error) failure.message += `\n(with a store that answers ${pace})`
+        throw failure
+      }
+    }
+  }
+}
+
+/** Runs a check with apps of its own, and stops them, whatever came of it. */
+async function onBench(options: AdapterChecksOptions, check: (benchOf: BenchOf) => Promise<void>): Promise<void> {
+  const running: (() => unknown)[] = []
+  const benchOf: BenchOf = (pace) => ({
+    async start(given = {}) {
+      const backend = createBackend(pace)
+      const sessions = createSessions({ ...given, store: backend.store })
+      running.push(() => sessions.close())
+      const served = await options.start(sessions)
+      running.push(() => served.close())
+      return createApp(served.port, sessions, backend)
+    },
+  })
+  await takeSteps([() => check(benchOf), () => takeSteps(running.reverse())])
+}
