@@ -1,0 +1,254 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { SessionsOptions } from '../core/options.js'
+import type { Session } from '../core/session.js'
+import { createSessions, type Sessions } from '../core/sessions.js'
+import { cookieStore } from './cookie.js'
+import { memoryStore } from './memory.js'
+
+interface Data {
+  a: number
+  text: string
+}
+
+const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+const newSecret = 'q8Rz1LxVt6Kp3YwNb5Mc9HsJd2FgTaEu'
+const day = 86_400_000
+let now: number
+beforeEach(() => {
+  now = 1_800_000_000_000
+})
+
+function make(options: Partial<Parameters<typeof cookieStore>[0]> = {}, rest: SessionsOptions = {}): Sessions<Data> {
+  return createSessions<Data>({ store: cookieStore({ secrets: secret, ...options }), clock: () => now, ...rest })
+}
+
+type Jar = Map<string, string>
+function headerOf(jar: Jar): string {
+  return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+}
+
+/** One request of a browser that keeps its cookies in `jar`. */
+async function request(sessions: Sessions<Data>, jar: Jar, handle: (session: Session<Data>) => unknown = () => {}) {
+  const session = await sessions.load({ cookie: headerOf(jar) })
+  const result = await handle(session)
+  const cookies = await sessions.commit(session)
+  for (const cookie of cookies) {
+    const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+    if (/Max-Age=0/.test(cookie)) jar.delete(name)
+    else jar.set(name, value)
+  }
+  return { session, cookies, result }
+}
+
+test('a session lives in its cookie, and nothing of it can be read there', async () => {
+  const sessions = make()
+  const jar: Jar = new Map()
+  await request(sessions, jar, (session) => {
+    session.text = 'a private thing'
+    session.signIn('alice')
+  })
+  expect([...jar.keys()]).toEqual(['__Host-session'])
+  expect(Buffer.from(headerOf(jar), 'base64url').toString('latin1')).not.toMatch(/private|alice/)
+  const { session, cookies } = await request(sessions, jar)
+  expect([session.userId, session.text]).toEqual(['alice', 'a private thing'])
+  expect(cookies).toEqual([])
+  await request(sessions, jar, (it) => it.destroy())
+  expect(jar.size).toBe(0)
+})
+
+test('the same values are never sealed the same', async () => {
+  const store = cookieStore({ secrets: secret })
+  expect(store.seal('x', 'c')).not.toBe(store.seal('x', 'c'))
+})
+
+describe('what was tampered with gives a fresh session', () => {
+  const sealed = async () => {
+    const sessions = make()
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => Object.assign(session, { a: 1 }))
+    return { sessions, value: jar.get('__Host-session') ?? '' }
+  }
+  const isFresh = async (sessions: Sessions<Data>, value: string) =>
+    (await sessions.load({ cookie: `__Host-session=${value}` })).isNew
+
+  test('a character changed, at every position', async () => {
+    const { sessions, value } = await sealed()
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    for (let index = 0; index < value.length; index++) {
+      const other = alphabet[(alphabet.indexOf(value[index] ?? '') + 1) % 64] ?? ''
+      expect(await isFresh(sessions, value.slice(0, index) + other + value.slice(index + 1)), `${index}`).toBe(true)
+    }
+  })
+
+  test('every bit of the sealed bytes flipped', () => {
+    const store = cookieStore({ secrets: secret })
+    const bytes = Buffer.from(store.seal('{}', 'c'), 'base64url')
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(store.unseal(flipped.toString('base64url'), 'c')).toBe(null)
+    }
+  })
+
+  test('cut anywhere, or lengthened', async () => {
+    const { sessions, value } = await sealed()
+    for (let length = 0; length < value.length; length++)
+      expect(await isFresh(sessions, value.slice(0, length))).toBe(true)
+    for (const more of ['A', '=', '.', 'AAAA']) expect(await isFresh(sessions, value + more)).toBe(true)
+  })
+
+  test('sealed for another cookie, or with another secret', async () => {
+    const { value } = await sealed()
+    const other = make({}, { cookie: { name: 'other' } })
+    expect((await other.load({ cookie: `__Host-other=${value}` })).isNew).toBe(true)
+    expect(await isFresh(make({ secrets: newSecret }), value)).toBe(true)
+  })
+
+  test('anything at all', async () => {
+    const { sessions } = await sealed()
+    const hostile = fc.oneof(fc.string(), fc.stringMatching(/^[1-4]\.[\w-]{0,200}$/))
+    await fc.assert(
+      fc.asyncProperty(hostile, async (value) => {
+        expect(await isFresh(sessions, value)).toBe(true)
+      }),
+    )
+  })
+})
+
+test('secrets are rotated without logging anybody out', async () => {
+  const jar: Jar = new Map()
+  await request(make(), jar, (session) => Object.assign(session, { a: 1 }))
+  const rotating = make({ secrets: [newSecret, secret] })
+  const { session } = await request(rotating, jar, (it) => Object.assign(it, { text: 'x' }))
+  expect(session.a).toBe(1)
+  expect((await request(make({ secrets: newSecret }), jar)).session.a).toBe(1)
+})
+
+test('both timeouts are enforced from inside the seal', async () => {
+  const sessions = make({}, { lifetime: { idle: '1d', absolute: '3d' } })
+  const jar: Jar = new Map()
+  await request(sessions, jar, (session) => Object.assign(session, { a: 1 }))
+  const first = new Map(jar)
+  for (let half = 0; half < 5; half++) {
+    now += day / 2
+    expect((await request(sessions, jar)).session.a).toBe(1)
+  }
+  expect((await request(sessions, first)).session.isNew).toBe(true)
+  now += day / 2
+  expect((await request(sessions, jar)).session.isNew).toBe(true)
+})
+
+test('beyond 4 KB it takes several cookies, which go when it shrinks; beyond three it is refused', async () => {
+  const sessions = make()
+  const jar: Jar = new Map()
+  const { cookies } = await request(sessions, jar, (session) => Object.assign(session, { text: 'x'.repeat(6000) }))
+  expect([...jar.keys()]).toEqual(['__Host-session', '__Host-session-1', '__Host-session-2'])
+  for (const cookie of cookies) expect(cookie.split(';', 1)[0]?.length).toBeLessThanOrEqual(4096)
+  expect((await request(sessions, jar)).session.text).toHaveLength(6000)
+  for (const missing of jar.keys()) {
+    const some = new Map(jar)
+    some.delete(missing)
+    expect((await request(sessions, some)).session.isNew).toBe(true)
+  }
+  await request(sessions, jar, (session) => Object.assign(session, { text: 'small' }))
+  expect([...jar.keys()]).toEqual(['__Host-session'])
+  const tooMuch = request(sessions, jar, (session) => Object.assign(session, { text: 'x'.repeat(9000) }))
+  await expect(tooMuch).rejects.toMatchObject({
+    code: 'cookie_too_large',
+    message: expect.stringMatching(/at most 11700/),
+  })
+})
+
+test('without a revocation store a session cannot be listed or ended from the server, and that is said', async () => {
+  const sessions = make()
+  const { session } = await sessions.create({ userId: 'alice' })
+  await expect(sessions.end(session.id)).rejects.toMatchObject({ code: 'unsupported' })
+  await expect(sessions.list({ userId: 'alice' })).rejects.toMatchObject({ code: 'unsupported' })
+})
+
+test('create() gives a cookie header for tests', async () => {
+  const sessions = make()
+  const { cookie } = await sessions.create({ userId: 'alice', values: { a: 1 } })
+  expect((await sessions.load({ cookie })).userId).toBe('alice')
+  expect((await sessions.load({ cookie, secure: false, host: 'localhost' })).a).toBe(1)
+})
+
+describe('with a revocation store', () => {
+  const withRevocation = () => {
+    const revocation = memoryStore()
+    return { revocation, sessions: make({ revocation }) }
+  }
+
+  test('a cookie that was copied before the logout is dead after it', async () => {
+    const { sessions } = withRevocation()
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => session.signIn('alice'))
+    const copied = new Map(jar)
+    expect((await request(sessions, copied)).session.userId).toBe('alice')
+    await request(sessions, jar, (session) => session.destroy())
+    expect((await request(sessions, copied)).session.userId).toBe(null)
+  })
+
+  test('so is a guest’s after the sign-in, and one of a user who was ended', async () => {
+    const { sessions } = withRevocation()
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => Object.assign(session, { a: 1 }))
+    const guest = new Map(jar)
+    await request(sessions, jar, (session) => session.signIn('alice'))
+    expect((await request(sessions, guest)).session.isNew).toBe(true)
+    const { session } = await request(sessions, jar)
+    expect([session.userId, session.a]).toEqual(['alice', 1])
+    expect((await sessions.list({ userId: 'alice' })).sessions).toHaveLength(1)
+    expect(await sessions.endAll('alice')).toBe(1)
+    expect((await request(sessions, jar)).session.isNew).toBe(true)
+  })
+
+  test('the server keeps none of the values, and is not written for them', async () => {
+    const { sessions, revocation } = withRevocation()
+    const jar: Jar = new Map()
+    const { session } = await request(sessions, jar, (it) => Object.assign(it, { text: 'private' }))
+    const kept = await revocation.read(session.id)
+    expect(Object.keys(kept?.values ?? {})).toEqual(['__token'])
+    let writes = 0
+    const { patch } = revocation
+    revocation.patch = (id, change) => {
+      writes++
+      return patch(id, change)
+    }
+    await request(make({ revocation }), jar, (it) => Object.assign(it, { text: 'more' }))
+    expect(writes).toBe(0)
+  })
+
+  test('its expiry counts, where the response that moved it was lost', async () => {
+    const { sessions } = withRevocation()
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => session.signIn('alice'))
+    now += day / 2
+    await request(sessions, new Map(jar))
+    now += 0.6 * day
+    const saved = await request(sessions, jar, (session) => Object.assign(session, { a: 1 }).save())
+    expect([saved.session.userId, saved.result]).toEqual(['alice', true])
+    expect((await request(sessions, jar)).session.a).toBe(1)
+  })
+
+  test('an outage of it is seen', async () => {
+    const jar: Jar = new Map()
+    await request(make({ revocation: memoryStore() }), jar, (session) => session.signIn('alice'))
+    const broken = { ...memoryStore(), read: () => Promise.reject(new Error('down')) }
+    await expect(request(make({ revocation: broken }), jar)).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+test.each([
+  [{ secrets: 'keyboard cat' }, /^secrets is one that everybody knows\. Make one with: node -e/],
+  [{ secrets: 'keyboard cat keyboard cat' }, /everybody knows|at least 32/],
+  [{ secrets: 'short' }, /^secrets must have at least 32 characters/],
+  [{ secrets: 'a'.repeat(64) }, /^secrets repeats too few characters/],
+  [{ secrets: [secret, 'short'] }, /^secrets\[1\] must have at least 32/],
+  [{ secrets: [] }, /^secrets must be a text, or a list/],
+  [{}, /^secrets must be a text, or a list/],
+  [{ secrets: secret, revocation: {} }, /^revocation must be a store/],
+])('cookieStore(%j) is refused', (options, message) => {
+  expect(() => cookieStore(options as never)).toThrow(message)
+})

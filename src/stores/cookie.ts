@@ -1,0 +1,39 @@
+/**
+ * Sessions in the visitor's own cookie, sealed.
+ *
+ * @module
+ */
+
+import type { CookieStore } from '../core/cookie-store.js'
+import { SojournError } from '../core/errors.js'
+import { createSeal } from '../core/seal.js'
+import type { Secrets } from '../core/secrets.js'
+import type { SessionStore } from '../core/store.js'
+
+export interface CookieStoreOptions {
+  /**
+   * At least 32 random characters. Several, to rotate: the first seals, all open; drop the last when its sessions have
+   * expired.
+   */
+  secrets: Secrets
+  /**
+   * Where a small record of each session is kept (its digest, owner and expiry), so that it can be ended from the server.
+   * Without it a copied cookie stays good until it expires, even after a logout (ASVS 7.4.1 asks for this).
+   */
+  revocation?: SessionStore
+}
+
+/**
+ * Keeps the whole session in the cookie, sealed with AES-256-GCM for this cookie's name: up to about 8 KB of values, in at
+ * most three cookies.
+ *
+ * Not for sessions that parallel requests change: the response that arrives last decides what the browser keeps.
+ *
+ * @throws `invalid_option` for a secret that is short or well known
+ */
+export function cookieStore({ secrets, revocation }: CookieStoreOptions): CookieStore {
+  if (revocation !== undefined && typeof revocation.patch !== 'function') {
+    throw new SojournError('invalid_option', 'revocation must be a store, such as sqliteStore()')
+  }
+  return { ...createSeal(secrets, 'cookie'), revocation: revocation ?? null }
+}

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { places } from '../../test/stores/places.js'
+import { storeChecks } from '../conformance/store.js'
+import { createSessions } from '../core/sessions.js'
+import { encrypted } from './encrypted.js'
+import { memoryStore } from './memory.js'
+
+const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+const newSecret = 'q8Rz1LxVt6Kp3YwNb5Mc9HsJd2FgTaEu'
+const now = 1_800_000_000_000
+const day = 86_400_000
+const record = (values: Record<string, string>, userId: string | null = null) => ({
+  values,
+  userId,
+  createdAt: now,
+  expiresAt: now + day,
+})
+
+await describeWith(['redis', 'postgres'], 'the contract', () => {
+  for (const [name, { methods, shared, open }] of Object.entries(places)) {
+    describe(`over ${name}`, () => {
+      let place: Awaited<ReturnType<typeof open>>
+      beforeAll(async () => {
+        place = await open()
+      })
+      afterAll(() => place.close())
+      const checks = storeChecks({
+        makeStore: async (given) => encrypted(await place.makeStore(given), { secrets: secret }),
+        methods,
+        shared,
+      })
+      for (const { name: check, run } of checks) test(check, run)
+    })
+  }
+})
+
+describe('what is stored', () => {
+  test('can be read by nobody without the secret, but for owner, times and the engine’s own values', async () => {
+    const inner = memoryStore()
+    const store = encrypted(inner, { secrets: secret })
+    await store.create('a', record({ diary: '"dear diary"', __token: '"digest"' }, 'alice'))
+    const stored = await inner.read('a')
+    expect(stored).toMatchObject({ userId: 'alice', values: { __token: '"digest"' } })
+    expect(JSON.stringify(stored)).not.toContain('dear')
+    expect(await store.read('a')).toEqual(record({ diary: '"dear diary"', __token: '"digest"' }, 'alice'))
+    expect((await store.list?.({ userId: 'alice', limit: 5 }))?.[0]?.[1].values.diary).toBe('"dear diary"')
+  })
+
+  test('cannot be moved to another session or another name, or replaced by plain text', async () => {
+    const inner = memoryStore()
+    const sessions = createSessions<{ role: string; note: string }>({
+      store: encrypted(inner, { secrets: secret }),
+      clock: () => now,
+    })
+    const admin = await sessions.create({ values: { role: 'admin', note: 'a' } })
+    const guest = await sessions.create({ values: { role: 'guest', note: 'b' } })
+    const rows = await Promise.all([admin, guest].map(({ session }) => inner.read(session.id)))
+    const [adminRow, guestRow] = rows
+    const attempts = [adminRow?.values.role, guestRow?.values.note, '"admin"', `${guestRow?.values.role}A`]
+    for (const text of attempts) {
+      await inner.patch(guest.session.id, { now, set: { role: text ?? '' } })
+      const session = await sessions.load({ cookie: guest.cookie })
+      expect(session.note).toBe('b')
+      expect(() => session.role).toThrow(expect.objectContaining({ code: 'corrupt_value' }))
+    }
+  })
+
+  test('is read with each secret and written with the first', async () => {
+    const inner = memoryStore()
+    await encrypted(inner, { secrets: secret }).create('a', record({ x: '1', y: '2' }))
+    const rotating = encrypted(inner, { secrets: [newSecret, secret] })
+    expect(await rotating.patch('a', { now, set: { x: '3' }, when: { y: '2' } })).toBe('applied')
+    expect((await rotating.read('a'))?.values).toEqual({ x: '3', y: '2' })
+    expect((await encrypted(inner, { secrets: newSecret }).read('a'))?.values.x).toBe('3')
+  })
+
+  test('before encryption was introduced is read only where that was said', async () => {
+    const inner = memoryStore()
+    await inner.create('a', record({ x: '1' }))
+    expect((await encrypted(inner, { secrets: secret, acceptPlaintext: true }).read('a'))?.values).toEqual({ x: '1' })
+    expect((await encrypted(inner, { secrets: secret }).read('a'))?.values.x).not.toBe('1')
+  })
+})
+
+test('a counter is exact also from two processes', async () => {
+  const inner = memoryStore()
+  const make = () => createSessions<{ n: number }>({ store: encrypted(inner, { secrets: secret }) })
+  const [one, two] = [make(), make()]
+  const { cookie } = await one.create({ values: { n: 0 } })
+  const add = async (sessions: typeof one) => (await sessions.load({ cookie })).update('n', (n = 0) => n + 1)
+  await Promise.all(Array.from({ length: 60 }, (_, index) => add(index % 2 ? one : two)))
+  expect((await one.load({ cookie })).n).toBe(60)
+})
+
+test('a weak secret is refused', () => {
+  expect(() => encrypted(memoryStore(), { secrets: 'keyboard cat' })).toThrow(/everybody knows/)
+})

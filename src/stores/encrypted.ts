@@ -1,0 +1,102 @@
+/**
+ * Encryption at rest, over any store.
+ *
+ * @module
+ */
+
+import { SojournError } from '../core/errors.js'
+import { after } from '../core/guarded-store.js'
+import { createSeal, type Seal } from '../core/seal.js'
+import type { Secrets } from '../core/secrets.js'
+import type { Awaitable, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+
+export interface EncryptedOptions {
+  /** At least 32 random characters. Several, to rotate: the first seals, all open. */
+  secrets: Secrets
+  /** Read values that were stored before encryption was introduced. Drop it when they have expired. Default `false`. */
+  acceptPlaintext?: boolean
+}
+
+/** Stands for a value that was not sealed for its place. It is no JSON, so the engine tells by name which value it is. */
+const unreadable = '(not sealed for this session and name)'
+const maxAttempts = 50
+
+/**
+ * Seals each value for its session and name, so that whoever reads the store learns none, and whoever swaps two rows or
+ * two names is found out. What the engine keeps for itself (names that begin with `__`) and user ids stay in clear, so
+ * sessions are still listed by user. A value costs about 60 bytes and a third more.
+ *
+ * @throws `invalid_option` for a secret that is short or well known
+ */
+export function encrypted(store: SessionStore, { secrets, acceptPlaintext = false }: EncryptedOptions): SessionStore {
+  const seal = createSeal(secrets, 'value')
+  const codec = valueCodec(seal, acceptPlaintext)
+  const decorated: SessionStore = {
+    read: (id) => after(store.read(id), (record) => record && codec.openRecord(id, record)),
+
+    create(id, record) {
+      refuseIllFormed(record)
+      return store.create(id, { ...record, values: codec.sealValues(id, record.values) })
+    },
+
+    patch(id, patch) {
+      refuseIllFormed(patch)
+      const set = patch.set && { set: codec.sealValues(id, patch.set) }
+      const when = Object.entries(patch.when ?? {})
+      const isClear = when.every(([name, text]) => text === null || isOwn(name))
+      return isClear ? store.patch(id, { ...patch, ...set }) : compareInClear(id, { ...patch, ...set }, 1)
+    },
+
+    delete: (id) => store.delete(id),
+  }
+  if (store.list) {
+    decorated.list = (page) =>
+      after(store.list?.(page) ?? [], (records) => records.map(([id, record]) => [id, codec.openRecord(id, record)]))
+  }
+  if (store.sweep) decorated.sweep = store.sweep.bind(store)
+  if (store.watch) decorated.watch = store.watch.bind(store)
+  if (store.close) decorated.close = store.close.bind(store)
+  return decorated
+
+  /** Sealed twice, a text differs: so `when` is compared here, and the patch bound to the sealed texts that were read. */
+  function compareInClear(id: string, patch: SessionPatch, attempt: number): Awaitable<PatchOutcome> {
+    return after(store.read(id), (record) => {
+      if (!record || record.expiresAt <= patch.now) return 'absent'
+      const when: Record<string, string | null> = {}
+      for (const [name, text] of Object.entries(patch.when ?? {})) {
+        const sealed = Object.hasOwn(record.values, name) ? (record.values[name] as string) : null
+        if ((sealed === null ? null : codec.openValue(id, name, sealed)) !== text) return 'conflict'
+        when[name] = sealed
+      }
+      return after(store.patch(id, { ...patch, when }), (outcome) => {
+        if (outcome !== 'conflict') return outcome
+        if (attempt < maxAttempts) return compareInClear(id, patch, attempt + 1)
+        throw new SojournError('contention', `Session ${id} was changed by others too often`)
+      })
+    })
+  }
+}
+
+function valueCodec(seal: Seal, acceptPlaintext: boolean) {
+  const context = (id: string, name: string) => `${id}\n${name}`
+  const openValue = (id: string, name: string, text: string): string => {
+    if (isOwn(name)) return text
+    return seal.unseal(text, context(id, name)) ?? (acceptPlaintext ? text : unreadable)
+  }
+  const eachValue = (values: Record<string, string>, change: (name: string, text: string) => string) =>
+    Object.fromEntries(Object.entries(values).map(([name, text]) => [name, change(name, text)]))
+  return {
+    openValue,
+    sealValues: (id: string, values: Record<string, string>) =>
+      eachValue(values, (name, text) => (isOwn(name) ? text : seal.seal(text, context(id, name)))),
+    openRecord: (id: string, record: SessionRecord): SessionRecord => ({
+      ...record,
+      values: eachValue(record.values, (name, text) => openValue(id, name, text)),
+    }),
+  }
+}
+
+function isOwn(name: string): boolean {
+  return name.startsWith('__')
+}

@@ -1,0 +1,386 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Actor, inEveryOrder, type Play } from '../../test/stores/interleavings.js'
+import { storeChecks } from '../conformance/store.js'
+import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
+import { memoryStore } from './memory.js'
+import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
+
+const now = Date.now()
+// The clock stands still: to try every order takes longer than a session lasts.
+const migrating = (options: MigratingOptions) => migratingBy({ clock: () => now, ...options })
+const methods = ['list', 'sweep'] as const
+
+describe.each([
+  ['moving', true],
+  ['before anything moves', false],
+])('%s', (_title, moves) => {
+  const makeStore = () => migratingBy({ from: memoryStore(), to: memoryStore(), moves })
+  for (const { name, run } of storeChecks({ makeStore, methods, shared: false })) test(name, run)
+})
+
+describe('with sessions that are still in the old store', () => {
+  // What a check creates goes to the old store, by one that does not move yet.
+  const makeStore = (): SessionStore => {
+    const stores = { from: memoryStore(), to: memoryStore() }
+    const { create } = migratingBy({ ...stores, moves: false })
+    return { ...migratingBy(stores), create }
+  }
+  for (const { name, run } of storeChecks({ makeStore, methods, shared: false })) test(name, run)
+})
+
+interface Scene {
+  /** A process as it is deployed. */
+  process(actorStore: (inner: SessionStore) => SessionStore, options?: Partial<MigratingOptions>): SessionStore
+  from: SessionStore
+  to: SessionStore
+  /** What a visitor finds in the end. */
+  end(): Promise<SessionRecord | null>
+}
+
+const record: SessionRecord = { values: { a: '1' }, userId: 'ada', createdAt: now, expiresAt: now + 60_000 }
+
+/** A session in the old store, and what happens to it at the same time. */
+function race(
+  actors: (scene: Scene) => { actors: Actor[]; deaths?: Play['deaths']; check(): unknown },
+): Promise<number> {
+  return inEveryOrder(async () => {
+    const from = memoryStore()
+    const to = memoryStore()
+    await from.create('id', record)
+    const scene: Scene = {
+      from,
+      to,
+      process: (own, options = {}) => migrating({ from: own(from), to: own(to), ...options }),
+      async end() {
+        const found = await migrating({ from, to }).read('id')
+        const places = [await from.read('id'), await to.read('id')]
+        const homes = places.filter((it) => it && !it.values.__moving && !it.values.__moved)
+        expect(homes.length).toBe(found ? 1 : 0)
+        return found
+      },
+    }
+    const play = actors(scene)
+    return { actors: play.actors, ...(play.deaths ? { deaths: play.deaths } : {}), check: () => play.check() }
+  })
+}
+
+/** An actor that patches, and notes the outcome. */
+function patching(scene: Scene, name: string, outcomes: PatchOutcome[], options?: Partial<MigratingOptions>): Actor {
+  return async (own) => {
+    outcomes.push(await scene.process(own, options).patch('id', { now, set: { [name]: '2' } }))
+  }
+}
+
+describe('in every order of their calls', () => {
+  test('two writers move a session once and keep both changes', async () => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      return {
+        actors: [patching(scene, 'b', outcomes), patching(scene, 'c', outcomes)],
+        async check() {
+          expect(outcomes).toEqual(['applied', 'applied'])
+          expect(await scene.end()).toEqual({ ...record, values: { a: '1', b: '2', c: '2' } })
+          expect(await scene.from.read('id')).toBe(null)
+        },
+      }
+    })
+  })
+
+  test('a writer that does not move yet, and one that does, keep both changes', async () => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      return {
+        actors: [patching(scene, 'b', outcomes), patching(scene, 'c', outcomes, { moves: false })],
+        async check() {
+          expect(outcomes).toEqual(['applied', 'applied'])
+          expect(await scene.end()).toEqual({ ...record, values: { a: '1', b: '2', c: '2' } })
+        },
+      }
+    })
+  })
+
+  test.each([true, false])('a reader finds a session that is moving (%s)', async (moves) => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      const read: (SessionRecord | null)[] = []
+      const reader: Actor = async (own) => {
+        const store = scene.process(own, { moves })
+        read.push(await store.read('id'), await store.read('id'))
+      }
+      return {
+        actors: [patching(scene, 'b', outcomes), reader],
+        async check() {
+          expect(read.map((it) => it?.values.a)).toEqual(['1', '1'])
+          // What was seen once is not unseen.
+          if (read[0]?.values.b) expect(read[1]?.values.b).toBe('2')
+          expect((await scene.end())?.values).toEqual({ a: '1', b: '2' })
+        },
+      }
+    })
+  })
+
+  test.each([true, false])('an ended session stays ended (%s)', async (moves) => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      const deleted: boolean[] = []
+      const ending: Actor = async (own) => {
+        deleted.push(await scene.process(own, { moves }).delete('id'))
+      }
+      return {
+        actors: [patching(scene, 'b', outcomes), ending],
+        async check() {
+          expect(deleted).toEqual([true])
+          expect(await scene.end()).toBe(null)
+          expect(await scene.process((store) => store).patch('id', { now, set: { c: '3' } })).toBe('absent')
+        },
+      }
+    })
+  })
+
+  test('of two that compare and set, one wins', async () => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      const setting =
+        (text: string): Actor =>
+        async (own) => {
+          outcomes.push(await scene.process(own).patch('id', { now, set: { a: text }, when: { a: '1' } }))
+        }
+      return {
+        actors: [setting('2'), setting('3')],
+        async check() {
+          expect(outcomes.toSorted()).toEqual(['applied', 'conflict'])
+          const a = (await scene.end())?.values.a
+          expect(['2', '3']).toContain(a)
+        },
+      }
+    })
+  })
+
+  test.each([1, 2, 3, 4, 5, 6, 7])('a mover that dies after %i calls leaves nothing stuck', async (calls) => {
+    await race((scene) => {
+      const outcomes: PatchOutcome[] = []
+      const dead: PatchOutcome[] = []
+      return {
+        actors: [patching(scene, 'b', dead), patching(scene, 'c', outcomes)],
+        deaths: { 0: calls },
+        async check() {
+          expect(outcomes).toEqual(['applied'])
+          const values = (await scene.end())?.values
+          expect(values).toMatchObject({ a: '1', c: '2' })
+          if (dead.length > 0) expect(values).toMatchObject({ b: '2' })
+        },
+      }
+    })
+  })
+
+  test.each([2, 3, 4, 5, 6, 7])('a session whose mover dies after %i calls can be ended', async (calls) => {
+    await race((scene) => {
+      const ending: Actor = async (own) => {
+        await scene.process(own).delete('id')
+      }
+      return {
+        actors: [patching(scene, 'b', []), ending],
+        deaths: { 0: calls },
+        async check() {
+          expect(await scene.end()).toBe(null)
+        },
+      }
+    })
+  })
+})
+
+test('a session of the new store is moved back by the stores exchanged, in every order', async () => {
+  await inEveryOrder(async () => {
+    const [older, newer] = [memoryStore(), memoryStore()]
+    await newer.create('id', record)
+    const outcomes: PatchOutcome[] = []
+    const read: (SessionRecord | null)[] = []
+    return {
+      actors: [
+        async (own) => {
+          const store = migrating({ from: own(newer), to: own(older) })
+          outcomes.push(await store.patch('id', { now, set: { b: '2' } }))
+        },
+        async (own) => {
+          const store = migrating({ from: own(older), to: own(newer), moves: false })
+          read.push(await store.read('id'))
+          outcomes.push(await store.patch('id', { now, set: { c: '2' } }))
+        },
+      ],
+      async check() {
+        expect(outcomes).toEqual(['applied', 'applied'])
+        expect(read[0]?.values.a).toBe('1')
+        expect((await older.read('id'))?.values).toEqual({ a: '1', b: '2', c: '2' })
+        expect(await newer.read('id')).toBe(null)
+      },
+    }
+  })
+})
+
+test('on the way back an ended session stays ended, in every order', async () => {
+  await inEveryOrder(async () => {
+    const [older, newer] = [memoryStore(), memoryStore()]
+    await newer.create('id', record)
+    return {
+      actors: [
+        async (own) => migrating({ from: own(newer), to: own(older) }).patch('id', { now, set: { b: '2' } }),
+        async (own) => migrating({ from: own(older), to: own(newer), moves: false }).delete('id'),
+      ],
+      async check() {
+        expect(await migrating({ from: newer, to: older }).read('id')).toBe(null)
+      },
+    }
+  })
+})
+
+test('a copy that was made for one place does not fill the next', async () => {
+  await inEveryOrder(async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await from.create('id', record)
+    const write: Actor = async (own) =>
+      migrating({ from: own(from), to: own(to) }).patch('id', { now, set: { b: '2' } })
+    return {
+      actors: [write, write, async (own) => migrating({ from: own(from), to: own(to) }).delete('id')],
+      // The first has its copy in hand, the second is about to make a place, the third has deleted what there was.
+      opening: [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2],
+      async check() {
+        expect(await migrating({ from, to }).read('id')).toBe(null)
+      },
+    }
+  })
+})
+
+describe('several processes at once, in many orders', () => {
+  function inManyOrders(
+    play: (process: (moves: boolean) => SessionStore, end: () => Promise<SessionRecord | null>) => Promise<void>,
+  ) {
+    return fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        const [from, to] = [memoryStore(), memoryStore()]
+        await from.create('id', record)
+        const turn = <T>(call: () => T): Promise<Awaited<T>> =>
+          scheduler.schedule(Promise.resolve()).then(call) as Promise<Awaited<T>>
+        const own = (inner: SessionStore): SessionStore => ({
+          read: (id) => turn(() => inner.read(id)),
+          create: (id, it) => turn(() => inner.create(id, it)),
+          patch: (id, it) => turn(() => inner.patch(id, it)),
+          delete: (id) => turn(() => inner.delete(id)),
+        })
+        const played = play(
+          (moves) => migrating({ from: own(from), to: own(to), moves }),
+          async () => migrating({ from, to }).read('id'),
+        )
+        await scheduler.waitFor(played)
+      }),
+      { numRuns: 1000 },
+    )
+  }
+
+  test('four writers keep their changes', () =>
+    inManyOrders(async (process, end) => {
+      const write = (name: string, moves: boolean) => process(moves).patch('id', { now, set: { [name]: '2' } })
+      const writes = [write('b', true), write('c', true), write('d', true), write('e', false)]
+      expect(await Promise.all(writes)).toEqual(['applied', 'applied', 'applied', 'applied'])
+      expect((await end())?.values).toEqual({ a: '1', b: '2', c: '2', d: '2', e: '2' })
+    }))
+
+  test('what one of them ends, no other brings back', () =>
+    inManyOrders(async (process, end) => {
+      const write = (name: string, moves: boolean) => process(moves).patch('id', { now, set: { [name]: '2' } })
+      await Promise.all([write('b', true), write('c', true), write('d', false), process(true).delete('id')])
+      expect(await end()).toBe(null)
+    }))
+})
+
+test('a session moves at its first write, and not before', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  const store = migrating({ from, to })
+  await from.create('id', record)
+  expect(await store.read('id')).toEqual(record)
+  expect(await from.read('id')).toEqual(record)
+  expect(await store.patch('id', { now, expiresAt: record.expiresAt + 1 })).toBe('applied')
+  expect(await from.read('id')).toBe(null)
+  expect(await to.read('id')).toEqual({ ...record, expiresAt: record.expiresAt + 1 })
+})
+
+test('a new session begins where it is to stay', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  await migrating({ from, to }).create('new', record)
+  await migrating({ from, to, moves: false }).create('old', record)
+  expect([await to.read('new'), await from.read('old')]).toEqual([record, record])
+})
+
+test('what has expired does not move, and nothing waits for it', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  const store = migrating({ from, to })
+  await from.create('id', { ...record, expiresAt: now - 1 })
+  expect(await store.patch('id', { now, set: { b: '2' } })).toBe('absent')
+  expect(await to.read('id')).toBe(null)
+  await from.create('left', { ...record, values: { __moved: 'true' }, expiresAt: now - 1 })
+  await to.create('left', { ...record, values: { __moving: '"somebody"' }, expiresAt: now - 1 })
+  expect(await store.read('left')).toBe(null)
+  expect(await store.patch('left', { now, set: { b: '2' } })).toBe('absent')
+})
+
+test('a place that was never filled is no hindrance when it has expired', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  await from.create('id', record)
+  await to.create('id', { ...record, values: { __moving: '"somebody"' }, expiresAt: now - 1 })
+  const store = migrating({ from, to })
+  expect(await store.read('id')).toEqual(record)
+  expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+  expect((await store.read('id'))?.values).toEqual({ a: '1', b: '2' })
+})
+
+test('a list has what lives in either store, once, page by page', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  for (let index = 0; index < 9; index++) await (index % 2 ? from : to).create(`id-${index}`, record)
+  await from.create('id-4', { ...record, values: { __moved: 'true' } })
+  await to.create('id-1', { ...record, values: { __moving: '"somebody"' } })
+  await from.create('id-x', { ...record, values: { __moved: 'true' } })
+  const store = migrating({ from, to })
+  const ids: string[] = []
+  for (let after: string | undefined; ; after = ids.at(-1) as string) {
+    const page = (await store.list?.({ limit: 2, userId: 'ada', ...(after === undefined ? {} : { after }) })) ?? []
+    ids.push(...page.map(([id]) => id))
+    if (page.length < 2) break
+  }
+  expect(ids).toEqual(Array.from({ length: 9 }, (_, index) => `id-${index}`))
+})
+
+test('both stores are watched, swept and closed', async () => {
+  const calls: string[] = []
+  const part = (name: string): SessionStore => ({
+    ...memoryStore(),
+    sweep: (_before, limit) => {
+      calls.push(`sweep ${name} ${limit}`)
+      return 3
+    },
+    watch: (ended) => {
+      ended(name)
+      return () => void calls.push(`stop ${name}`)
+    },
+    close: () => void calls.push(`close ${name}`),
+  })
+  const store = migrating({ from: part('from'), to: part('to') })
+  expect(await store.sweep?.(0, 10)).toBe(6)
+  const stop = await store.watch?.((id) => calls.push(`ended ${id}`))
+  await stop?.()
+  await store.close?.()
+  expect(calls).toEqual([
+    'sweep from 10',
+    'sweep to 7',
+    'ended from',
+    'ended to',
+    'stop from',
+    'stop to',
+    'close from',
+    'close to',
+  ])
+})
+
+test('two different stores are needed', () => {
+  const store = memoryStore()
+  expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
+})

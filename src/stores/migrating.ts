@@ -1,0 +1,216 @@
+/**
+ * From one store to another, while the app runs.
+ *
+ * @module
+ */
+
+import { SojournError } from '../core/errors.js'
+import {
+  holds,
+  type ListPage,
+  type PatchOutcome,
+  type SessionPatch,
+  type SessionRecord,
+  type SessionStore,
+} from '../core/store.js'
+
+export interface MigratingOptions {
+  /** Where sessions are until now. */
+  from: SessionStore
+  /** Where they are to be. */
+  to: SessionStore
+  /**
+   * Whether sessions move. `false`: they are found in both stores and stay where they are, and new ones begin in `from`.
+   * Default `true`.
+   */
+  moves?: boolean
+  /** The clock, in milliseconds since the epoch; for tests. Default `Date.now`. */
+  clock?: () => number
+}
+
+/** Marks the place that is kept for a session on its way; the text says by whom. */
+const placeName = '__moving'
+/** Marks a record whose session is on its way or gone: it is never written again. */
+const leftName = '__moved'
+/** An attempt fails only when somebody else got a step further, so this many is out of reach. */
+const maxAttempts = 50
+
+/**
+ * A store made of two. A session moves at its first write: a place for it is made in the new store, the old record is
+ * closed to writers, copied, and deleted. Whoever meets a session on its way helps it along, so that none is stuck whose
+ * mover died. No session, write or ending is lost, as long as both stores keep to the contract; a store from
+ * `fromConnectStore` does so within one process.
+ *
+ * Every process has to know both stores before the first of them moves a session. So deploy `moves: false`, then
+ * `moves: true`, then, when the old store is empty or what is left in it has expired, the new store alone. To go back,
+ * deploy `moves: false`, and then the two stores exchanged.
+ *
+ * @throws `invalid_option` unless two different stores are given
+ */
+export function migrating({ from, to, moves = true, clock = Date.now }: MigratingOptions): SessionStore {
+  if (!from || !to || from === to) {
+    throw new SojournError('invalid_option', 'migrating: "from" and "to" must be two different stores')
+  }
+
+  /** Resolves once an attempt comes to something; where somebody is a step ahead, it is made again. */
+  async function attempt<T>(id: string, once: () => Promise<T | typeof again>): Promise<T> {
+    for (let count = 0; count < maxAttempts; count++) {
+      const result = await once()
+      if (result !== again) return result
+    }
+    throw new SojournError('contention', `Session ${id} was moved by others too often`)
+  }
+
+  /** Helps a session along that is on its way. Whether there was one. */
+  async function help(id: string, inNew: State, inOld: State, now: number): Promise<boolean> {
+    if (inNew === 'place' && inOld === 'left') await carry(id, from, to, now)
+    else if (inNew === 'left' && inOld === 'place') await carry(id, to, from, now)
+    else return false
+    return true
+  }
+
+  async function carry(id: string, source: SessionStore, target: SessionStore, now: number): Promise<void> {
+    const seen = await source.read(id)
+    if (!seen || stateOf(seen) === 'place') return
+    const by = await placeFor(id, target, seen, now)
+    if (by === null) return
+    const closed = await source.patch(id, { now, set: { [leftName]: 'true' }, when: { [placeName]: null } })
+    const record = closed === 'applied' ? await source.read(id) : null
+    if (!record) return
+    const { [leftName]: _, ...set } = record.values
+    const { userId, expiresAt } = record
+    const filled = { now, set, unset: [placeName], userId, expiresAt, when: { [placeName]: by } }
+    if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
+  }
+
+  /**
+   * Makes a place for a session, or finds the one that was made. Resolves to its text, which no other place will have: what
+   * was meant for a place that is gone cannot fill the next one.
+   */
+  async function placeFor(id: string, target: SessionStore, seen: SessionRecord, now: number): Promise<string | null> {
+    const text = JSON.stringify(crypto.randomUUID())
+    const place = { values: { [placeName]: text }, userId: null, createdAt: seen.createdAt, expiresAt: seen.expiresAt }
+    if (await target.create(id, place)) return text
+    const present = await target.read(id)
+    const state = stateOf(present)
+    if (!present || state === 'home') return null
+    if (state === 'place' && present.expiresAt > now) return present.values[placeName] as string
+    // What a session left when it moved here, or a place that was never filled: whoever made it had no time to delete it.
+    await target.delete(id)
+    return null
+  }
+
+  /** Moves a living session out of the old store. */
+  async function moveOut(id: string, now: number): Promise<State | 'moved'> {
+    const record = await from.read(id)
+    if (!record || record.expiresAt <= now) return 'absent'
+    if (stateOf(record) !== 'home') return stateOf(record)
+    await carry(id, from, to, now)
+    return 'moved'
+  }
+
+  async function list(page: ListPage): Promise<[id: string, record: SessionRecord][]> {
+    const found: [id: string, record: SessionRecord][] = []
+    for (let { after } = page; ; ) {
+      const part = after === undefined ? page : { ...page, after }
+      // In this order: what moves meanwhile is in both rather than in none.
+      const old = (await from.list?.(part)) ?? []
+      const records = new Map([...old, ...((await to.list?.(part)) ?? [])])
+      const ids = [...records.keys()].sort().slice(0, page.limit)
+      for (const id of ids) {
+        const record = records.get(id) as SessionRecord
+        const current = stateOf(record) === 'home' ? record : await store.read(id)
+        if (current && (page.userId === undefined || current.userId === page.userId)) found.push([id, current])
+        if (found.length === page.limit) return found
+      }
+      if (ids.length < page.limit) return found
+      after = ids.at(-1)
+    }
+  }
+
+  const store: SessionStore = {
+    read: (id) =>
+      attempt(id, async () => {
+        const first = await to.read(id)
+        if (stateOf(first) === 'home') return first
+        const old = await from.read(id)
+        if (stateOf(old) === 'home') return old
+        const last = await to.read(id)
+        if (stateOf(last) === 'home') return last
+        const isOver = (old ?? last ?? { expiresAt: 0 }).expiresAt <= clock()
+        // Only where the new store did not change in between were the two seen at one moment.
+        if (stateOf(first) !== stateOf(last)) return again
+        return !isOver && (await help(id, stateOf(last), stateOf(old), clock())) ? again : null
+      }),
+
+    async create(id, record) {
+      const [home, other] = moves ? [to, from] : [from, to]
+      return (await other.read(id)) === null && home.create(id, record)
+    },
+
+    patch: (id, patch) =>
+      attempt(id, async () => {
+        const first = await change(to, id, patch)
+        if (isSettled(first)) return first
+        const old = moves ? await moveOut(id, patch.now) : await change(from, id, patch)
+        if (isSettled(old)) return old
+        if (first === 'raced' || old === 'raced' || old === 'moved' || (await help(id, first, old, patch.now)))
+          return again
+        const last = await change(to, id, patch)
+        if (isSettled(last)) return last
+        return first === last ? 'absent' : again
+      }),
+
+    async delete(id) {
+      // Whichever way a session is moving, one of these deletes its source and one after it the place.
+      const first = await from.delete(id)
+      const second = await to.delete(id)
+      const third = await from.delete(id)
+      return first || second || third
+    },
+  }
+  if (from.list && to.list) store.list = list
+  if (from.sweep || to.sweep) {
+    store.sweep = async (before, limit) => {
+      const swept = (await from.sweep?.(before, limit)) ?? 0
+      return swept < limit ? swept + ((await to.sweep?.(before, limit - swept)) ?? 0) : swept
+    }
+  }
+  if (from.watch || to.watch) {
+    store.watch = async (ended) => {
+      const stops = [await from.watch?.(ended), await to.watch?.(ended)]
+      return async () => void (await Promise.all(stops.map((stop) => stop?.())))
+    }
+  }
+  if (from.close || to.close) store.close = async () => void (await Promise.all([from.close?.(), to.close?.()]))
+  return store
+}
+
+const again = Symbol('again')
+
+/** What a store holds under an id: nothing, a place, what a moved session left, or a session that is at home there. */
+type State = 'absent' | 'place' | 'left' | 'home'
+
+function stateOf(record: SessionRecord | null | undefined): State {
+  if (!record) return 'absent'
+  if (Object.hasOwn(record.values, placeName)) return 'place'
+  return Object.hasOwn(record.values, leftName) ? 'left' : 'home'
+}
+
+/** What came of a patch, or why it was not for this store. `raced`: the record changed before the reason was known. */
+type Change = PatchOutcome | Exclude<State, 'home'> | 'raced'
+
+/** Patches a session that is at home in the store. */
+async function change(store: SessionStore, id: string, patch: SessionPatch): Promise<Change> {
+  const when = { ...patch.when, [placeName]: null, [leftName]: null }
+  const outcome = await store.patch(id, { ...patch, when })
+  if (outcome !== 'conflict') return outcome
+  const record = await store.read(id)
+  const state = stateOf(record)
+  if (state === 'place' || state === 'left') return state
+  return record && !holds(record.values, patch.when) ? 'conflict' : 'raced'
+}
+
+function isSettled(change: Change | State | 'moved'): change is 'applied' | 'conflict' {
+  return change === 'applied' || change === 'conflict'
+}

@@ -1,0 +1,329 @@
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import type BetterSqlite3Class from 'better-sqlite3'
+import Libsql from 'libsql'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { installRuntimes } from '../../test/package/installed.js'
+import { expectLikeTheModel } from '../../test/stores/model.js'
+import { storeChecks } from '../conformance/store.js'
+import type { SessionRecord } from '../core/store.js'
+import { type SqliteDatabase, sqliteStore } from './sqlite.js'
+
+// It is installed apart, for npm 10 would compile it.
+const BetterSqlite3: typeof BetterSqlite3Class = createRequire(`${await installRuntimes()}/`)('better-sqlite3')
+
+const folder = mkdtempSync(join(tmpdir(), 'sojourn-sqlite-'))
+chmodSync(folder, 0o755)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let files = 0
+const newFile = () => join(folder, `${++files}.db`)
+
+const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
+  values: { a: '1' },
+  userId: 'ann',
+  createdAt: 0,
+  expiresAt: 1000,
+  ...change,
+})
+
+describe('node:sqlite', () => {
+  const makeStore = ({ name }: { name: string }) => sqliteStore(join(folder, name))
+  for (const { name, run } of storeChecks({ makeStore, methods: ['list', 'sweep', 'close'] })) test(name, run)
+
+  test('any sequence of calls answers as the model does', () => expectLikeTheModel(() => sqliteStore(':memory:')))
+})
+
+describe.each([
+  ['better-sqlite3', (path: string): SqliteDatabase & { close(): void } => new BetterSqlite3(path)],
+  ['libsql', (path: string): SqliteDatabase & { close(): void } => new Libsql(path)],
+])('%s', (_, open) => {
+  const checks = storeChecks({
+    makeStore({ name, after }) {
+      const database = open(join(folder, name))
+      after(() => database.close())
+      return sqliteStore({ database })
+    },
+    methods: ['list', 'sweep'],
+  })
+  for (const { name, run } of checks) test(name, run)
+
+  test('any sequence of calls answers as the model does', () =>
+    expectLikeTheModel(() => sqliteStore({ database: open(':memory:') }), 50))
+
+  test('a foreign database handed over is refused and stays as it is', () => {
+    const database = open(newFile())
+    database.exec('CREATE TABLE orders (id INTEGER)')
+    expect(() => sqliteStore({ database })).toThrow(misconfigured('the database belongs to another program'))
+    expect(database.prepare('SELECT name FROM sqlite_schema').all()).toMatchObject([{ name: 'orders' }])
+    expect(database.prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'delete' })
+    database.close()
+  })
+})
+
+const misconfigured = (message: string) =>
+  expect.objectContaining({ code: 'store_misconfigured', message: expect.stringContaining(message) })
+
+describe('a file', () => {
+  test('is made where there is none, and keeps sessions for the next to open it', () => {
+    const path = newFile()
+    const first = sqliteStore(path)
+    first.create('a', record())
+    first.close?.()
+    const second = sqliteStore({ path: pathToFileURL(path) })
+    expect(second.read('a')).toEqual(record())
+    second.close?.()
+  })
+
+  test('that is empty is taken', () => {
+    const path = newFile()
+    writeFileSync(path, '')
+    sqliteStore(path).close?.()
+    expect(readFileSync(path, 'latin1').slice(0, 15)).toBe('SQLite format 3')
+  })
+
+  test('says in its header whose it is', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    expect(readFileSync(path).toString('latin1', 68, 72)).toBe('SJRN')
+  })
+
+  test('of a process that crashed is known again, also where the app chose the write-ahead log', () => {
+    const [path, copy] = [newFile(), newFile()]
+    const database = new BetterSqlite3(path)
+    database.pragma('journal_mode = WAL')
+    sqliteStore({ database }).create('a', record())
+    for (const end of ['', '-wal']) copyFileSync(path + end, copy + end)
+    database.close()
+    const store = sqliteStore(copy)
+    expect(store.read('a')).toEqual(record())
+    store.close?.()
+  })
+
+  test('is read while another writes, and a write waits its turn for as long as `busyTimeout`', () => {
+    const path = newFile()
+    const store = sqliteStore({ path, busyTimeout: 50 })
+    store.create('a', record())
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    expect(store.read('a')).toEqual(record())
+    const started = performance.now()
+    expect(() => store.delete('a')).toThrow('locked')
+    expect(performance.now() - started).toBeGreaterThan(40)
+    expect(() => sqliteStore({ path, busyTimeout: 0 })).toThrow(
+      expect.objectContaining({ code: 'store_unavailable', message: expect.stringContaining('"busyTimeout"') }),
+    )
+    other.close()
+    expect(store.delete('a')).toBe(true)
+    store.close?.()
+  })
+
+  test.each([
+    ['normal', 1],
+    ['full', 2],
+  ] as const)('is written with the durability %s', (durability, synchronous) => {
+    const database = new DatabaseSync(newFile())
+    sqliteStore({ database, durability })
+    expect(database.prepare('PRAGMA synchronous').get()).toEqual({ synchronous })
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    expect(database.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout: 5000 })
+    database.close()
+  })
+
+  test('is hardly written to when only the expiry moves', () => {
+    const path = newFile()
+    const store = sqliteStore(path)
+    store.create('a', record({ values: { large: JSON.stringify('x'.repeat(1_000_000)) } }))
+    const before = statSync(`${path}-wal`).size
+    expect(store.patch('a', { now: 0, set: {}, unset: [], expiresAt: 2000 })).toBe('applied')
+    expect(statSync(`${path}-wal`).size - before).toBeLessThan(20_000)
+    store.close?.()
+  })
+})
+
+describe('a file that cannot be used is refused, and stays as it is:', () => {
+  function expectRefused(path: string, message: string): void {
+    const content = () =>
+      ['', '-wal', '-journal'].map((end) => existsSync(path + end) && readFileSync(path + end, 'hex'))
+    const before = existsSync(path) && statSync(path).isDirectory() ? undefined : content()
+    expect(() => sqliteStore(path)).toThrow(misconfigured(message))
+    expect(() => sqliteStore(path)).toThrow(misconfigured(path))
+    if (before) expect(content()).toEqual(before)
+  }
+
+  test('one in a folder that does not exist', () => {
+    expectRefused(join(folder, 'nowhere', 'sessions.db'), 'is in a folder that does not exist')
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false)
+  })
+
+  test('a directory', () => {
+    const path = join(folder, 'directory')
+    mkdirSync(path)
+    expectRefused(path, 'is a directory')
+  })
+
+  test.each(['hello', 'x'.repeat(5000), '\0'])('something else', (content) => {
+    const path = newFile()
+    writeFileSync(path, content)
+    expectRefused(path, 'is not a SQLite database')
+  })
+
+  test.each([0, 42])('the database of another program, with the application id %i', (applicationId) => {
+    const path = newFile()
+    const other = new DatabaseSync(path)
+    other.exec(`CREATE TABLE sessions (sid TEXT, sess TEXT); PRAGMA application_id = ${applicationId}`)
+    other.close()
+    expectRefused(path, 'is the database of another program')
+  })
+
+  test('the database of another program that crashed, which has yet to finish what it began', () => {
+    const [path, copy] = [newFile(), newFile()]
+    const other = new DatabaseSync(path)
+    other.exec('PRAGMA journal_mode = WAL; CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)')
+    for (const end of ['', '-wal']) copyFileSync(path + end, copy + end)
+    other.close()
+    expectRefused(copy, 'is the database of another program')
+  })
+
+  test('one that a newer version made', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    const newer = new DatabaseSync(path)
+    newer.exec('PRAGMA user_version = 2')
+    newer.close()
+    expect(() => sqliteStore(path)).toThrow(misconfigured('has schema version 2, and this version of Sojourn knows 1'))
+    const after = new DatabaseSync(path)
+    expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 })
+    after.close()
+  })
+
+  test('one that is damaged', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    const content = readFileSync(path)
+    writeFileSync(path, content.fill(0xff, 100, 4096))
+    expectRefused(path, 'cannot be used')
+  })
+
+  test('one that this process may not write', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    chmodSync(path, 0o444)
+    asNobody(() => expectRefused(path, 'Let this process write to it and to its folder'))
+  })
+
+  test('one that this process may not read', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    chmodSync(path, 0o000)
+    asNobody(() => expect(() => sqliteStore(path)).toThrow(misconfigured('cannot be read (EACCES)')))
+  })
+
+  test('a new one in a folder that this process may not write', () => {
+    const path = join(folder, 'closed', 'sessions.db')
+    mkdirSync(join(folder, 'closed'), { mode: 0o555 })
+    asNobody(() => expectRefused(path, 'unable to open database file'))
+  })
+
+  test('one handed over that is open for reading only', () => {
+    const path = newFile()
+    sqliteStore(path).close?.()
+    const database = new DatabaseSync(path, { readOnly: true })
+    expect(() => sqliteStore({ database })).toThrow(misconfigured('the database handed over cannot be used'))
+    database.close()
+  })
+})
+
+/** Runs as a user whom file permissions bind, where the tests run as root. */
+function asNobody(run: () => void): void {
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(65534)
+  try {
+    run()
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+}
+
+describe('close', () => {
+  test('closes what was opened here, and may be called again', () => {
+    const store = sqliteStore(newFile())
+    store.close?.()
+    store.close?.()
+    expect(() => store.read('a')).toThrow()
+  })
+
+  test('is not there for a database handed over', () => {
+    const database = new DatabaseSync(newFile())
+    const store = sqliteStore({ database })
+    expect(store.close).toBeUndefined()
+    store.create('a', record())
+    expect(database.prepare('SELECT user_id FROM sessions').all()).toEqual([{ user_id: 'ann' }])
+    database.close()
+  })
+})
+
+describe('where the runtime has no SQLite', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  test('a path is refused with what to install and what to write', () => {
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined)
+    const path = newFile()
+    expect(() => sqliteStore(path)).toThrow(expect.objectContaining({ code: 'client_missing' }))
+    expect(() => sqliteStore(path)).toThrow('npm install libsql')
+    expect(() => sqliteStore(path)).toThrow("sqliteStore({ database: new Database('sessions.db') })")
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('a database handed over works', () => {
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined)
+    const store = sqliteStore({ database: new Libsql(newFile()) })
+    expect(store.create('a', record())).toBe(true)
+  })
+})
+
+test('a database that gives integers as bigint still gives times as numbers', () => {
+  const database = new BetterSqlite3(newFile()).defaultSafeIntegers()
+  const store = sqliteStore({ database })
+  expect(store.create('a', record())).toBe(true)
+  expect(store.patch('a', { now: 0, expiresAt: 2000 })).toBe('applied')
+  expect(store.read('a')).toEqual(record({ expiresAt: 2000 }))
+  expect(store.sweep?.(2000, 10)).toBe(1)
+  database.close()
+})
+
+test.each([
+  [{}, '"path" must name a file'],
+  ['', '"path" must name a file'],
+  [undefined, '"path" must name a file'],
+  [{ path: 5 }, '"path" must name a file'],
+  [{ path: new URL('https://example.com/sessions.db') }, '"path" must name a file'],
+  [{ path: 'a.db', database: {} }, 'not both'],
+  [{ database: {} }, '"database" must be an open database of node:sqlite, better-sqlite3 or libsql'],
+  [{ database: null }, '"database" must be an open database'],
+  [{ path: 'a.db', durability: 'high' }, `"durability" must be 'normal' or 'full'`],
+  [{ path: 'a.db', busyTimeout: -1 }, '"busyTimeout" must be a whole number of milliseconds'],
+  [{ path: 'a.db', busyTimeout: 2 ** 31 }, '"busyTimeout" must be'],
+  [{ path: 'a.db', busyTimeout: '5s' }, '"busyTimeout" must be'],
+  [
+    { path: 'a.db', timeout: 5 },
+    '"timeout" is not an option; there are "path", "database", "durability" and "busyTimeout"',
+  ],
+])('refuses the options %j', (options, message) => {
+  expect(() => sqliteStore(options as string)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+  expect(() => sqliteStore(options as string)).toThrow(message)
+})

@@ -1,0 +1,86 @@
+import { byKey, byName } from '../core/json-keys.js'
+import type { SessionRecord, SessionStore } from '../core/store.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
+import { updates } from './sqlite/updates.js'
+
+export type { SqliteDatabase, SqliteParameter, SqliteStatement } from './sqlite/database.js'
+export type { SqliteStoreOptions } from './sqlite/opening.js'
+
+interface Row {
+  id: string
+  user_id: string | null
+  created_at: number | bigint
+  expires_at: number | bigint
+  /** A JSON object of JSON texts. That values are texts here is what makes `json_patch` replace and never merge. */
+  data: string
+}
+
+/**
+ * Keeps sessions in one SQLite file, for the processes of one machine. They may share the file; it must not lie on a
+ * network share. Takes the file's path, or options.
+ *
+ * Uses `node:sqlite`, or on a Node that lacks it (before 22.13) a database of `libsql` or `better-sqlite3` handed over.
+ * Every method answers at once rather than with a promise.
+ *
+ * Throws `client_missing` without a driver, and `store_misconfigured` for a file that cannot be used, which stays as it is.
+ */
+export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): SessionStore {
+  const { database, close } = openDatabase(fileOrOptions)
+  const columns = 'id, user_id, created_at, expires_at, data'
+  const select = database.prepare(`SELECT ${columns} FROM sessions WHERE id = ?`)
+  const insert = database.prepare(`INSERT INTO sessions (${columns}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+  const selectLiving = database.prepare('SELECT 1 FROM sessions WHERE id = ? AND expires_at > ?')
+  const remove = database.prepare('DELETE FROM sessions WHERE id = ?')
+  const selectPage = database.prepare(`SELECT ${columns} FROM sessions WHERE id > ? ORDER BY id LIMIT ?`)
+  const selectPageOfUser = database.prepare(
+    `SELECT ${columns} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
+  )
+  const removeExpired = database.prepare(
+    'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
+  )
+  const update = updates(database)
+
+  return {
+    read(id) {
+      const row = select.get(id) as Row | undefined
+      return row ? recordOf(row) : null
+    },
+
+    create(id, record) {
+      refuseIllFormed(record)
+      const { values, userId, createdAt, expiresAt } = record
+      return Number(insert.run(id, userId, createdAt, expiresAt, JSON.stringify(byKey(values))).changes) === 1
+    },
+
+    patch(id, patch) {
+      refuseIllFormed(patch)
+      if (update(id, patch)) return 'applied'
+      return patch.when && selectLiving.get(id, patch.now) ? 'conflict' : 'absent'
+    },
+
+    delete(id) {
+      return Number(remove.run(id).changes) === 1
+    },
+
+    list({ userId, after = '', limit }) {
+      const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
+      return (rows as Row[]).map((row) => [row.id, recordOf(row)])
+    },
+
+    sweep(before, limit) {
+      return Number(removeExpired.run(before, limit).changes)
+    },
+
+    ...(close && { close }),
+  }
+}
+
+function recordOf({ user_id, created_at, expires_at, data }: Row): SessionRecord {
+  return {
+    values: byName(JSON.parse(data)),
+    userId: user_id,
+    createdAt: Number(created_at),
+    expiresAt: Number(expires_at),
+  }
+}

@@ -1,0 +1,113 @@
+import { fileURLToPath } from 'node:url'
+import { isSojournError, SojournError } from '../../core/errors.js'
+import { type SqliteDatabase, scalar } from './database.js'
+import { openFile } from './file.js'
+import { ensureSchema } from './schema.js'
+
+export interface SqliteStoreOptions {
+  /** The file, which is made if it is not there; its folder has to be. `:memory:` for a database that is gone on close. */
+  path?: string | URL
+  /** An open database of `better-sqlite3` or `libsql`, instead of a path. It stays the app's to close. */
+  database?: SqliteDatabase
+  /**
+   * What an answered write outlives. `'normal'` (unless said): a crash of the process; a power cut may take the last
+   * moments. `'full'`: a power cut too, at the price of a disk flush for each write.
+   */
+  durability?: 'normal' | 'full'
+  /** How long to wait for another process that is writing, in milliseconds. 5000 unless said. The process stands still meanwhile. */
+  busyTimeout?: number
+}
+
+/** A database that has our table. `close` is there where it was opened here. */
+export interface OpenDatabase {
+  database: SqliteDatabase
+  close?: () => void
+}
+
+/** Opens what the options of `sqliteStore` name, and sets it up. */
+export function openDatabase(fileOrOptions: string | URL | SqliteStoreOptions): OpenDatabase {
+  const { path, database, ...settings } = checked(fileOrOptions)
+  if (database) {
+    setUp(database, settings, 'the database handed over')
+    return { database }
+  }
+  const opened = openFile(path)
+  let isOpen = true
+  const close = () => {
+    if (isOpen) opened.close()
+    isOpen = false
+  }
+  try {
+    setUp(opened, settings, `"${path}"`)
+    return { database: opened, close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+type Settings = Required<Pick<SqliteStoreOptions, 'durability' | 'busyTimeout'>>
+type Source = { path: string; database?: never } | { path?: never; database: SqliteDatabase }
+
+function setUp(database: SqliteDatabase, { durability, busyTimeout }: Settings, what: string): void {
+  try {
+    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
+    ensureSchema(database)
+    // With a write-ahead log readers never wait for a writer.
+    const mode = scalar(database, 'PRAGMA journal_mode = WAL')
+    if (mode !== 'wal' && mode !== 'memory') throw new Error('it allows no write-ahead log, as on a network share')
+    database.exec(`PRAGMA synchronous = ${durability}`)
+    // Brings the header into the file itself, which is all that `openFile` looks at. Waits for nobody.
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch (cause) {
+    if (isSojournError(cause)) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    if (isBusy(cause)) {
+      const fix = 'another process held it for longer than "busyTimeout"'
+      throw new SojournError('store_unavailable', `sqliteStore: ${what} cannot be used: ${fix}`, { cause })
+    }
+    const fix = 'Let this process write to it and to its folder, or name another file'
+    throw new SojournError('store_misconfigured', `sqliteStore: ${what} cannot be used: ${why}. ${fix}`, { cause })
+  }
+}
+
+/** SQLITE_BUSY, as `node:sqlite` and as the other drivers tell it. */
+function isBusy(error: unknown): boolean {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  return (errcode !== undefined && (errcode & 0xff) === 5) || code?.startsWith('SQLITE_BUSY') === true
+}
+
+function checked(fileOrOptions: string | URL | SqliteStoreOptions): Settings & Source {
+  const isFile = typeof fileOrOptions === 'string' || fileOrOptions instanceof URL
+  const options: SqliteStoreOptions = isFile ? { path: fileOrOptions } : fileOrOptions
+  const { path, database, durability = 'normal', busyTimeout = 5000, ...others } = options ?? {}
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    refuse(`"${unknown}" is not an option; there are "path", "database", "durability" and "busyTimeout"`)
+  }
+  if (durability !== 'normal' && durability !== 'full') refuse(`"durability" must be 'normal' or 'full'`)
+  if (!Number.isInteger(busyTimeout) || busyTimeout < 0 || busyTimeout >= 2 ** 31) {
+    refuse('"busyTimeout" must be a whole number of milliseconds')
+  }
+  const settings = { durability, busyTimeout }
+  if (path !== undefined && database !== undefined) refuse('give a "path" or a "database", not both')
+  if (database !== undefined) return { ...settings, database: checkedDatabase(database) }
+  return { ...settings, path: checkedPath(path) }
+}
+
+function checkedDatabase(database: SqliteDatabase): SqliteDatabase {
+  if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
+    refuse('"database" must be an open database of node:sqlite, better-sqlite3 or libsql')
+  }
+  return database
+}
+
+function checkedPath(path: string | URL | undefined): string {
+  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
+  if (typeof path !== 'string' || path === '') refuse('"path" must name a file, such as "sessions.db"')
+  return path
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `sqliteStore: ${what}`)
+}

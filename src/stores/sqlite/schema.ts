@@ -1,0 +1,71 @@
+import { SojournError } from '../../core/errors.js'
+import { type SqliteDatabase, scalar } from './database.js'
+
+/** Stands in the header of our files, so that no other program's file is taken for one: "SJRN" in ASCII. */
+export const applicationId = 0x534a524e
+
+/** Stands in the header likewise. To be raised with every change of the schema. */
+const version = 1
+
+/*
+ * Without a rowid a read is one look-up rather than two. Both indexes cost writes: the one of users only where there is a
+ * user, and neither when a patch changes values alone, which is what most do.
+ */
+const schema = `
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    user_id TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    data TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_by_user ON sessions (user_id, id) WHERE user_id IS NOT NULL;
+  CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+  PRAGMA application_id = ${applicationId};
+  PRAGMA user_version = ${version};
+`
+
+/** Makes the table in an empty database. Throws `store_misconfigured`, and changes nothing, where it is not empty and not ours. */
+export function ensureSchema(database: SqliteDatabase): void {
+  // The write lock is taken at once, so that of several processes that start one makes the table and the others see it.
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    if (isEmpty(database)) database.exec(schema)
+    else refuseForeign(database)
+    // SQLite begins on a database that it may only read as if nothing were wrong; this is refused there.
+    database.exec('DELETE FROM sessions WHERE false')
+    database.exec('COMMIT')
+  } catch (error) {
+    rollBack(database)
+    throw error
+  }
+}
+
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    // SQLite has done so itself, as it does when the disk is full.
+  }
+}
+
+function isEmpty(database: SqliteDatabase): boolean {
+  const holdsNothing = Number(scalar(database, 'SELECT count(*) FROM sqlite_schema')) === 0
+  return holdsNothing && Number(scalar(database, 'PRAGMA application_id')) === 0
+}
+
+function refuseForeign(database: SqliteDatabase): void {
+  if (Number(scalar(database, 'PRAGMA application_id')) !== applicationId) {
+    throw new SojournError(
+      'store_misconfigured',
+      'sqliteStore: the database belongs to another program. Give the sessions a file of their own',
+    )
+  }
+  const found = Number(scalar(database, 'PRAGMA user_version'))
+  if (found !== version) {
+    throw new SojournError(
+      'store_misconfigured',
+      `sqliteStore: the database has schema version ${found}, and this version of Sojourn knows ${version}. Update sojourn`,
+    )
+  }
+}
