@@ -1,0 +1,265 @@
+import { type AddressInfo, connect, createServer } from 'node:net'
+import Memcached from 'memcached'
+import { Client as Memjs } from 'memjs'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { startMemcached } from '../../test/harness/memcached.js'
+import { startProxy, type TcpProxy } from '../../test/harness/proxy.js'
+import type { Server } from '../../test/harness/server.js'
+import { expectLikeTheModel } from '../../test/stores/model.js'
+import { storeChecks } from '../conformance/store.js'
+import type { SessionRecord } from '../core/store.js'
+import { type MemcachedStoreOptions, memcachedStore } from './memcached.js'
+
+type AnyClient = MemcachedStoreOptions['client']
+
+const quiet = { log() {} }
+const day = 24 * 60 * 60 * 1000
+
+const clients: Record<string, (address: string) => { client: AnyClient; close(): void }> = {
+  memjs(address) {
+    const client = Memjs.create(address, { logger: quiet, timeout: 2 })
+    return { client, close: () => client.close() }
+  },
+  memcached(address) {
+    const client = new Memcached(address, { retries: 0, retry: 100, failures: 1_000_000 })
+    return { client, close: () => client.end() }
+  },
+}
+
+const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
+  values: { a: '1' },
+  userId: 'ann',
+  createdAt: Date.now(),
+  expiresAt: Date.now() + day,
+  ...change,
+})
+
+await describeWith(['memcached'], 'Memcached', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await startMemcached()
+  })
+  afterAll(() => server.stop())
+  const address = () => `${server.host}:${server.port}`
+
+  describe.each(Object.keys(clients))('through %s', (name) => {
+    let opened: ReturnType<(typeof clients)[string]>
+    beforeAll(() => {
+      opened = (clients[name] as (typeof clients)[string])(address())
+    })
+    afterAll(() => opened.close())
+    const storeOf = (prefix: string) => memcachedStore({ client: opened.client, prefix })
+
+    for (const { name, run } of storeChecks({ makeStore: ({ name }) => storeOf(name) })) test(name, run)
+
+    test('any sequence of calls answers as the model does', () => {
+      let run = 0
+      return expectLikeTheModel(() => storeOf(`model-${name}-${process.pid}-${++run}:`), 100)
+    })
+
+    test('a session lasts five minutes longer than the engine lets it live, also beyond thirty days', async () => {
+      const store = storeOf(`expiry-${name}:`)
+      for (const days of [1, 60]) {
+        await store.create(`${days}`, record({ expiresAt: Date.now() + days * day }))
+        expect(await secondsLeft(server, `expiry-${name}:${days}`)).toBeCloseTo(days * 86_400 + 300, -1)
+        await store.patch(`${days}`, { now: Date.now(), expiresAt: Date.now() + 2 * days * day })
+        expect(await secondsLeft(server, `expiry-${name}:${days}`)).toBeCloseTo(2 * days * 86_400 + 300, -1)
+      }
+    })
+
+    test('a patch that changes nothing writes nothing', async () => {
+      const store = storeOf(`nothing-${name}:`)
+      await store.create('a', record())
+      const writes = await countOf(server, 'cas_hits')
+      expect(await store.patch('a', { now: Date.now(), set: { a: '1' }, unset: ['b'] })).toBe('applied')
+      expect(await countOf(server, 'cas_hits')).toBe(writes)
+    })
+
+    test('a session is refused where Memcached could not hold it, up to the byte', async () => {
+      const store = storeOf(`large-${name}:`)
+      const tooLarge = expect.objectContaining({
+        code: 'record_too_large',
+        message: expect.stringContaining('1048576'),
+      })
+      const of = (length: number) => record({ values: { large: 'x'.repeat(length) } })
+      const most = 1_048_576 - 64 - `large-${name}:a`.length - JSON.stringify(of(0)).length
+      await expect(store.create('a', of(most + 1))).rejects.toEqual(tooLarge)
+      expect(await store.create('a', of(most))).toBe(true)
+      await expect(store.patch('a', { now: Date.now(), set: { a: '2' } })).rejects.toEqual(tooLarge)
+      expect((await store.read('a'))?.values.large?.length).toBe(most)
+      expect(await store.create('b', record())).toBe(true)
+    })
+
+    test('a server that takes less than it was said to is an error, and not a session', async () => {
+      const small = await startMemcached({ own: true, args: ['-I', '64k', '-o', 'slab_chunk_max=16384'] })
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${small.host}:${small.port}`)
+      const store = memcachedStore({ client })
+      await expect(store.create('a', record({ values: { large: 'x'.repeat(200_000) } }))).rejects.toThrow()
+      await vi.waitFor(async () => expect(await store.read('a')).toBe(null), { timeout: 10_000 })
+      expect(await memcachedStore({ client, maxItemBytes: 65_536 }).create('a', record())).toBe(true)
+      close()
+      await small.stop()
+    })
+
+    test('one that is not a session is an error that names the prefix', async () => {
+      await say(server, `set other-${name}:a 0 60 5\r\nhello`, /STORED/)
+      await expect(storeOf(`other-${name}:`).read('a')).rejects.toEqual(
+        expect.objectContaining({ code: 'store_misconfigured', message: expect.stringContaining('"prefix"') }),
+      )
+    })
+
+    test('two stores that change one session without a pause lose nothing', async () => {
+      const stores = [storeOf(`two-${name}:`), storeOf(`two-${name}:`), storeOf(`two-${name}:`)]
+      await stores[0]?.create('a', record({ values: {} }))
+      const names = Array.from({ length: 60 }, (_, index) => `by ${index}`)
+      const patch = (name: string, index: number) =>
+        stores[index % 3]?.patch('a', { now: Date.now(), set: { [name]: '1' } })
+      expect(new Set(await Promise.all(names.map(patch)))).toEqual(new Set(['applied']))
+      expect(Object.keys((await stores[0]?.read('a'))?.values ?? {}).sort()).toEqual(names.sort())
+    })
+
+    test('an outage is an error, within seconds, and over when the server is back', async () => {
+      const own = await startMemcached({ own: true })
+      const proxy: TcpProxy = await startProxy(own)
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${proxy.host}:${proxy.port}`)
+      const store = memcachedStore({ client })
+      await store.create('a', record())
+      proxy.cut()
+      await expect(store.read('a')).rejects.toThrow()
+      await expect(store.patch('a', { now: Date.now(), set: { b: '1' } })).rejects.toThrow()
+      proxy.restore()
+      await vi.waitFor(async () => store.read('a'), { timeout: 10_000, interval: 100 })
+      proxy.stall()
+      const waiting = [store.patch('a', { now: Date.now(), set: { b: '1' } }), store.delete('b'), store.read('a')]
+      for (const settled of await Promise.allSettled(waiting)) expect(settled.status).toBe('rejected')
+      proxy.restore()
+      await vi.waitFor(
+        async () => expect(await store.patch('a', { now: Date.now(), set: { c: '1' } })).toBe('applied'),
+        {
+          timeout: 10_000,
+          interval: 100,
+        },
+      )
+      close()
+      await proxy.stop()
+      await own.stop()
+    })
+
+    test('a connection that breaks in the middle of an answer spoils no later one', async () => {
+      const network = await startCutter(server)
+      const { client, close } = (clients[name] as (typeof clients)[string])(network.address)
+      const store = memcachedStore({ client, prefix: `half-${name}:` })
+      await store.create('large', record({ values: { large: 'x'.repeat(500_000) } }))
+      await store.create('small', record())
+      network.cutAnswersAt(10_000)
+      await expect(store.read('large')).rejects.toThrow()
+      network.cutAnswersAt(Number.POSITIVE_INFINITY)
+      await vi.waitFor(async () => expect((await store.read('small'))?.values).toEqual({ a: '1' }), { timeout: 10_000 })
+      for (const _ of [1, 2, 3]) expect((await store.read('small'))?.values).toEqual({ a: '1' })
+      close()
+      network.stop()
+    })
+  })
+})
+
+describe('over a client of the tests', () => {
+  /** Answers as a server on which somebody else always comes between. */
+  function neverInTime() {
+    const counts = { cas: 0 }
+    const text = JSON.stringify(record())
+    return {
+      counts,
+      client: {
+        gets: (_key: string, callback: (error: unknown, found: { cas: string }) => void) =>
+          callback(undefined, { a: text, cas: '1' } as { cas: string }),
+        add: () => {},
+        del: () => {},
+        cas: (...given: unknown[]) => {
+          counts.cas++
+          ;(given[4] as (error: unknown, done: boolean) => void)(undefined, false)
+        },
+      } as unknown as AnyClient,
+    }
+  }
+
+  test('a patch gives up with `contention`, and those behind it get their turn', async () => {
+    vi.useFakeTimers()
+    const { client, counts } = neverInTime()
+    const store = memcachedStore({ client })
+    const outcomes = Promise.allSettled([
+      store.patch('a', { now: Date.now(), set: { b: '1' } }),
+      store.patch('a', { now: Date.now(), set: { b: '2' } }),
+      store.patch('b', { now: Date.now(), set: { b: '1' } }),
+    ])
+    await vi.advanceTimersByTimeAsync(3_100)
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'contention', status: 503 } })
+    expect(counts.cas).toBeGreaterThan(50)
+    expect(counts.cas).toBeLessThan(1_000)
+    vi.useRealTimers()
+  })
+
+  test.each([
+    [{}, '"client"'],
+    [{ client: {} }, '"client"'],
+    [{ client: neverInTime().client, prefix: '' }, '"prefix"'],
+    [{ client: neverInTime().client, prefix: 'a b' }, '"prefix"'],
+    [{ client: neverInTime().client, prefix: 'é' }, '"prefix"'],
+    [{ client: neverInTime().client, maxItemBytes: 0 }, '"maxItemBytes"'],
+    [{ client: neverInTime().client, ttl: 60 }, '"ttl" is not an option'],
+  ])('the options %o are refused', (options, message) => {
+    expect(() => memcachedStore(options as unknown as MemcachedStoreOptions)).toThrow(
+      expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
+    )
+  })
+})
+
+/** Stands before a server, and breaks a connection once it has brought so many bytes of answers. */
+async function startCutter(server: Server) {
+  let limit = Number.POSITIVE_INFINITY
+  const cutter = createServer((near) => {
+    let passed = 0
+    const far = connect(server.port, server.host)
+    near.pipe(far)
+    far.on('data', (bytes) => {
+      near.write(bytes.subarray(0, limit - passed))
+      passed += bytes.length
+      if (passed > limit) near.end(() => near.destroy())
+    })
+    for (const socket of [near, far]) {
+      socket.on('error', () => {})
+      socket.on('close', () => [near, far].map((end) => end.destroy()))
+    }
+  })
+  await new Promise<void>((resolve) => cutter.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `127.0.0.1:${(cutter.address() as AddressInfo).port}`,
+    cutAnswersAt(bytes: number) {
+      limit = bytes
+    },
+    stop: () => cutter.close(),
+  }
+}
+
+/** Sends a line as a person with a terminal would, and resolves to the reply once it is whole. */
+function say(server: Server, line: string, whole: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let reply = ''
+    const socket = connect(server.port, server.host, () => socket.write(`${line}\r\n`))
+    socket.on('error', reject)
+    socket.on('data', (text) => {
+      reply += text
+      if (!whole.test(reply)) return
+      socket.destroy()
+      resolve(reply)
+    })
+  })
+}
+
+async function secondsLeft(server: Server, key: string): Promise<number> {
+  return Number(/^HD t(-?\d+)/.exec(await say(server, `mg ${key} t`, /\r\n/))?.[1])
+}
+
+async function countOf(server: Server, name: string): Promise<number> {
+  return Number(new RegExp(`STAT ${name} (\\d+)`).exec(await say(server, 'stats', /END\r\n/))?.[1])
+}

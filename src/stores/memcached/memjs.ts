@@ -1,0 +1,104 @@
+import { SojournError } from '../../core/errors.js'
+import { answer, type Commands } from './commands.js'
+
+interface Response {
+  header: { status: number; cas: Uint8Array }
+  val: Uint8Array
+}
+
+/** What Sojourn calls of a `Client` of `memjs`: not its own `set`, which cannot compare, but what that is made of. */
+export interface MemjsClient {
+  readonly seq: number
+  readonly servers: readonly { connected: boolean; responseBuffer: Buffer }[]
+  incrSeq(): void
+  perform(
+    key: string,
+    request: Buffer,
+    seq: number,
+    callback: (error: Error | null, response: Response) => void,
+    retries: number,
+  ): void
+}
+
+export function isMemjs(client: object): client is MemjsClient {
+  const { perform, servers } = client as Partial<MemjsClient>
+  return typeof perform === 'function' && Array.isArray(servers)
+}
+
+// https://github.com/memcached/memcached/wiki/BinaryProtocolRevamped
+const opcode = { get: 0x00, set: 0x01, add: 0x02, delete: 0x04 }
+const status = { done: 0x00, notFound: 0x01, exists: 0x02, tooLarge: 0x03, notStored: 0x05 }
+
+export function overMemjs(client: MemjsClient): Commands {
+  async function request(key: string, build: (sequence: number) => Buffer): Promise<Response> {
+    client.incrSeq()
+    const { seq } = client
+    try {
+      // One try: where the first may have been done, the answer to a second would not be the truth.
+      return await answer((callback) => client.perform(key, build(seq), seq, callback, 1))
+    } catch (error) {
+      // It keeps the part of an answer that a lost connection left, and takes what comes over the next for the rest.
+      for (const server of client.servers) if (!server.connected) server.responseBuffer = Buffer.alloc(0)
+      throw error
+    }
+  }
+
+  /** Whether a change was made; `false` where the answer is one of the refusals. */
+  async function change(key: string, refusals: readonly number[], build: (sequence: number) => Buffer) {
+    const { header } = await request(key, build)
+    if (header.status === status.done) return true
+    if (refusals.includes(header.status)) return false
+    throw failure(header.status)
+  }
+
+  return {
+    async find(key) {
+      const { header, val } = await request(key, (sequence) => packet(opcode.get, sequence, key))
+      if (header.status === status.notFound) return null
+      if (header.status !== status.done) throw failure(header.status)
+      const mark = Buffer.from(header.cas)
+      return {
+        text: Buffer.from(val).toString(),
+        replace: (text, expiry) =>
+          change(key, [status.notFound, status.exists], (sequence) =>
+            packet(opcode.set, sequence, key, { text, expiry, mark }),
+          ),
+      }
+    },
+    add: (key, text, expiry) =>
+      change(key, [status.exists, status.notStored], (sequence) => packet(opcode.add, sequence, key, { text, expiry })),
+    delete: (key) => change(key, [status.notFound], (sequence) => packet(opcode.delete, sequence, key)),
+  }
+}
+
+/** One request: a header of 24 bytes, the flags and the expiry where there is text, the key, the text. */
+function packet(
+  code: number,
+  sequence: number,
+  key: string,
+  item?: { text: string; expiry: number; mark?: Buffer },
+): Buffer {
+  const text = Buffer.from(item?.text ?? '')
+  const extras = Buffer.alloc(item ? 8 : 0)
+  if (item) extras.writeUInt32BE(item.expiry, 4)
+  const header = Buffer.alloc(24)
+  header.writeUInt8(0x80, 0)
+  header.writeUInt8(code, 1)
+  header.writeUInt16BE(Buffer.byteLength(key), 2)
+  header.writeUInt8(extras.length, 4)
+  header.writeUInt32BE(extras.length + Buffer.byteLength(key) + text.length, 8)
+  // `memjs` counts with signed 32 bits, and reads them back unsigned.
+  header.writeInt32BE(sequence, 12)
+  item?.mark?.copy(header, 16)
+  return Buffer.concat([header, extras, Buffer.from(key), text])
+}
+
+function failure(code: number): Error {
+  if (code === status.tooLarge) {
+    return new SojournError(
+      'record_too_large',
+      'memcachedStore: the server holds no item of this size: raise its limit (-I), or lower "maxItemBytes"',
+    )
+  }
+  return new Error(`Memcached answered with the status 0x${code.toString(16)}`)
+}

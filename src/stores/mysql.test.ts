@@ -1,0 +1,290 @@
+import { createPool as createCallbackPool } from 'mysql2'
+import { createPool, type Pool, type PoolOptions } from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { startMariadb } from '../../test/harness/mariadb.js'
+import type { Server } from '../../test/harness/server.js'
+import { expectLikeTheModel } from '../../test/stores/model.js'
+import { storeChecks } from '../conformance/store.js'
+import type { SessionRecord } from '../core/store.js'
+import { type MysqlPool, type MysqlStoreOptions, mysqlStore } from './mysql.js'
+
+const never = { query: async () => [[]] }
+
+test.each([
+  [undefined, '"pool" must be a pool'],
+  [{}, '"pool" must be a pool'],
+  [{ pool: 'mysql://localhost' }, '"pool" must be a pool'],
+  [{ pool: { ...never, promise() {} } }, '"pool" must be a pool of promises'],
+  [{ pool: never, client: never }, '"client" is not an option; there are "pool" and "table"'],
+  [{ pool: never, table: '' }, '"table" must be'],
+  [{ pool: never, table: 'a`; DROP TABLE users; --' }, '"table" must be'],
+  [{ pool: never, table: 'a.b.c' }, '"table" must be'],
+  [{ pool: never, table: 'a'.repeat(65) }, '"table" must be'],
+])('refuses the options %j', (given, message) => {
+  expect(() => mysqlStore(given as unknown as MysqlStoreOptions)).toThrow(
+    expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
+  )
+})
+
+test('tells the pool of callbacks from the one of promises', async () => {
+  const pool = createCallbackPool({ host: '127.0.0.1', port: 1 })
+  expect(() => mysqlStore({ pool: pool as unknown as MysqlPool })).toThrow('pool of promises')
+  mysqlStore({ pool: pool.promise() })
+  await pool.promise().end()
+})
+
+const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
+  values: { a: '1' },
+  userId: null,
+  createdAt: 0,
+  expiresAt: 1000,
+  ...change,
+})
+
+/** MariaDB, unless `MYSQL_URL` names a MySQL. */
+await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
+  let server: Server
+  let pool: Pool
+  const open: Pool[] = []
+  const poolWith = (options: PoolOptions = {}, ...statements: string[]) => {
+    const made = createPool({ uri: server.url, connectionLimit: 8, ...options })
+    for (const statement of statements) made.on('connection', (connection) => connection.query(statement))
+    open.push(made)
+    return made
+  }
+  const tables: string[] = []
+  /** A store over a table of its own. */
+  const storeOver = async (client: Pool) => {
+    const table = `sojourn_test_${process.pid}_${tables.length}`
+    tables.push(table)
+    const store = mysqlStore({ pool: client, table })
+    await store.migrate()
+    return { store, table }
+  }
+
+  beforeAll(async () => {
+    server = await startMariadb({ own: !process.env.MYSQL_URL })
+    pool = poolWith()
+  })
+  afterAll(async () => {
+    for (const table of tables) await pool.query(`DROP TABLE IF EXISTS ${table}`)
+    await Promise.all(open.map((each) => each.end()))
+    await server.stop()
+  })
+
+  function passesTheChecks(makePool: () => Pool): void {
+    let made: Pool
+    beforeAll(() => {
+      made = makePool()
+    })
+    const checks = storeChecks({
+      async makeStore({ name: table, after }) {
+        const store = mysqlStore({ pool: made, table })
+        await store.migrate()
+        after(() => pool.query(`DROP TABLE IF EXISTS ${table}`))
+        return store
+      },
+      methods: ['list', 'sweep'],
+    })
+    for (const { name, run } of checks) test(name, run)
+  }
+
+  describe('through mysql2', () => passesTheChecks(() => pool))
+
+  describe('with every setting of the connection against it', () => {
+    passesTheChecks(() =>
+      poolWith(
+        {
+          charset: 'latin1',
+          flags: ['-FOUND_ROWS'],
+          typeCast: false,
+          supportBigNumbers: true,
+          bigNumberStrings: true,
+          namedPlaceholders: true,
+          stringifyObjects: true,
+        },
+        `SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'`,
+        'SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE',
+      ),
+    )
+  })
+
+  describe('where a row that changed meanwhile is an error', () => {
+    passesTheChecks(() => poolWith({}, 'SET /*M! SESSION innodb_snapshot_isolation = ON, */ @mysql = 1'))
+  })
+
+  test('any sequence of calls answers as the model does', async () => {
+    const { store, table } = await storeOver(pool)
+    await expectLikeTheModel(async () => {
+      await pool.query(`DELETE FROM ${table}`)
+      return store
+    }, 100)
+  })
+
+  test('removals and changes go together, in whatever order the names were written', async () => {
+    const { store } = await storeOver(pool)
+    const names = ['a', 'b', 'c', 'd']
+    let id = 0
+    for (const first of names) {
+      for (const second of names) {
+        for (const third of names) {
+          const values = Object.fromEntries([third, second, first].map((name) => [name, '0']))
+          const set = Object.fromEntries([second].map((name) => [name, '1']))
+          const unset = [third, first].filter((name) => name !== second)
+          await store.create(`${++id}`, record({ values }))
+          expect(await store.patch(`${id}`, { now: 0, set, unset, when: { [second]: '0' } })).toBe('applied')
+          expect(await store.read(`${id}`), `${third}${second}${first}`).toMatchObject({ values: set })
+          expect(Object.keys((await store.read(`${id}`))?.values ?? {})).toEqual([second])
+        }
+      }
+    }
+  })
+
+  test('a statement that the server took back is sent again', async () => {
+    const { table } = await storeOver(pool)
+    let refusals = 5
+    const deadlocked: MysqlPool = {
+      async query(statement) {
+        if (refusals-- > 0) throw Object.assign(new Error('Deadlock found'), { errno: 1213 })
+        return pool.query(statement)
+      },
+    }
+    const store = mysqlStore({ pool: deadlocked, table })
+    expect(await store.create('a', record())).toBe(true)
+    refusals = Number.POSITIVE_INFINITY
+    await expect(store.read('a')).rejects.toThrow('Deadlock found')
+  })
+
+  test('writers, endings and sweeps at once neither fail nor lose', async () => {
+    const { store } = await storeOver(pool)
+    const ids = Array.from({ length: 60 }, (_, index) => `id-${index}`)
+    for (const [index, id] of ids.entries()) await store.create(id, record({ expiresAt: index % 2 ? 10 : 1000 }))
+    const sweeps: number[] = []
+    const ended: boolean[] = []
+    await Promise.all([
+      ...[1, 2, 3, 4].map(async () => {
+        for (let round = 0; round < 10; round++) sweeps.push((await store.sweep?.(10, 5)) ?? 0)
+      }),
+      ...ids.map(async (id, index) => {
+        for (let round = 0; round < 5; round++) {
+          const outcome = await store.patch(id, {
+            now: 5,
+            set: { [`n${round}`]: '1' },
+            expiresAt: index % 2 ? 10 : 1001,
+          })
+          if (index % 2 === 0) expect(outcome).toBe('applied')
+        }
+        if (index % 4 === 1) ended.push(await store.delete(id))
+      }),
+    ])
+    sweeps.push((await store.sweep?.(10, 100)) ?? 0)
+    // An ending may find its session swept already; what neither took is gone likewise.
+    const total = sweeps.reduce((sum, count) => sum + count, ended.filter((found) => found).length)
+    expect(total).toBe(30)
+    expect((await store.list?.({ limit: 100 }))?.map(([, { values }]) => Object.keys(values).length)).toEqual(
+      Array(30).fill(6),
+    )
+  })
+
+  describe('a sweep', () => {
+    test('that has to wait holds up nobody who lives', async () => {
+      const { store, table } = await storeOver(pool)
+      for (const [id, expiresAt] of Object.entries({ a: 1, b: 2, c: 3, d: 100, e: 101 })) {
+        await store.create(id, record({ expiresAt }))
+      }
+      const holder = await pool.getConnection()
+      try {
+        await holder.query(`BEGIN`)
+        await holder.query(`UPDATE ${table} SET rev = rev + 1 WHERE id = 'c'`)
+        const sweeping = store.sweep?.(3, 10)
+        expect(await store.patch('d', { now: 50, expiresAt: 200, set: { a: '2' } })).toBe('applied')
+        expect(await store.create('f', record({ expiresAt: 4 }))).toBe(true)
+        expect(await store.create('bb', record({ expiresAt: 99 }))).toBe(true)
+        expect(await store.delete('e')).toBe(true)
+        await holder.query('COMMIT')
+        expect(await sweeping).toBe(3)
+      } finally {
+        holder.release()
+      }
+    })
+
+    test('finds what expired by an index', async () => {
+      const { table } = await storeOver(pool)
+      const [rows] = await pool.query(
+        `EXPLAIN SELECT id FROM ${table} WHERE expires_at <= 5 ORDER BY expires_at LIMIT 5`,
+      )
+      expect(rows).toMatchObject([{ key: 'by_expiry' }])
+    })
+  })
+
+  describe('the table', () => {
+    const reading = (table: string, client: Pool = pool) => mysqlStore({ pool: client, table }).read('a')
+
+    test('when it is missing, the error says what to run', async () => {
+      await expect(reading('nowhere')).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringMatching(/`nowhere`.*await store\.migrate\(\)/),
+        cause: { errno: 1146 },
+      })
+      await expect(mysqlStore({ pool, table: 'no_database.sessions' }).migrate()).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('CREATE DATABASE'),
+      })
+    })
+
+    test('is made once, however many processes start at the same time', async () => {
+      for (let round = 0; round < 3; round++) {
+        const stores = Array.from({ length: 8 }, () => mysqlStore({ pool, table: `started_together_${round}` }))
+        await Promise.all(stores.map((store) => store.migrate()))
+        expect(await stores[0]?.read('a')).toBeNull()
+        await pool.query(`DROP TABLE started_together_${round}`)
+      }
+    })
+
+    test('stays as it is when it is there, with its sessions, and can be made by its SQL', async () => {
+      const store = mysqlStore({ pool, table: 'order' })
+      await pool.query(store.schema)
+      await store.create('a', record())
+      await store.migrate()
+      expect(await store.read('a')).toEqual(record())
+      await pool.query('DROP TABLE `order`')
+    })
+
+    test('of another program is refused', async () => {
+      await pool.query('CREATE TABLE IF NOT EXISTS orders (id INT, total BIGINT)')
+      const store = mysqlStore({ pool, table: 'orders' })
+      const refusal = { code: 'store_misconfigured', message: expect.stringContaining('`orders` lacks a column') }
+      await expect(store.migrate()).rejects.toMatchObject(refusal)
+      await expect(store.read('a')).rejects.toMatchObject(refusal)
+      await pool.query('DROP TABLE orders')
+    })
+
+    test('needs four rights, and nothing more to use it', async () => {
+      const { table } = await storeOver(pool)
+      await pool.query(`DROP USER IF EXISTS 'app'@'%'`)
+      await pool.query(`CREATE USER 'app'@'%' IDENTIFIED BY 'secret'`)
+      await pool.query(`GRANT USAGE ON *.* TO 'app'@'%'`)
+      const qualified = `${new URL(server.url).pathname.slice(1)}.${table}`
+      const restricted = poolWith({ user: 'app', password: 'secret', database: '' })
+      const store = mysqlStore({ pool: restricted, table: qualified })
+      await expect(store.read('a')).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('SELECT, INSERT, UPDATE and DELETE'),
+      })
+      await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${qualified} TO 'app'@'%'`)
+      await store.create('a', record())
+      expect(await store.patch('a', { now: 0, set: { a: '2' }, when: { b: null } })).toBe('applied')
+      expect(await store.sweep?.(1000, 10)).toBe(1)
+      expect(await store.delete('a')).toBe(false)
+      await pool.query(`DROP USER 'app'@'%'`)
+    })
+  })
+
+  test('a user id that does not fit is refused', async () => {
+    const { store } = await storeOver(pool)
+    await expect(store.create('a', record({ userId: 'x'.repeat(513) }))).rejects.toMatchObject({
+      code: 'record_too_large',
+    })
+  })
+})

@@ -1,0 +1,260 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { startDynamodb } from '../../test/harness/dynamodb.js'
+import { startMariadb } from '../../test/harness/mariadb.js'
+import { startMemcached } from '../../test/harness/memcached.js'
+import { startMongodb } from '../../test/harness/mongodb.js'
+import { startPostgres } from '../../test/harness/postgres.js'
+import { startRedis, startRedisCluster, startRedisSentinel, startValkey } from '../../test/harness/redis.js'
+import { freePort, type Server } from '../../test/harness/server.js'
+import { expectReply } from '../../test/harness/text-protocol.js'
+import type { SessionRecord } from '../core/store.js'
+import { dynamodbStore } from './dynamodb.js'
+import { openStore } from './open.js'
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, '../..')
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sojourn-open-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Writes and reads through one store, reads through a second one, and sees that nothing stays open. */
+async function expectToKeepSessions(url: string): Promise<void> {
+  const socketsBefore = sockets()
+  const id = `opened-${process.pid}-${Date.now()}`
+  const record: SessionRecord = { values: { a: '1' }, userId: 'ann', createdAt: 1, expiresAt: Date.now() + 60_000 }
+  const first = await openStore(url)
+  expect(await first.create(id, record)).toBe(true)
+  expect(await first.patch(id, { now: Date.now(), set: { b: '2' } })).toBe('applied')
+  await first.close()
+  await first.close()
+  const second = await openStore(url)
+  expect(await second.read(id)).toEqual({ ...record, values: { a: '1', b: '2' } })
+  expect(await second.delete(id)).toBe(true)
+  await second.close()
+  await vi.waitFor(() => expect(sockets()).toBeLessThanOrEqual(socketsBefore), { timeout: 5000 })
+}
+
+const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+
+test('memory: is a store of its own each time', async () => {
+  const [one, other] = [await openStore('memory:'), await openStore('MEMORY:')]
+  expect(await one.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })).toBe(true)
+  expect(await other.read('a')).toBe(null)
+  await one.close()
+})
+
+test('sqlite: takes a path, also after slashes and with encoded characters', async () => {
+  await expectToKeepSessions(`sqlite:${folder}/plain.db`)
+  await expectToKeepSessions(`sqlite://${folder}/slashes.db`)
+  await expectToKeepSessions(`sqlite:${folder}/with%20space.db`)
+  await expect(openStore(`sqlite:${folder}/nowhere/a.db`)).rejects.toMatchObject({
+    code: 'store_misconfigured',
+    message: expect.not.stringContaining('migrate'),
+  })
+  await expect(openStore('sqlite:')).rejects.toMatchObject({ code: 'invalid_option' })
+})
+
+/** A server, and the URLs under which its stores are opened. */
+const servers: [
+  tool: Parameters<typeof describeWith>[0][number],
+  start: () => Promise<Server>,
+  (url: string) => string[],
+][] = [
+  ['redis', startRedis, (url) => [url, `${url}/1?prefix=shop:`]],
+  [
+    'valkey',
+    startValkey,
+    (url) => [url.replace(/^\w+:/, 'valkey:'), `${url.replace(/^\w+:/, 'valkey:')}?prefix=shop:`],
+  ],
+  ['memcached', startMemcached, (url) => [url, `${url}?prefix=shop:`]],
+  [
+    'postgres',
+    startPostgres,
+    (url) => [`${url}?migrate=true`, `${url.replace('postgres:', 'postgresql:')}?table=shop&migrate=true&listen=true`],
+  ],
+  [
+    'mariadb',
+    startMariadb,
+    (url) => [`${url}?migrate=true`, `${url.replace('mysql:', 'mariadb:')}?migrate=true&table=shop`],
+  ],
+]
+for (const [tool, start, urls] of servers) {
+  await describeWith([tool], tool, () => {
+    let server: Server
+    beforeAll(async () => {
+      server = await start()
+    })
+    afterAll(() => server.stop())
+
+    test('keeps sessions for the next to open it', async () => {
+      for (const url of urls(server.url)) await expectToKeepSessions(url)
+    })
+  })
+}
+
+await describeWith(['redis'], 'Redis of several nodes', () => {
+  test('a cluster, by any of its nodes', async () => {
+    const cluster = await startRedisCluster()
+    const hosts = cluster.nodes.map(({ host, port }) => `${host}:${port}`)
+    await expectToKeepSessions(`redis+cluster://${hosts.join(',')}`)
+    await expectToKeepSessions(`redis+cluster://${hosts[1]}?prefix=shop:`)
+    await cluster.stop()
+  })
+
+  test('the primary that sentinels name', async () => {
+    const { name, sentinels, stop } = await startRedisSentinel()
+    const hosts = sentinels.map(({ host, port }) => `${host}:${port}`)
+    await expectToKeepSessions(`redis+sentinel://${hosts.join(',')}/${name}`)
+    await stop()
+  })
+
+  test('a password is used, and told to nobody', async () => {
+    const server = await startRedis({ own: true })
+    await expectReply(server.port, 'CONFIG SET requirepass p@ss:word', /OK/)
+    await expectToKeepSessions(`redis://:${encodeURIComponent('p@ss:word')}@127.0.0.1:${server.port}`)
+    const refused = openStore(`redis://:wrong-secret@127.0.0.1:${server.port}`)
+    await expect(refused).rejects.toSatisfy(tellsNobody('wrong-secret'))
+    await server.stop()
+  })
+})
+
+describe('MongoDB, or its double', () => {
+  test('keeps sessions for the next to open it', async () => {
+    const server = await startMongodb()
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}`
+    await expectToKeepSessions(`${url}migrate=true`)
+    await expectToKeepSessions(`${url}collection=shop`)
+    await server.stop()
+  })
+})
+
+describe('DynamoDB, or a stand-in', () => {
+  test('keeps sessions for the next to open it, in a table that is there', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'tests').stubEnv('AWS_SECRET_ACCESS_KEY', 'tests')
+    const { client, url, stop } = await startDynamodb()
+    const table = `opened_${process.pid}_${Date.now()}`
+    const parameters = `region=eu-west-1&endpoint=${encodeURIComponent(url)}`
+    await expect(openStore(`dynamodb:${table}?${parameters}`)).rejects.toMatchObject({
+      code: 'store_misconfigured',
+      message: expect.stringContaining('migrate=true'),
+    })
+    await dynamodbStore({ client, table }).migrate()
+    await expectToKeepSessions(`dynamodb:${table}?${parameters}`)
+    await stop()
+    vi.unstubAllEnvs()
+  })
+})
+
+// A stand-in cannot be reached by a URL.
+if (process.env.FIRESTORE_EMULATOR_HOST) {
+  test('firestore: keeps sessions for the next to open it', () =>
+    expectToKeepSessions('firestore:opened?projectId=sojourn-tests'))
+}
+
+test('firestore: where nothing listens is an error within seconds', async () => {
+  vi.stubEnv('FIRESTORE_EMULATOR_HOST', `127.0.0.1:${await freePort()}`)
+  await expect(openStore('firestore:sessions?projectId=sojourn-tests')).rejects.toMatchObject({
+    code: 'store_unavailable',
+  })
+  vi.unstubAllEnvs()
+})
+
+await describeWith(['postgres'], 'A table', () => {
+  test('that is missing is noticed while the app starts, with what to add to the URL', async () => {
+    const server = await startPostgres()
+    await expect(openStore(`${server.url}?table=never_made`)).rejects.toMatchObject({
+      code: 'store_misconfigured',
+      message: expect.stringContaining('migrate=true'),
+    })
+    await expect(openStore(`${server.url}?table=a;b`)).rejects.toMatchObject({ code: 'invalid_option' })
+    await server.stop()
+  })
+})
+
+describe('a URL that cannot be used is refused, and its password told to nobody:', () => {
+  test.each([
+    ['', 'memory:, sqlite:, redis:'],
+    ['localhost', 'postgresql:'],
+    ['oracle://user:secret@host/db', 'postgresql:'],
+    ['secret@host', 'postgresql:'],
+    ['__proto__:secret', 'postgresql:'],
+    ['constructor:secret', 'postgresql:'],
+    ['memory:?migrate=true', '"migrate" is for stores that need a table'],
+    ['dynamodb:sessions?table=a', '"table" is not known here'],
+    ['memory:?prefix=a', '"prefix" is not known here'],
+    ['sqlite:a.db?mode=ro', '"mode" is not known here'],
+    ['sqlite:a%.db', '%25'],
+    ['redis://user:secret@host?table=a', '"table" is not known here'],
+    ['postgres://user:secret@host/db?migrate=yes', '"migrate" is true or false'],
+    ['postgres://user:secret@[host/db', 'pg does not understand this URL'],
+    ['mysql://user:secret@[host/db', 'mysql2 does not understand this URL'],
+    ['redis://user:secret@[host', 'redis does not understand this URL'],
+    ['mongodb://user:secret@host:port:port/db', 'mongodb does not understand this URL'],
+    ['mongodb://user:secret@host/db?unknownThing=1', 'mongodb does not understand this URL'],
+  ])('%s', async (url, message) => {
+    const error = await openStore(url).then(String, (error: unknown) => error)
+    expect(error).toMatchObject({ code: 'invalid_option', message: expect.stringContaining(message) })
+    expect(error).toSatisfy(tellsNobody('secret'))
+  })
+
+  test.each([undefined, null, 5, {}, ['memory:']])('%s', async (url) => {
+    await expect(openStore(url as unknown as string)).rejects.toMatchObject({ code: 'invalid_option' })
+  })
+})
+
+test.each(['redis', 'valkey', 'postgres', 'mysql', 'memcached', 'mongodb', 'redis+cluster', 'redis+sentinel'])(
+  '%s where nothing listens is an error within seconds',
+  async (scheme) => {
+    const url = `${scheme}://user:secret@127.0.0.1:${await freePort()}/1`
+    const error = await openStore(url).then(String, (error: unknown) => error)
+    expect(error).toMatchObject({ code: 'store_unavailable' })
+    expect(error).toSatisfy(tellsNobody('secret'))
+  },
+)
+
+describe('a client that is not installed', () => {
+  /** The built package where nothing else is installed. */
+  let bare: string
+  beforeAll(async () => {
+    bare = join(folder, 'bare')
+    await cp(join(root, 'dist'), bare, { recursive: true })
+  })
+
+  test.each([
+    ['redis', 'redis'],
+    ['redis+cluster', 'redis'],
+    ['valkey', 'iovalkey'],
+    ['postgres', 'pg'],
+    ['mysql', 'mysql2'],
+    ['memcached', 'memjs'],
+    ['mongodb', 'mongodb'],
+    ['firestore', '@google-cloud/firestore'],
+    ['dynamodb', '@aws-sdk/client-dynamodb'],
+  ])('for %s: is an error that says what to install', async (scheme, name) => {
+    const show = `.openStore('${scheme}://user:secret@host/db').catch((error) => console.log(error.code, error.message))`
+    const esm = `(await import(${JSON.stringify(join(bare, 'stores/open.js'))}))${show}`
+    const commonjs = `require(${JSON.stringify(join(bare, 'commonjs/stores/open.js'))})${show}`
+    const said = `client_missing openStore: this store needs the package ${name}: npm install ${name}\n`
+    expect((await run(process.execPath, ['--input-type=module', '-e', esm], { cwd: folder })).stdout).toBe(said)
+    expect((await run(process.execPath, ['--input-type=commonjs', '-e', commonjs], { cwd: folder })).stdout).toBe(said)
+  })
+})
+
+/** Whether nothing of an error, down to its causes, shows a text. */
+function tellsNobody(secret: string) {
+  return (error: unknown): boolean => {
+    for (let at = error; at instanceof Error; at = at.cause) {
+      if (`${at.message}${at.stack}${JSON.stringify({ ...at, cause: undefined })}`.includes(secret)) return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Makes clients from URLs, each from a package that the app has installed.
+ *
+ * A client that is idle tells of a lost connection by an event which ends the process where nobody listens. Here the
+ * next call tells of it, so the events are let go by.
+ *
+ * @module
+ */
+import { SojournError } from '../../core/errors.js'
+import type { Awaitable } from '../../core/store.js'
+import { type Address, hostsOf } from './address.js'
+
+/** Takes note of how a client is closed, before it is connected. */
+export type Own = (close: () => unknown) => void
+
+/** How long to wait for a connection, in milliseconds. */
+const patience = 5_000
+
+export async function redisClient(address: Address, own: Own) {
+  const { createClient } = await load('redis', () => import('redis'))
+  // What cannot be sent now fails now, and is not sent when its request is long over.
+  const client = made('redis', () => createClient({ url: address.urlFor(address.scheme), disableOfflineQueue: true }))
+  return connected(client, () => client.destroy(), own)
+}
+
+export async function redisCluster(address: Address, own: Own) {
+  const { createCluster } = await load('redis', () => import('redis'))
+  const { hosts, credentials } = hostsOf(address, 6379)
+  const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port } }))
+  const client = made('redis', () => createCluster({ rootNodes, defaults: credentials }))
+  return connected(client, () => client.destroy(), own)
+}
+
+export async function redisSentinel(address: Address, own: Own) {
+  const { createSentinel } = await load('redis', () => import('redis'))
+  const { hosts, credentials, name } = hostsOf(address, 26379)
+  const client = made('redis', () => createSentinel({ name, sentinelRootNodes: hosts, nodeClientOptions: credentials }))
+  return connected(client, () => client.destroy(), own)
+}
+
+export async function valkeyClient(address: Address, own: Own) {
+  const { Redis } = await load('iovalkey', () => import('iovalkey'))
+  const settings = { enableOfflineQueue: false, lazyConnect: true }
+  const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
+  return connected(client, () => client.disconnect(), own)
+}
+
+export async function pgPool(address: Address, own: Own) {
+  const { default: pg } = await load('pg', () => import('pg'))
+  const settings = { connectionString: address.urlFor('postgres'), connectionTimeoutMillis: patience }
+  // A pool does not look at its URL before it connects.
+  made('pg', () => new pg.Client(settings))
+  const pool = new pg.Pool(settings)
+  own(() => pool.end())
+  pool.on('error', () => {})
+  return pool
+}
+
+export async function mysqlPool(address: Address, own: Own) {
+  const { createPool } = await load('mysql2', () => import('mysql2/promise'))
+  const pool = made('mysql2', () => createPool({ uri: address.urlFor('mysql'), connectTimeout: patience }))
+  own(() => pool.end())
+  return pool
+}
+
+export async function memjsClient(address: Address, own: Own) {
+  const { default: memjs } = await load('memjs', () => import('memjs'))
+  const client = memjs.Client.create(address.place, { timeout: 2, logger: { log() {} } })
+  own(() => client.close())
+  return client
+}
+
+export async function mongoDatabase(address: Address, own: Own) {
+  const { MongoClient } = await load('mongodb', () => import('mongodb'))
+  const url = address.urlFor(address.scheme)
+  const client = made('mongodb', () => new MongoClient(url, { serverSelectionTimeoutMS: patience }))
+  own(() => client.close())
+  return client.db()
+}
+
+export async function dynamodbClient(address: Address, own: Own) {
+  const name = '@aws-sdk/client-dynamodb'
+  const { DynamoDB } = await load(name, () => import('@aws-sdk/client-dynamodb'))
+  const client = made(name, () => new DynamoDB(address.take('region', 'endpoint')))
+  own(() => client.destroy())
+  return client
+}
+
+/** Not owned yet: this client ends the process where it is closed while it waits for an answer. */
+export async function firestoreClient(address: Address) {
+  const name = '@google-cloud/firestore'
+  const { Firestore } = await load(name, () => import('@google-cloud/firestore'))
+  return made(name, () => new Firestore(address.take('projectId', 'databaseId')))
+}
+
+/** The package of a client, or `client_missing` with what to install. */
+async function load<Package>(name: string, importing: () => Promise<Package>): Promise<Package> {
+  try {
+    return await importing()
+  } catch (cause) {
+    const { code, message } = cause as { code?: unknown; message?: unknown }
+    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
+    // What is missing may as well be something that the package itself needs.
+    if (!isMissing || !String(message).includes(`'${name}`)) throw cause
+    throw new SojournError('client_missing', `openStore: this store needs the package ${name}: npm install ${name}`, {
+      cause,
+    })
+  }
+}
+
+/** A client that refuses a URL may quote it, password and all, so its own words are not passed on. */
+function made<Client>(name: string, make: () => Client): Client {
+  try {
+    return make()
+  } catch {
+    throw new SojournError('invalid_option', `openStore: the package ${name} does not understand this URL`)
+  }
+}
+
+interface Connectable {
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  connect(): Promise<unknown>
+}
+
+/** Connects, or rejects with the first thing that goes wrong: these clients go on trying. */
+async function connected<Client extends Connectable>(client: Client, close: () => void, own: Own): Promise<Client> {
+  own(close)
+  const failed = new Promise<never>((_, reject) => client.on('error', reject))
+  await inTime(Promise.race([client.connect(), failed]))
+  return client
+}
+
+/** Rejects where there is no answer in time. */
+export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${patience} ms`)), patience)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

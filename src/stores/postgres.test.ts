@@ -1,0 +1,336 @@
+import pg from 'pg'
+import postgres from 'postgres'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { startPgBouncer } from '../../test/harness/pgbouncer.js'
+import { startPostgres } from '../../test/harness/postgres.js'
+import type { Server } from '../../test/harness/server.js'
+import { expectLikeTheModel } from '../../test/stores/model.js'
+import { storeChecks } from '../conformance/store.js'
+import type { SessionRecord } from '../core/store.js'
+import { type PostgresClient, type PostgresListener, type PostgresStoreOptions, postgresStore } from './postgres.js'
+
+const never = { query: async () => ({ rows: [] }) }
+
+test.each([
+  [undefined, '"pool" must be'],
+  [{}, '"pool" must be'],
+  [{ pool: 'postgres://localhost' }, '"pool" must be'],
+  [{ pool: never, listen: never }, '"listen" must be'],
+  [{ pool: never, client: never }, '"client" is not an option; there are "pool", "table" and "listen"'],
+  [{ pool: never, table: '' }, '"table" must be'],
+  [{ pool: never, table: 'a"; DROP TABLE users; --' }, '"table" must be'],
+  [{ pool: never, table: 'a.b.c' }, '"table" must be'],
+  [{ pool: never, table: 'a'.repeat(49) }, '"table" must be'],
+])('refuses the options %j', (given, message) => {
+  expect(() => postgresStore(given as unknown as PostgresStoreOptions)).toThrow(
+    expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
+  )
+})
+
+test('has `watch`, and `close` to end it, only where it is given what that takes', () => {
+  const store = postgresStore({ pool: never })
+  expect(store).not.toHaveProperty('watch')
+  expect(store).not.toHaveProperty('close')
+})
+
+await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
+  let server: Server
+  let bouncer: Server
+  let pool: pg.Pool
+  const open: { end(): Promise<unknown> }[] = []
+  const pgPool = (config: pg.PoolConfig) => {
+    const made = new pg.Pool(config)
+    open.push(made)
+    return made
+  }
+  const sqlOf = (url: string, settings: postgres.Options<{ bigint: postgres.PostgresType<bigint> }> = {}) => {
+    const made = postgres(url, { max: 8, onnotice: () => {}, ...settings })
+    open.push(made)
+    return made
+  }
+  let tables = 0
+  /** A store over a table of its own. */
+  const storeOver = async (client: PostgresClient, table = `sojourn_test_${++tables}`) => {
+    const store = postgresStore({ pool: client, table })
+    await store.migrate()
+    return { store, table }
+  }
+
+  beforeAll(async () => {
+    server = await startPostgres({ own: true, args: ['-c', 'autovacuum=off'] })
+    bouncer = await startPgBouncer(server)
+    pool = pgPool({ connectionString: server.url, max: 8 })
+  })
+  afterAll(async () => {
+    await Promise.all(open.map((client) => client.end()))
+    await bouncer.stop()
+    await server.stop()
+  })
+
+  function passesTheChecks(clients: () => { pool: PostgresClient; listen: PostgresListener }): void {
+    let made: ReturnType<typeof clients>
+    beforeAll(() => {
+      made = clients()
+    })
+    const checks = storeChecks({
+      async makeStore({ name: table, after }) {
+        const store = postgresStore({ ...made, table })
+        await store.migrate()
+        after(() => pool.query(`DROP TABLE IF EXISTS ${table}`))
+        return store
+      },
+      methods: ['list', 'sweep', 'watch', 'close'],
+    })
+    for (const { name, run } of checks) test(name, run)
+  }
+
+  describe('through pg', () => passesTheChecks(() => ({ pool, listen: pool })))
+
+  describe('through postgres', () => {
+    passesTheChecks(() => {
+      const sql = sqlOf(server.url)
+      return { pool: sql, listen: sql }
+    })
+  })
+
+  describe('behind PgBouncer, which gives each statement another connection', () => {
+    const direct = () => pgPool({ connectionString: server.url, max: 1 })
+
+    describe('through pg', () => {
+      passesTheChecks(() => ({ pool: pgPool({ connectionString: bouncer.url, max: 8 }), listen: direct() }))
+    })
+    describe('through postgres', () => {
+      passesTheChecks(() => ({ pool: sqlOf(bouncer.url, { prepare: false }), listen: direct() }))
+    })
+  })
+
+  describe.each(['repeatable read', 'serializable'])('where transactions are %s unless said', (isolation) => {
+    passesTheChecks(() => {
+      const setting = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+      return { pool: pgPool({ connectionString: server.url, max: 8, options: setting }), listen: pool }
+    })
+  })
+
+  describe('in a database that sorts by language', () => {
+    let sorted: pg.Pool
+    beforeAll(async () => {
+      await pool.query(
+        `CREATE DATABASE sorted TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'en'`,
+      )
+      sorted = pgPool({ connectionString: server.url.replace(/postgres$/, 'sorted'), max: 8 })
+      const { rows } = await sorted.query(`SELECT 'a' < 'B' AS "byLanguage"`)
+      expect(rows).toEqual([{ byLanguage: true }])
+    })
+    passesTheChecks(() => ({ pool: sorted, listen: sorted }))
+  })
+
+  test('any sequence of calls answers as the model does', async () => {
+    const { store, table } = await storeOver(pool)
+    await expectLikeTheModel(async () => {
+      await pool.query(`TRUNCATE ${table}`)
+      return store
+    }, 100)
+  })
+
+  describe('settings of the app’s own queries do not reach the store', () => {
+    const record: SessionRecord = { values: { a: '{"b":1}' }, userId: 'ann', createdAt: 5, expiresAt: 10 }
+    const clients: Record<string, () => PostgresClient> = {
+      'pg with parsers of its own': () => {
+        const types = { getTypeParser: () => (text: string) => `parsed ${text}` }
+        const parsed = pgPool({ connectionString: server.url, types: types as unknown as pg.CustomTypesConfig })
+        const bigint = { getTypeParser: (id: number) => (id === 20 ? BigInt : String) }
+        parsed.options.types = bigint as unknown as pg.CustomTypesConfig
+        return parsed
+      },
+      'postgres that renames columns': () => sqlOf(server.url, { transform: postgres.camel }),
+      'postgres with bigints': () => sqlOf(server.url, { types: { bigint: postgres.BigInt } }),
+      'postgres that fetches no types': () => sqlOf(server.url, { fetch_types: false }),
+    }
+    for (const [name, client] of Object.entries(clients)) {
+      test(name, async () => {
+        const { store } = await storeOver(client())
+        expect(await store.create('a', record)).toBe(true)
+        expect(await store.read('a')).toEqual(record)
+        expect(await store.list?.({ limit: 1 })).toEqual([['a', record]])
+      })
+    }
+  })
+
+  describe('what is written', () => {
+    const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
+      values: { a: '1' },
+      userId: null,
+      createdAt: 0,
+      expiresAt: 1000,
+      ...change,
+    })
+
+    test('a move of the expiry does not write a large value again', async () => {
+      const { store, table } = await storeOver(pool)
+      const large = JSON.stringify(Array.from({ length: 2000 }, () => Math.random()))
+      await store.create('a', record({ values: { large } }))
+      const places = async () => {
+        const toast = await pool.query(
+          `SELECT reltoastrelid::regclass::text AS name FROM pg_class WHERE relname = $1`,
+          [table],
+        )
+        const chunks = await pool.query(`SELECT ctid::text FROM ${toast.rows[0].name} ORDER BY 1`)
+        return chunks.rows.map((row) => row.ctid)
+      }
+      const before = await places()
+      expect(before.length).toBeGreaterThan(3)
+      expect(await store.patch('a', { now: 0, expiresAt: 2000, when: { large } })).toBe('applied')
+      expect(await places()).toEqual(before)
+    })
+
+    test('a change of values touches no index', async () => {
+      const { store, table } = await storeOver(pool)
+      for (let index = 0; index < 200; index++) await store.create(`${index}`, record({ userId: 'ann' }))
+      for (let round = 0; round < 3; round++) {
+        for (let index = 0; index < 200; index++) {
+          await store.patch(`${index}`, { now: 0, set: { a: `${round}` }, when: { b: null } })
+        }
+      }
+      const counted = `SELECT pg_stat_force_next_flush(), n_tup_upd::int AS all, n_tup_hot_upd::int AS hot
+        FROM pg_stat_user_tables WHERE relname = $1`
+      await pool.query(counted, [table])
+      await expect.poll(async () => (await pool.query(counted, [table])).rows[0].all).toBe(600)
+      expect((await pool.query(counted, [table])).rows[0].hot).toBe(600)
+    })
+
+    test('what PostgreSQL cannot hold is refused, and told', async () => {
+      const { store } = await storeOver(pool)
+      const random = Array.from({ length: 9000 }, () => Math.random().toString(36)[2]).join('')
+      await expect(store.create('a', record({ userId: random }))).rejects.toMatchObject({ code: 'record_too_large' })
+      await expect(store.create('a', record({ userId: 'a\0' }))).rejects.toMatchObject({ code: 'invalid_value' })
+      await expect(store.create('a', record({ values: { a: '\0' } }))).rejects.toMatchObject({ code: 'invalid_value' })
+      expect(await store.read('a')).toBeNull()
+    })
+  })
+
+  test('closing gives back the connection that listened, so that the pool can end', async () => {
+    const listen = pgPool({ connectionString: server.url, max: 1 })
+    const store = postgresStore({ pool, listen, table: 'watched' })
+    await store.watch?.(() => {})
+    await store.watch?.(() => {})
+    expect(listen.totalCount).toBe(1)
+    await store.close?.()
+    await expect.poll(() => listen.totalCount).toBe(0)
+    const stop = await store.watch?.(() => {})
+    expect(listen.totalCount).toBe(1)
+    await stop?.()
+  })
+
+  describe('a sweep', () => {
+    test('waits for nobody, and leaves what someone is writing', async () => {
+      const { store, table } = await storeOver(pool)
+      const record = { values: {}, userId: null, createdAt: 0, expiresAt: 1 }
+      for (const id of ['a', 'b', 'c']) await store.create(id, record)
+      const writer = await pool.connect()
+      try {
+        await writer.query(`BEGIN; UPDATE ${table} SET expires_at = 10 WHERE id = 'b'`)
+        expect(await store.sweep?.(1, 10)).toBe(2)
+        await writer.query('COMMIT')
+      } finally {
+        writer.release()
+      }
+      expect(await store.sweep?.(1, 10)).toBe(0)
+      expect(await store.read('b')).toMatchObject({ expiresAt: 10 })
+    })
+
+    test('holds up no one for long: it finds what expired by an index', async () => {
+      const { store, table } = await storeOver(pool)
+      await pool.query(`INSERT INTO ${table} SELECT 'id-' || n, NULL, 0, n, '{}' FROM generate_series(1, 20000) AS n`)
+      await pool.query(`ANALYZE ${table}`)
+      const plan = await pool.query(
+        `EXPLAIN SELECT id FROM ${table} WHERE expires_at <= 100 ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED`,
+      )
+      expect(plan.rows.map((row) => row['QUERY PLAN']).join('\n')).toContain(`${table}_by_expiry`)
+      expect(await store.sweep?.(100, 60)).toBe(60)
+      expect(await store.sweep?.(100, 60)).toBe(40)
+    })
+  })
+
+  describe('the table', () => {
+    const reading = (table: string, client: PostgresClient = pool) => postgresStore({ pool: client, table }).read('a')
+
+    test('when it is missing, the error says what to run', async () => {
+      await expect(reading('nowhere')).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringMatching(/"nowhere".*await store\.migrate\(\)/),
+        cause: { code: '42P01' },
+      })
+      await expect(reading('nowhere', sqlOf(server.url))).rejects.toMatchObject({ code: 'store_misconfigured' })
+    })
+
+    test('is made once, however many processes start at the same time', async () => {
+      for (let round = 0; round < 5; round++) {
+        const stores = Array.from({ length: 8 }, () => postgresStore({ pool, table: `started_together_${round}` }))
+        await Promise.all(stores.map((store) => store.migrate()))
+        expect(await stores[0]?.read('a')).toBeNull()
+      }
+    })
+
+    test('is brought up to date, and keeps its sessions', async () => {
+      const { store, table } = await storeOver(pool)
+      const record = { values: { a: '1' }, userId: 'ann', createdAt: 0, expiresAt: 1 }
+      await store.create('a', record)
+      await pool.query(`DROP INDEX ${table}_by_expiry; DROP INDEX ${table}_by_user`)
+      await store.migrate()
+      const indexes = await pool.query('SELECT indexname FROM pg_indexes WHERE tablename = $1 ORDER BY 1', [table])
+      expect(indexes.rows.map((row) => row.indexname)).toEqual([
+        `${table}_by_expiry`,
+        `${table}_by_user`,
+        `${table}_pkey`,
+      ])
+      expect(await store.read('a')).toEqual(record)
+    })
+
+    test('can be made by its SQL, statement by statement', async () => {
+      const store = postgresStore({ pool, table: 'by_hand' })
+      for (const statement of store.schema.split(';\n')) await pool.query(statement)
+      expect(await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })).toBe(true)
+    })
+
+    test('may stand in a schema, under any name', async () => {
+      await expect(postgresStore({ pool, table: 'auth.Order' }).migrate()).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('CREATE SCHEMA'),
+      })
+      await pool.query('CREATE SCHEMA auth')
+      const { store } = await storeOver(pool, 'auth.Order')
+      await store.migrate()
+      expect(await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })).toBe(true)
+      expect((await pool.query('SELECT id FROM auth."Order"')).rows).toEqual([{ id: 'a' }])
+    })
+
+    test('of another program is refused, and stays as it is', async () => {
+      await pool.query('CREATE TABLE orders (id text, total bigint)')
+      const store = postgresStore({ pool, table: 'orders' })
+      const refusal = { code: 'store_misconfigured', message: expect.stringContaining('"orders" lacks a column') }
+      await expect(store.migrate()).rejects.toMatchObject(refusal)
+      await expect(store.read('a')).rejects.toMatchObject(refusal)
+      const columns = await pool.query(`SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'`)
+      expect(columns.rows).toHaveLength(2)
+    })
+
+    test('needs four rights, and nothing more to use it', async () => {
+      const { table } = await storeOver(pool)
+      await pool.query(`CREATE ROLE app LOGIN`)
+      const restricted = pgPool({ connectionString: server.url.replace('postgres@', 'app@') })
+      const store = postgresStore({ pool: restricted, listen: restricted, table })
+      await expect(store.read('a')).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('SELECT, INSERT, UPDATE and DELETE'),
+      })
+      await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO app`)
+      const stop = await store.watch?.(() => {})
+      await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })
+      expect(await store.patch('a', { now: 0, set: { a: '1' }, when: { a: null } })).toBe('applied')
+      expect(await store.sweep?.(0, 1)).toBe(0)
+      expect(await store.delete('a')).toBe(true)
+      await stop?.()
+    })
+  })
+})

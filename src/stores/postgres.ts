@@ -1,0 +1,127 @@
+import { byKey, byName, mergePatch } from '../core/json-keys.js'
+import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+import { type Parameter, queryOf } from './postgres/client.js'
+import { watchOver } from './postgres/listening.js'
+import { checked, type PostgresStoreOptions } from './postgres/options.js'
+import { schemaOf } from './postgres/schema.js'
+
+export type { PostgresClient, PostgresPool, PostgresSql } from './postgres/client.js'
+export type { PostgresListener, PostgresListenerPool } from './postgres/listening.js'
+export type { PostgresStoreOptions } from './postgres/options.js'
+
+/** A store over PostgreSQL, which also makes its table. */
+export interface PostgresStore extends SessionStore {
+  /** Creates the table, or brings it up to date. Safe to call at every start, and from several processes at once. */
+  migrate(): Promise<void>
+  /** The SQL that `migrate` runs, for those who run it by other means. */
+  readonly schema: string
+}
+
+/**
+ * Keeps sessions in one table of PostgreSQL (13 or newer), through a pool of `pg` or `postgres`. The table is made by
+ * `migrate()`. A pool that reads from a replica does not serve: what a request wrote, the next one has to read.
+ *
+ * Each call is one statement without a transaction or a name, so that a proxy which pools by transaction (PgBouncer)
+ * may stand between. Rejects with `store_misconfigured` where the table is missing or may not be used.
+ */
+export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+  const { pool, listen, table, channel } = checked(options)
+  const query = queryOf(pool, table)
+  const columns = 'id, user_id, created_at, expires_at, data::text'
+  const schema = schemaOf(table)
+
+  async function isThere(text: string, parameters: Parameter[]): Promise<boolean> {
+    return (await query(text, parameters)).length > 0
+  }
+
+  return {
+    async read(id) {
+      const [row] = await query(`SELECT ${columns} FROM ${table} WHERE id = $1`, [id])
+      return row ? recordOf(row) : null
+    },
+
+    async create(id, record) {
+      refuseIllFormed(record)
+      const { values, userId, createdAt, expiresAt } = record
+      return isThere(
+        `INSERT INTO ${table} (id, user_id, created_at, expires_at, data) VALUES ($1, $2, $3, $4, $5::text::jsonb)
+        ON CONFLICT (id) DO NOTHING RETURNING 1`,
+        [id, userId, createdAt, expiresAt, JSON.stringify(byKey(values))],
+      )
+    },
+
+    async patch(id, patch) {
+      refuseIllFormed(patch)
+      if (await isThere(...patchStatement(table, id, patch))) return 'applied'
+      if (!patch.when) return 'absent'
+      // Only now: to tell the two apart in the same statement would make every patch half as slow again.
+      const isLiving = await isThere(`SELECT 1 FROM ${table} WHERE id = $1 AND expires_at > $2`, [id, patch.now])
+      return isLiving ? 'conflict' : 'absent'
+    },
+
+    async delete(id) {
+      const removal = `DELETE FROM ${table} WHERE id = $1 RETURNING id`
+      if (!listen) return isThere(removal, [id])
+      return isThere(`WITH ended AS (${removal}) SELECT pg_notify($2, id) FROM ended`, [id, channel])
+    },
+
+    async list({ userId, after = '', limit }: ListPage) {
+      const rows =
+        userId === undefined
+          ? await query(`SELECT ${columns} FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2`, [after, limit])
+          : await query(`SELECT ${columns} FROM ${table} WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, [
+              userId,
+              after,
+              limit,
+            ])
+      return rows.map((row) => [row[0] as string, recordOf(row)])
+    },
+
+    async sweep(before, limit) {
+      // As an array the ids are looked up once. A row that someone is writing is left for the next sweep.
+      const expired = `SELECT id FROM ${table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+      const swept = await query(`DELETE FROM ${table} WHERE id = ANY (ARRAY(${expired})) RETURNING 1`, [before, limit])
+      return swept.length
+    },
+
+    ...(listen && watchOver(listen, channel)),
+
+    schema,
+
+    async migrate() {
+      await query(schema, [])
+      // A table of this name may have been there, with other columns.
+      await query(`SELECT ${columns} FROM ${table} LIMIT 0`, [])
+    },
+  }
+}
+
+function recordOf([, userId, createdAt, expiresAt, data]: unknown[]): SessionRecord {
+  return {
+    values: byName(JSON.parse(data as string)),
+    userId: userId as string | null,
+    createdAt: Number(createdAt),
+    expiresAt: Number(expiresAt),
+  }
+}
+
+function patchStatement(table: string, id: string, patch: SessionPatch): [text: string, parameters: Parameter[]] {
+  const { now, userId, expiresAt, when } = patch
+  const parameters: Parameter[] = [id, now]
+  const parameter = (value: Parameter) => `$${parameters.push(value)}`
+  // RFC 7396: a null in the change removes. No value is null or an object, so there is nothing deeper to merge or strip.
+  const merged = (change: string) => `jsonb_strip_nulls(data || ${parameter(change)}::text::jsonb)`
+
+  const assignments: string[] = []
+  const changes = mergePatch(patch)
+  if (changes !== '{}') assignments.push(`data = ${merged(changes)}`)
+  if (userId !== undefined) assignments.push(`user_id = ${parameter(userId)}`)
+  if (expiresAt !== undefined) assignments.push(`expires_at = ${parameter(expiresAt)}`)
+
+  let condition = 'id = $1 AND expires_at > $2'
+  // The values read as `when` says if to write it would change nothing.
+  if (when) condition += ` AND ${merged(JSON.stringify(byKey(when)))} = data`
+  if (assignments.length === 0) return [`SELECT 1 FROM ${table} WHERE ${condition}`, parameters]
+  return [`UPDATE ${table} SET ${assignments.join(', ')} WHERE ${condition} RETURNING 1`, parameters]
+}

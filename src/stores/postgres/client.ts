@@ -1,0 +1,85 @@
+import { SojournError, type SojournErrorCode } from '../../core/errors.js'
+
+export type Parameter = string | number | null
+
+/** What Sojourn calls of a `Pool` of `pg`. */
+export interface PostgresPool {
+  query(query: { text: string; values: Parameter[]; rowMode: 'array' }): Promise<{ rows: unknown[][] }>
+}
+
+/** What Sojourn calls of `sql`, as `postgres(url)` of the package `postgres` gives it. */
+export interface PostgresSql {
+  unsafe(
+    text: string,
+    parameters: Parameter[],
+    options: { prepare: boolean },
+  ): { values(): PromiseLike<readonly unknown[][]> }
+}
+
+export type PostgresClient = PostgresPool | PostgresSql
+
+/** Runs one statement and resolves to its rows; without parameters, it may be several. */
+export type Query = (text: string, parameters: Parameter[]) => Promise<readonly unknown[][]>
+
+/** How often a statement is tried that the server took back because of others. Each time, one of the others was done. */
+const maxAttempts = 20
+
+/** Rows are asked for as arrays, so that no setting by which the app renames columns reaches them. */
+export function queryOf(client: PostgresClient, table: string): Query {
+  const run: Query =
+    'unsafe' in client
+      ? // It is `sql` that decides: statements are prepared unless it was made with `prepare: false`.
+        async (text, parameters) => client.unsafe(text, parameters, { prepare: true }).values()
+      : async (text, values) => (await client.query({ text, values, rowMode: 'array' })).rows
+  return async (text, parameters) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await run(text, parameters)
+      } catch (error) {
+        if (!wasTakenBack(error) || attempt === maxAttempts) throw explained(error, table)
+      }
+    }
+  }
+}
+
+/** A deadlock, or a conflict where the database was set to REPEATABLE READ or SERIALIZABLE. Nothing was changed. */
+function wasTakenBack(error: unknown): boolean {
+  return codeOf(error) === '40P01' || codeOf(error) === '40001'
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code
+}
+
+/** By the codes of https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const explanations: Record<string, [code: SojournErrorCode, what: (table: string) => string]> = {
+  '42P01': [
+    'store_misconfigured',
+    (table) =>
+      `there is no table ${table}. Create it with \`await store.migrate()\`, or run the SQL in \`store.schema\``,
+  ],
+  '3F000': [
+    'store_misconfigured',
+    (table) => `there is no schema for the table ${table}. Create it with CREATE SCHEMA`,
+  ],
+  '42703': [
+    'store_misconfigured',
+    (table) =>
+      `the table ${table} lacks a column. Run \`await store.migrate()\`, or name another "table" if it is not Sojourn's`,
+  ],
+  '42501': [
+    'store_misconfigured',
+    (table) =>
+      `permission denied. The role needs SELECT, INSERT, UPDATE and DELETE on ${table}, and CREATE on its schema to migrate`,
+  ],
+  '54000': ['record_too_large', () => 'PostgreSQL cannot hold a record of this size'],
+  '22021': ['invalid_value', () => 'PostgreSQL cannot hold text with a NUL character'],
+  '22P05': ['invalid_value', () => 'PostgreSQL cannot hold text with a NUL character'],
+}
+
+function explained(cause: unknown, table: string): unknown {
+  const explanation = explanations[String(codeOf(cause))]
+  if (!explanation) return cause
+  const [code, what] = explanation
+  return new SojournError(code, `postgresStore: ${what(table)}`, { cause })
+}

@@ -1,0 +1,43 @@
+import { SojournError } from '../../core/errors.js'
+import type { PostgresClient } from './client.js'
+import type { PostgresListener } from './listening.js'
+
+export interface PostgresStoreOptions {
+  /** A `Pool` of `pg`, or `sql` as `postgres(url)` gives it, that leads to the primary. It stays the app's to close. */
+  pool: PostgresClient
+  /**
+   * The table: letters, digits and `_`, at most 48 characters, with its schema before a dot where that is not on the
+   * `search_path`. `sojourn_sessions` unless said.
+   */
+  table?: string
+  /**
+   * For `watch`: a `Pool` or `sql` that connects to the server itself, with no proxy that pools by transaction between;
+   * it may be the same as `pool`. One of its connections is held from when something begins to watch. A process that
+   * ends sessions has to be given it as well, or the others do not learn of it.
+   */
+  listen?: PostgresListener
+}
+
+/** The options, checked, with the table as it stands in SQL. */
+export function checked(options: PostgresStoreOptions) {
+  const { pool, table = 'sojourn_sessions', listen, ...others } = options ?? {}
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "pool", "table" and "listen"`)
+  if (!hasOne(pool, 'query', 'unsafe')) refuse('"pool" must be a Pool of pg, or sql as postgres(url) gives it')
+  if (listen !== undefined && !hasOne(listen, 'connect', 'listen')) {
+    refuse('"listen" must be a Pool of pg, or sql as postgres(url) gives it')
+  }
+  if (typeof table !== 'string' || table.length > 48 || !/^([a-z_]\w*\.)?[a-z_]\w*$/i.test(table)) {
+    refuse('"table" must be a name of letters, digits and "_", or two with a dot between, at most 48 characters in all')
+  }
+  const quoted = table.replace(/\w+/g, '"$&"')
+  return { pool, listen, table: quoted, channel: `${table}_ended` }
+}
+
+function hasOne(client: unknown, ...methods: string[]): boolean {
+  return methods.some((method) => typeof (client as Record<string, unknown> | undefined)?.[method] === 'function')
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `postgresStore: ${what}`)
+}

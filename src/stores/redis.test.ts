@@ -1,0 +1,743 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis'
+import type { Cluster as ValkeyCluster, Redis as ValkeyRedis } from 'iovalkey'
+import type * as redis from 'redis'
+import { createClient, createClientPool, createCluster, createSentinel, RESP_TYPES } from 'redis'
+import type * as redis5 from 'redis5'
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
+import { startProxy, type TcpProxy } from '../../test/harness/proxy.js'
+import {
+  type RedisCluster,
+  type RedisSentinel,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinel,
+  startValkey,
+} from '../../test/harness/redis.js'
+import type { Server } from '../../test/harness/server.js'
+import { expectLikeTheModel } from '../../test/stores/model.js'
+import { connectRedis, type Library, libraries, type Place } from '../../test/stores/redis-clients.js'
+import { storeChecks } from '../conformance/store.js'
+import type { SessionRecord, SessionStore } from '../core/store.js'
+import { runScript } from './redis/client.js'
+import { listen } from './redis/listen.js'
+import { publish } from './redis/scripts.js'
+import type { Run } from './redis/user-index.js'
+import { type NodeRedisClient, type RedisClient, redisStore } from './redis.js'
+
+const day = 24 * 60 * 60 * 1000
+
+const stores = new URL('../../docs/stores.md', import.meta.url)
+
+const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
+  values: { kept: '1' },
+  userId: null,
+  createdAt: Date.now(),
+  expiresAt: Date.now() + day,
+  ...change,
+})
+
+/** Connects, and closes the client when the test is over. */
+async function connected(library: Library, place: Place): Promise<RedisClient> {
+  const { client, close } = await connectRedis(library, place)
+  onTestFinished(close)
+  return client
+}
+
+/** To look behind the store's back. */
+async function administer(server: { url: string }) {
+  const client = createClient({ url: server.url })
+  client.on('error', () => {})
+  await client.connect()
+  onTestFinished(() => client.destroy())
+  return (...command: string[]) => client.sendCommand(command) as Promise<unknown>
+}
+
+const idsOf = async (store: SessionStore, page: { userId?: string; limit?: number } = {}) =>
+  ((await store.list?.({ limit: 100, ...page })) ?? []).map(([id]) => id)
+
+let prefixes = 0
+const freshPrefix = () => `test-${process.pid}-${Date.now()}-${++prefixes}:`
+
+const topologies = {
+  async 'one server'() {
+    const server = await startRedis()
+    return { place: { url: server.url }, stop: () => server.stop() }
+  },
+  async Valkey() {
+    const server = await startValkey()
+    return { place: { url: server.url }, stop: () => server.stop() }
+  },
+  async 'a cluster'() {
+    const cluster = await startRedisCluster()
+    return { place: { cluster: cluster.nodes.map(({ url }) => url) }, stop: () => cluster.stop() }
+  },
+  async sentinels() {
+    const watched = await startRedisSentinel()
+    return { place: placeOf(watched), stop: () => watched.stop() }
+  },
+} satisfies Record<string, () => Promise<{ place: Place; stop(): Promise<void> }>>
+
+function placeOf(watched: RedisSentinel): Place {
+  return { sentinels: watched.sentinels.map(({ url }) => url), name: watched.name }
+}
+
+/** A sentinel of `redis` 5 has no `duplicate`. */
+const canWatch = (library: Library, topology: string) => library !== 'redis5' || topology !== 'sentinels'
+
+await describeWith(['redis', 'valkey'], 'the contract', () => {
+  for (const [topology, start] of Object.entries(topologies)) {
+    describe(topology, () => {
+      let server: { place: Place; stop(): Promise<void> }
+      beforeAll(async () => {
+        server = await start()
+      })
+      afterAll(() => server.stop())
+
+      describe.each(libraries)('%s', (library) => {
+        let connection: { client: RedisClient; close(): Promise<void> }
+        beforeAll(async () => {
+          connection = await connectRedis(library, server.place)
+        })
+        afterAll(() => connection.close())
+
+        const checks = storeChecks({
+          makeStore: ({ name }) => redisStore({ client: connection.client, prefix: `${name}:` }),
+          methods: canWatch(library, topology) ? ['list', 'watch', 'close'] : ['list', 'close'],
+        })
+        for (const { name, run } of checks) test(name, run)
+
+        test('any sequence of calls answers as the model does', () =>
+          expectLikeTheModel(() => atPresent(redisStore({ client: connection.client, prefix: freshPrefix() })), 25))
+      })
+    })
+  }
+})
+
+/** The model counts time from zero, which a server has long dropped; and it sweeps, which a server does by itself. */
+function atPresent(store: SessionStore): SessionStore {
+  const start = Date.now() + day
+  const later = <T extends { createdAt?: number; expiresAt?: number; now?: number }>(times: T): T => {
+    const moved = { ...times }
+    for (const name of ['createdAt', 'expiresAt', 'now'] as const) {
+      if (times[name] !== undefined) moved[name] = times[name] + start
+    }
+    return moved
+  }
+  const earlier = (record: SessionRecord): SessionRecord => ({
+    ...record,
+    createdAt: record.createdAt - start,
+    expiresAt: record.expiresAt - start,
+  })
+  const list: NonNullable<SessionStore['list']> = async (page) =>
+    ((await store.list?.(page)) ?? []).map(([id, record]) => [id, earlier(record)])
+  return {
+    async read(id) {
+      const record = await store.read(id)
+      return record && earlier(record)
+    },
+    create: (id, record) => store.create(id, later(record)),
+    patch: (id, patch) => store.patch(id, later(patch)),
+    delete: (id) => store.delete(id),
+    list,
+    async sweep(before, limit) {
+      const expired = (await list({ limit: 100 })).filter(([, { expiresAt }]) => expiresAt <= before).slice(0, limit)
+      for (const [id] of expired) await store.delete(id)
+      return expired.length
+    },
+  }
+}
+
+await describeWith(['redis'], 'on one server', () => {
+  let server: Server
+  let prefix: string
+  beforeAll(async () => {
+    server = await startRedis({ own: true })
+  })
+  afterAll(() => server.stop())
+  beforeEach(() => {
+    prefix = freshPrefix()
+  })
+
+  test.each(libraries)('%s: goes on when the server forgets its scripts, and when it starts anew', async (library) => {
+    const store = redisStore({ client: await connected(library, server), prefix })
+    const admin = await administer(server)
+    await store.create('a', record({ userId: 'ann' }))
+    await admin('SCRIPT', 'FLUSH')
+    expect(await store.patch('a', { now: Date.now(), set: { b: '2' }, userId: 'bob' })).toBe('applied')
+    await admin('SCRIPT', 'FLUSH')
+    expect(await store.read('a')).toMatchObject({ values: { kept: '1', b: '2' }, userId: 'bob' })
+    await admin('SCRIPT', 'FLUSH')
+    expect(await idsOf(store, { userId: 'bob' })).toEqual(['a'])
+    await server.restart()
+    await expect
+      .poll(() => Promise.resolve(store.create('a', record())).catch(() => null), { timeout: 10_000 })
+      .toBe(true)
+  })
+
+  test('a call is one round trip, and two where the user changes', async () => {
+    const { client, calls } = counted((await connected('redis', server)) as NodeRedisClient)
+    const store = redisStore({ client, prefix })
+    const scripts = ['read', 'create', 'patch', 'delete'] as const
+    const callOf = {
+      read: (id: string) => store.read(id),
+      create: (id: string) => store.create(id, record()),
+      patch: (id: string) => store.patch(id, { now: 0, set: { a: '1' }, unset: ['b'], expiresAt: Date.now() + day }),
+      delete: (id: string) => store.delete(id),
+    }
+    for (const name of scripts) await callOf[name]('warm')
+    await store.create('warm', record({ userId: 'ann' }))
+    await callOf.delete('warm')
+    const costs: Record<string, number> = {}
+    const cost = async (name: string, call: () => unknown) => {
+      const before = calls()
+      await call()
+      costs[name] = calls() - before
+    }
+    await cost('create', () => callOf.create('a'))
+    await cost('read', () => callOf.read('a'))
+    await cost('patch', () => callOf.patch('a'))
+    await cost('signIn', () => store.patch('a', { now: 0, userId: 'ann', set: { token: '1' } }))
+    await cost('patch of a user', () => callOf.patch('a'))
+    await cost('create with a user', () => store.create('b', record({ userId: 'ann' })))
+    await cost('delete', () => callOf.delete('a'))
+    expect(costs).toEqual({
+      create: 1,
+      read: 1,
+      patch: 1,
+      signIn: 2,
+      'patch of a user': 1,
+      'create with a user': 2,
+      delete: 2,
+    })
+  })
+
+  test('the server drops a record five minutes after it expired', async () => {
+    const store = redisStore({ client: await connected('redis', server), prefix })
+    const admin = await administer(server)
+    const before = record()
+    await store.create('a', before)
+    expect(await admin('PEXPIRETIME', `${prefix}session:a`)).toBe(before.expiresAt + 300_000)
+    await store.patch('a', { now: 0, expiresAt: before.expiresAt + day })
+    expect(await admin('PEXPIRETIME', `${prefix}session:a`)).toBe(before.expiresAt + day + 300_000)
+    await store.patch('a', { now: 0, set: { b: '1' }, userId: 'ann' })
+    expect(await admin('PEXPIRETIME', `${prefix}session:a`)).toBe(before.expiresAt + day + 300_000)
+  })
+
+  describe('the index of users', () => {
+    const longAgo = Date.now() - 61_000
+    const setOf = async (admin: Awaited<ReturnType<typeof administer>>) => {
+      const [key] = (await admin('KEYS', `${prefix}users:*`)) as string[]
+      return key as string
+    }
+
+    test('is healed by a listing, but for what may be under way', async () => {
+      const store = redisStore({ client: await connected('redis', server), prefix })
+      const admin = await administer(server)
+      for (const id of ['a', 'b', 'c', 'd']) await store.create(id, record({ userId: 'ann' }))
+      const set = await setOf(admin)
+      for (const gone of ['b', 'c']) await admin('DEL', `${prefix}session:${gone}`)
+      await admin('ZADD', set, '0', `ann\0aa\0${longAgo}`, '0', `ann\0d\0${longAgo}`, '0', `ann\0z\0${Date.now()}`)
+      expect(await idsOf(store, { userId: 'ann', limit: 1 })).toEqual(['a'])
+      expect(await idsOf(store, { userId: 'ann' })).toEqual(['a', 'd'])
+      const left = ((await admin('ZRANGE', set, '0', '-1')) as string[]).map((entry) => entry.split('\0')[1])
+      // What expired is as young as what lives, and stays a minute.
+      expect(left).toEqual(['a', 'b', 'c', 'd', 'z'])
+    })
+
+    test('holds no more than what lives, once sessions were ended or changed hands', async () => {
+      const store = redisStore({ client: await connected('redis', server), prefix })
+      const admin = await administer(server)
+      for (let index = 0; index < 20; index++) {
+        const id = `${index}`
+        await store.create(id, record({ userId: 'ann' }))
+        await store.create(id, record({ userId: 'ann' }))
+        await store.patch(id, { now: 0, userId: 'ann', when: { kept: null } })
+        await store.patch(id, { now: Date.now() + 2 * day, userId: 'ann' })
+        await store.patch(id, { now: 0, userId: 'ann', set: { again: '1' } })
+        if (index % 4 === 0) await store.delete(id)
+        if (index % 4 === 1) await store.patch(id, { now: 0, userId: null })
+        if (index % 4 === 2) await store.patch(id, { now: 0, userId: 'bob' })
+      }
+      expect(await admin('ZCARD', await setOfUser('ann'))).toBe(5)
+      expect(await admin('ZCARD', await setOfUser('bob'))).toBe(5)
+    })
+
+    test('sheds the sessions that expired while others sign in', async () => {
+      const store = redisStore({ client: await connected('redis', server), prefix })
+      const admin = await administer(server)
+      await store.create('first', record({ userId: 'ann' }))
+      const set = await setOf(admin)
+      for (let index = 0; index < 200; index++) await admin('ZADD', set, '0', `ann\0gone-${index}\0${longAgo}`)
+      for (let index = 0; index < 150; index++) await store.create(`${index}`, record({ userId: 'ann' }))
+      expect(Number(await admin('ZCARD', set)) - 151).toBeLessThan(75)
+      expect(await idsOf(store, { userId: 'ann', limit: 1000 })).toHaveLength(151)
+      expect(await admin('ZCARD', set)).toBe(151)
+    })
+
+    test('names a session before the session names its user, and a record that comes late is refused', async () => {
+      const client = (await connected('redis', server)) as NodeRedisClient
+      const admin = await administer(server)
+      // As if a minute went by, at the server, between the entry and the record.
+      const slow: NodeRedisClient = {
+        eval: (text, given) => client.eval(text, given),
+        async evalSha(sha, given) {
+          const reply = await client.evalSha(sha, given)
+          return Array.isArray(reply) && /^\d{13}$/.test(String(reply[0])) ? [`${longAgo}`] : reply
+        },
+      }
+      const store = redisStore({ client: slow, prefix })
+      const refused = { code: 'store_unavailable', message: expect.stringContaining('too late') }
+      await redisStore({ client, prefix }).create('a', record())
+      await redisStore({ client, prefix }).create('warm', record({ userId: 'ann' }))
+      await expect(store.create('b', record({ userId: 'ann' }))).rejects.toMatchObject(refused)
+      await expect(store.patch('a', { now: 0, userId: 'ann', set: { late: '1' } })).rejects.toMatchObject(refused)
+      expect(await store.read('b')).toBeNull()
+      expect(await store.read('a')).toMatchObject({ userId: null, values: { kept: '1' } })
+      expect(await admin('ZCARD', await setOfUser('ann'))).toBe(3)
+    })
+
+    test('keeps the entry of a session whose sign-in a client sent twice', async () => {
+      const client = (await connected('redis', server)) as NodeRedisClient
+      const twice: NodeRedisClient = {
+        eval: (text, given) => client.eval(text, given),
+        async evalSha(sha, given) {
+          // Of the scripts that are called here, only that of a patch has so many arguments.
+          if ((given.arguments?.length ?? 0) > 4) await client.evalSha(sha, given)
+          return client.evalSha(sha, given)
+        },
+      }
+      const once = redisStore({ client, prefix })
+      await once.create('a', record())
+      await once.patch('a', { now: 0, set: { warm: '1' } })
+      const store = redisStore({ client: twice, prefix })
+      await store.patch('a', { now: 0, userId: 'ann' })
+      await store.patch('a', { now: 0, userId: 'ann', set: { again: '1' } })
+      expect(await idsOf(store, { userId: 'ann' })).toEqual(['a'])
+    })
+
+    /** The set that a user is in. */
+    async function setOfUser(userId: string): Promise<string> {
+      const admin = await administer(server)
+      for (const key of (await admin('KEYS', `${prefix}users:*`)) as string[]) {
+        const entries = (await admin('ZRANGE', key, '0', '-1')) as string[]
+        if (entries.some((entry) => entry.startsWith(`${userId}\0`))) return key
+      }
+      throw new Error(`${userId} is in no set`)
+    }
+  })
+
+  test('a key that something else uses, and a server that does not let us, are errors that say so', async () => {
+    const store = redisStore({ client: await connected('redis', server), prefix })
+    const admin = await administer(server)
+    await admin('SET', `${prefix}session:a`, 'hello')
+    const inUse = { code: 'store_misconfigured', message: expect.stringContaining('"prefix"') }
+    await expect(store.read('a')).rejects.toMatchObject(inUse)
+    await expect(store.patch('a', { now: 0, set: { a: '1' } })).rejects.toMatchObject(inUse)
+    await expect(store.delete('a')).rejects.toMatchObject(inUse)
+    expect(await admin('GET', `${prefix}session:a`)).toBe('hello')
+
+    await admin('ACL', 'SETUSER', 'reader', 'reset', 'on', '>secret', '~*', '+evalsha', '+eval', '+hgetall', '+info')
+    const url = server.url.replace('//', '//reader:secret@')
+    const limited = redisStore({ client: await connected('ioredis', { url }), prefix })
+    const notAllowed = { code: 'store_misconfigured', message: expect.stringContaining('does not allow') }
+    expect(await limited.read('b')).toBeNull()
+    await expect(limited.create('b', record())).rejects.toMatchObject(notAllowed)
+  })
+
+  test.each(libraries)('%s: works for a user who may do no more than the document says', async (library) => {
+    const admin = await administer(server)
+    const rules = await documentedRules('sojourn:', prefix)
+    await admin('ACL', 'SETUSER', 'app', 'reset', ...rules)
+    const url = server.url.replace('//', '//app:secret@')
+    const store = redisStore({ client: await connected(library, { url }), prefix })
+    const ended: (string | null)[] = []
+    await store.watch?.((id) => void ended.push(id))
+    await store.create('a', record({ userId: 'ann' }))
+    await store.patch('a', { now: 0, userId: 'bob', set: { a: '1' }, unset: ['kept'], when: { kept: '1' } })
+    expect(await store.read('a')).toMatchObject({ values: { a: '1' }, userId: 'bob' })
+    expect(await idsOf(store)).toEqual(['a'])
+    expect(await idsOf(store, { userId: 'bob' })).toEqual(['a'])
+    expect(await store.delete('a')).toBe(true)
+    await expect.poll(() => ended).toEqual(['a'])
+    await store.close?.()
+  })
+
+  describe('a client with options of its own', () => {
+    const clients: Record<string, () => Promise<RedisClient>> = {
+      async 'ioredis with a prefix before every key'() {
+        const client = new IoRedis(server.url, { keyPrefix: 'a*[b]?:' })
+        onTestFinished(() => client.disconnect())
+        return client
+      },
+      async 'redis with a prefix before every key'() {
+        const client = await createClient({ url: server.url, keyPrefix: 'a*[b]?:' }).connect()
+        onTestFinished(() => client.destroy())
+        return client
+      },
+      async 'redis that gives buffers'() {
+        const client = await createClient({ url: server.url }).connect()
+        onTestFinished(() => client.destroy())
+        return client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
+      },
+      async 'redis that speaks the older protocol'() {
+        const client = await createClient({ url: server.url, RESP: 2 }).connect()
+        onTestFinished(() => client.destroy())
+        return client
+      },
+      async 'a pool of redis'() {
+        const pool = createClientPool({ url: server.url })
+        await pool.connect()
+        onTestFinished(() => pool.destroy())
+        return pool
+      },
+      async 'ioredis that gathers commands in pipelines'() {
+        const client = new IoRedis(server.url, { enableAutoPipelining: true })
+        onTestFinished(() => client.disconnect())
+        return client
+      },
+    }
+    test.each(Object.keys(clients))('%s', async (name) => {
+      const client = await (clients[name] as () => Promise<RedisClient>)()
+      const store = redisStore({ client, prefix })
+      const ended: (string | null)[] = []
+      await store.watch?.((id) => void ended.push(id))
+      const before = record({ userId: 'ann', values: { é: '"語"', __proto__: '1' } })
+      await Promise.all([store.create('a', before), store.create('b', record())])
+      expect(await store.read('a')).toEqual(before)
+      expect(await store.patch('a', { now: 0, when: { é: '"e"' }, set: { c: '1' } })).toBe('conflict')
+      expect(await idsOf(store, { limit: 1 })).toEqual(['a'])
+      expect(await idsOf(store)).toEqual(['a', 'b'])
+      expect(await idsOf(store, { userId: 'ann' })).toEqual(['a'])
+      expect(await store.delete('a')).toBe(true)
+      if (store.watch) await expect.poll(() => ended).toEqual(['a'])
+      expect(await store.read('a')).toBeNull()
+      await store.close?.()
+    })
+  })
+})
+
+await describeWith(['redis'], 'a server that is full', () => {
+  const fill = '"'.padEnd(2000, 'x')
+  const startFull = async (policy: string) => {
+    const server = await startRedis({ own: true, args: ['--maxmemory', '4mb', '--maxmemory-policy', policy] })
+    onTestFinished(() => server.stop())
+    const store = redisStore({ client: await connected('redis', server) })
+    return { store, admin: await administer(server) }
+  }
+
+  test('refuses a write whole, and still lets visitors log out', async () => {
+    const { store, admin } = await startFull('noeviction')
+    const before = record({ userId: 'ann', values: { kept: '1', gone: '1' } })
+    await store.create('a', before)
+    for (let index = 0; ; index++) {
+      const created = await Promise.resolve(store.create(`${index}`, record({ values: { fill } }))).catch(() => null)
+      if (created === null) break
+    }
+    await admin('CONFIG', 'SET', 'maxmemory', '1mb')
+    const full = { message: expect.stringContaining('OOM') }
+    await expect(store.patch('a', { now: 0, set: { b: '1' }, unset: ['gone'] })).rejects.toMatchObject(full)
+    await expect(store.patch('a', { now: 0, expiresAt: 1, unset: ['gone'] })).rejects.toMatchObject(full)
+    await expect(store.patch('a', { now: 0, userId: null, unset: ['gone'], set: { b: '1' } })).rejects.toMatchObject(
+      full,
+    )
+    expect(await store.read('a')).toEqual(before)
+    expect(await store.delete('a')).toBe(true)
+    expect(await idsOf(store, { userId: 'ann' })).toEqual([])
+  })
+
+  test('and evicts what expires: a listing shows what is left, and all of it', async () => {
+    const { store, admin } = await startFull('volatile-lru')
+    const users = Array.from({ length: 20 }, (_, index) => `user ${index}`)
+    const created = new Map(users.map((userId) => [userId, [] as string[]]))
+    for (let index = 0; index < 3000; index++) {
+      const userId = users[index % users.length] as string
+      const id = `${index}`.padStart(4, '0')
+      await store.create(id, record({ userId, values: { fill } }))
+      created.get(userId)?.push(id)
+    }
+    expect(String(await admin('INFO', 'stats'))).toMatch(/evicted_keys:[1-9]\d{2}/)
+    // No more is evicted between the two looks at it.
+    await admin('CONFIG', 'SET', 'maxmemory', '100mb')
+    let living = 0
+    for (const userId of users) {
+      const listed = await allIdsOf(store, userId)
+      const alive = await Promise.all(
+        (created.get(userId) ?? []).map(async (id) => ((await store.read(id)) ? [id] : [])),
+      )
+      expect(listed).toEqual(alive.flat())
+      living += listed.length
+    }
+    expect(living).toBeGreaterThan(100)
+    expect(living).toBeLessThan(2900)
+  })
+
+  test('and evicts anything: a listing by user is refused', async () => {
+    const { store, admin } = await startFull('allkeys-lru')
+    await store.create('a', record({ userId: 'ann' }))
+    const refused = { code: 'unsupported', message: expect.stringContaining('maxmemory-policy') }
+    await expect(store.list?.({ userId: 'ann', limit: 10 })).rejects.toMatchObject(refused)
+    await admin('CONFIG', 'SET', 'maxmemory', '0')
+    expect(await idsOf(store, { userId: 'ann' })).toEqual(['a'])
+  })
+
+  async function allIdsOf(store: SessionStore, userId: string): Promise<string[]> {
+    const ids: string[] = []
+    for (;;) {
+      const after = ids.at(-1)
+      const page = await store.list?.({ userId, limit: 7, ...(after !== undefined && { after }) })
+      ids.push(...(page ?? []).map(([id]) => id))
+      if ((page?.length ?? 0) < 7) return ids
+    }
+  }
+})
+
+await describeWith(['redis'], 'a network that misbehaves', () => {
+  let server: Server
+  let proxy: TcpProxy
+  let prefix: string
+  beforeAll(async () => {
+    server = await startRedis({ own: true })
+  })
+  afterAll(() => server.stop())
+  beforeEach(async () => {
+    prefix = freshPrefix()
+    proxy = await startProxy(server)
+    return () => proxy.stop()
+  })
+
+  test.each(libraries)(
+    '%s: a write whose answer was lost is an error, though the client sends it again',
+    async (library) => {
+      const store = redisStore({ client: await connected(library, proxy), prefix })
+      const direct = redisStore({ client: await connected('redis', server), prefix })
+      await store.create('a', record({ values: { count: '0' } }))
+      await store.patch('a', { now: 0, set: { count: '1' } })
+      proxy.dropReplies()
+      const lost = [
+        store.patch('a', { now: 0, set: { count: '2' }, when: { count: '1' } }),
+        store.create('b', record()),
+      ].map((write) => Promise.resolve(write).then(String, () => 'rejected'))
+      await expect.poll(async () => (await direct.read('a'))?.values.count).toBe('2')
+      await expect.poll(() => direct.read('b')).not.toBeNull()
+      proxy.cut()
+      proxy.restore()
+      expect(await Promise.all(lost)).toEqual(['rejected', 'rejected'])
+      await expect.poll(() => store.read('a')).toMatchObject({ values: { count: '2' } })
+    },
+  )
+
+  test.each(libraries)(
+    '%s: a watcher whose connection broke listens again, and says that it may have missed some',
+    async (library) => {
+      const store = redisStore({ client: await connected(library, proxy), prefix })
+      const direct = redisStore({ client: await connected('redis', server), prefix })
+      for (const id of ['a', 'b', 'c']) await direct.create(id, record())
+      const ended: (string | null)[] = []
+      const stop = await store.watch?.((id) => void ended.push(id))
+      await direct.delete('a')
+      await expect.poll(() => ended).toEqual(['a'])
+      proxy.cut()
+      await direct.delete('b')
+      await delay(200)
+      proxy.restore()
+      await expect.poll(() => ended, { timeout: 10_000 }).toEqual(['a', null])
+      await direct.delete('c')
+      await expect.poll(() => ended).toEqual(['a', null, 'c'])
+      await stop?.()
+    },
+  )
+
+  test.each(libraries)('%s: a watcher that hears nothing any more notices', async (library) => {
+    const client = await connected(library, server)
+    const deaf = await connected(library, proxy)
+    const told: string[] = []
+    const run = async (...[script, key, ...args]: Parameters<Run>) => runScript(client, script, [key], args)
+    const stop = await listen({
+      client: deaf,
+      run,
+      channel: `${prefix}ended`,
+      heard: (id) => void told.push(id),
+      missed: () => void told.push('missed'),
+      heartbeat: 300,
+    })
+    await delay(1000)
+    expect(told).toEqual([])
+    proxy.dropReplies()
+    await delay(700)
+    proxy.restore()
+    await expect.poll(() => told, { timeout: 15_000 }).toEqual(['missed'])
+    await run(publish, prefix, `${prefix}ended`, 'a')
+    await expect.poll(() => told).toEqual(['missed', 'a'])
+    stop()
+  })
+
+  test('close ends what watches', async () => {
+    const store = redisStore({ client: await connected('redis', server), prefix })
+    const before = proxy.connections
+    const watching = redisStore({ client: await connected('ioredis', proxy), prefix })
+    const told: (string | null)[] = []
+    await watching.watch?.((id) => void told.push(id))
+    await store.create('a', record())
+    await watching.close?.()
+    await store.delete('a')
+    await expect.poll(() => proxy.connections).toBe(before + 1)
+    expect(told).toEqual([])
+  })
+})
+
+await describeWith(['redis'], 'a cluster', () => {
+  let cluster: RedisCluster
+  let place: Place
+  beforeAll(async () => {
+    cluster = await startRedisCluster()
+    place = { cluster: cluster.nodes.map(({ url }) => url) }
+  })
+  afterAll(() => cluster.stop())
+
+  test.each(libraries)('%s: a client for a single server is told apart', async (library) => {
+    const [node] = cluster.nodes
+    const store = redisStore({ client: await connected(library, { url: node?.url ?? '' }), prefix: freshPrefix() })
+    const reads = Array.from({ length: 20 }, (_, index) => store.read(`${index}`))
+    const refused = { code: 'store_misconfigured', message: expect.stringContaining('createCluster()') }
+    await expect(Promise.all(reads)).rejects.toMatchObject(refused)
+  })
+
+  test.each(libraries)('%s: a listing of all is refused while slots move, and nothing else is', async (library) => {
+    const store = redisStore({ client: await connected(library, place), prefix: freshPrefix() })
+    const ids = Array.from({ length: 30 }, (_, index) => `${index}`.padStart(2, '0'))
+    for (const id of ids) await store.create(id, record({ userId: 'ann' }))
+    const [from, to] = cluster.nodes as [Server, Server]
+    const [source, target] = [await administer(from), await administer(to)]
+    const targetId = String(await target('CLUSTER', 'MYID'))
+    const slots = (await source('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+    const slot = String(slots.find(([, , [, port]]) => port === from.port)?.[0])
+    await source('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId)
+    const refused = { code: 'store_unavailable', message: expect.stringContaining('moving slots') }
+    await expect(store.list?.({ limit: 5 })).rejects.toMatchObject(refused)
+    expect(await idsOf(store, { userId: 'ann' })).toEqual(ids)
+    for (const id of ids) expect(await store.patch(id, { now: 0, set: { a: '1' } })).toBe('applied')
+    await source('CLUSTER', 'SETSLOT', slot, 'STABLE')
+    expect(await idsOf(store)).toEqual(ids)
+  })
+})
+
+await describeWith(['redis'], 'a cluster that allows no more than the document says', () => {
+  const credentials = { username: 'app', password: 'secret' }
+  const clients = {
+    async redis(nodes: readonly Server[]) {
+      const client = createCluster({ rootNodes: nodes.map(({ url }) => ({ url })), defaults: credentials })
+      client.on('error', () => {})
+      await client.connect()
+      onTestFinished(() => client.destroy())
+      return client
+    },
+    async ioredis(nodes: readonly Server[]) {
+      const client = new IoCluster(
+        nodes.map(({ host, port }) => ({ host, port })),
+        { redisOptions: credentials },
+      )
+      client.on('error', () => {})
+      onTestFinished(() => client.disconnect())
+      return client
+    },
+  }
+
+  test('is enough', async () => {
+    const cluster = await startRedisCluster()
+    onTestFinished(() => cluster.stop())
+    const text = await readFile(stores, 'utf8')
+    const inCluster = /In a cluster also `([^`]+)`/.exec(text)?.[1]?.split(' ') ?? []
+    expect(inCluster).not.toEqual([])
+    for (const node of cluster.nodes) {
+      const admin = await administer(node)
+      await admin('ACL', 'SETUSER', 'app', 'reset', ...(await documentedRules('sojourn:', 'sojourn:')), ...inCluster)
+    }
+    for (const [library, connect] of Object.entries(clients)) {
+      const store = redisStore({ client: await connect(cluster.nodes) })
+      const ended: (string | null)[] = []
+      await store.watch?.((id) => void ended.push(id))
+      const ids = Array.from({ length: 20 }, (_, index) => `${library}-${index + 10}`)
+      for (const id of ids) await store.create(id, record({ userId: library }))
+      expect(await idsOf(store, { userId: library })).toEqual(ids)
+      expect(await idsOf(store)).toEqual(ids)
+      for (const id of ids) expect(await store.delete(id)).toBe(true)
+      await expect.poll(() => [...ended].sort()).toEqual(ids)
+      await store.close?.()
+    }
+  })
+})
+
+await describeWith(['redis'], 'under Sentinel', () => {
+  test('a client that sends reads to replicas reads from the primary all the same', async () => {
+    const watched = await startRedisSentinel()
+    onTestFinished(() => watched.stop())
+    const client = createSentinel({
+      name: watched.name,
+      sentinelRootNodes: watched.sentinels.map(({ host, port }) => ({ host, port })),
+      replicaPoolSize: 1,
+    })
+    client.on('error', () => {})
+    await client.connect()
+    onTestFinished(() => client.destroy())
+    const store = redisStore({ client })
+    await store.create('a', record())
+    for (let index = 0; index < 10; index++) await store.read('a')
+    const replica = await administer(watched.replica)
+    expect(String(await replica('INFO', 'commandstats'))).not.toMatch(/cmdstat_eval/)
+  })
+})
+
+test.each([
+  [undefined, '"client" must be a client'],
+  [{}, '"client" must be a client'],
+  [{ client: {} }, '"client" must be a client'],
+  [{ client: 'redis://localhost' }, '"client" must be a client'],
+  [{ client: { evalSha() {} }, prefix: 1 }, '"prefix" must be text'],
+  [{ client: { evalSha() {} }, prefix: '\ud800' }, '"prefix" must be text'],
+  [{ client: { evalSha() {} }, ttl: 60 }, '"ttl" is not an option; there are "client" and "prefix"'],
+])('refuses the options %j', (options, message) => {
+  expect(() => redisStore(options as never)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+  expect(() => redisStore(options as never)).toThrow(message)
+})
+
+test('takes every kind of client as its library types it', () => {
+  expectTypeOf<ReturnType<typeof redis.createClient>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis.createClientPool>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis.createCluster>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis.createSentinel>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis5.createClient>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis5.createCluster>>().toExtend<RedisClient>()
+  expectTypeOf<ReturnType<typeof redis5.createSentinel>>().toExtend<RedisClient>()
+  expectTypeOf<IoRedis>().toExtend<RedisClient>()
+  expectTypeOf<IoCluster>().toExtend<RedisClient>()
+  expectTypeOf<ValkeyRedis>().toExtend<RedisClient>()
+  expectTypeOf<ValkeyCluster>().toExtend<RedisClient>()
+  expectTypeOf<Map<string, string>>().not.toExtend<RedisClient>()
+})
+
+/** The rules of docs/stores.md for a user that an app connects as, with the prefix of a test in place of the one there. */
+async function documentedRules(documented: string, prefix: string): Promise<string[]> {
+  const text = await readFile(stores, 'utf8')
+  const rules = /ACL SETUSER app ([^`]+?)\n```/.exec(text)?.[1]
+  if (rules === undefined) throw new Error('docs/stores.md has no ACL rules')
+  return rules.replaceAll('\\\n', ' ').replaceAll(documented, prefix).trim().split(/\s+/)
+}
+
+/** A client that counts what it is asked. */
+function counted(client: NodeRedisClient) {
+  let count = 0
+  const counting: NodeRedisClient = {
+    evalSha(sha, given) {
+      count++
+      return client.evalSha(sha, given)
+    },
+    eval(text, given) {
+      count++
+      return client.eval(text, given)
+    },
+  }
+  return { client: counting, calls: () => count }
+}

@@ -1,0 +1,138 @@
+import { SojournError } from '../core/errors.js'
+import type { PatchOutcome, SessionStore } from '../core/store.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+import { canDuplicate, countLosses, isClient, type RedisClient, runScript } from './redis/client.js'
+import { lowestIds } from './redis/every-id.js'
+import { createArguments, heldOf, patchArguments } from './redis/hash.js'
+import { listen } from './redis/listen.js'
+import { listPage } from './redis/listing.js'
+import { createSession, deleteSession, patchSession, readSession } from './redis/scripts.js'
+import { type Run, userIndex } from './redis/user-index.js'
+
+export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.js'
+
+export interface RedisStoreOptions {
+  /**
+   * A client of `redis` 5 or 6, `ioredis` or `iovalkey`, for a single server, Sentinel or Cluster. It stays the app's: to
+   * connect, to listen for its errors, to close.
+   */
+  client: RedisClient
+  /** What every key begins with. `'sojourn:'` unless said. Apps that share a server need one each. */
+  prefix?: string
+}
+
+/**
+ * Keeps sessions in Redis or Valkey, one hash each, for any number of processes. Every call is one script on one key and
+ * one round trip; only a change of user adds a second, for the index by user.
+ *
+ * An asynchronous failover, of Sentinel or Cluster, may undo what was answered a moment before, so that an ended session
+ * comes back. Where that must not be, use a database.
+ *
+ * @throws `invalid_option` for a client that is none of these
+ */
+export function redisStore(options: RedisStoreOptions): SessionStore {
+  const { client, prefix = 'sojourn:' } = checked(options)
+  const run: Run = (script, key, ...args) => runScript(client, script, [key], args)
+  const keyOf = (id: string) => `${prefix}session:${id}`
+  const channel = `${prefix}ended`
+  const users = userIndex(run, keyOf, prefix)
+  const losses = countLosses(client)
+  const watchers = new Set<() => void>()
+
+  const read = async (id: string) => heldOf((await run(readSession, keyOf(id))) as string[])
+
+  /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
+  async function indexed<T>(userId: string | null | undefined, id: string, write: Write<T>): Promise<T> {
+    const lossesBefore = losses.count
+    const added = typeof userId === 'string' ? await users.add(userId, id) : undefined
+    const [{ outcome, done }] = await Promise.all([write(added?.entry.since ?? ''), added && users.tidy(added.others)])
+    if (done) return outcome
+    if (losses.count !== lossesBefore) throw uncertain()
+    if (added) await users.tidy([added.entry])
+    return outcome
+  }
+
+  return {
+    async read(id) {
+      return (await read(id))?.record ?? null
+    },
+
+    create(id, record) {
+      refuseIllFormed(record)
+      return indexed(record.userId, id, async (since) => {
+        const created = (await run(createSession, keyOf(id), ...createArguments(record, since))) === '1'
+        return { outcome: created, done: created }
+      })
+    },
+
+    patch(id, patch) {
+      refuseIllFormed(patch)
+      return indexed(patch.userId, id, async (since) => {
+        const reply = await run(patchSession, keyOf(id), ...patchArguments(patch, since))
+        const [outcome, owner, before] = reply as [PatchOutcome, string | null, string | null]
+        // The same entry again: a client sent the write twice.
+        const isReplaced = patch.userId !== undefined && !(owner === patch.userId && before === since)
+        if (isReplaced && owner && before) await users.remove([{ userId: owner, id, since: before }])
+        return { outcome, done: outcome === 'applied' }
+      })
+    },
+
+    async delete(id) {
+      const [createdAt, owner, since] = (await run(deleteSession, keyOf(id), channel, id)) as (string | null)[]
+      if (owner && since) await users.remove([{ userId: owner, id, since }])
+      return createdAt !== undefined
+    },
+
+    list(page) {
+      const lowest = (after: string, limit: number) => lowestIds(client, keyOf(''), after, limit)
+      return listPage({ users, read, lowestIds: lowest }, page)
+    },
+
+    ...(canDuplicate(client) && {
+      async watch(ended: (id: string | null) => void) {
+        const stop = await listen({ client, run, channel, heard: ended, missed: () => ended(null) })
+        watchers.add(stop)
+        return () => {
+          watchers.delete(stop)
+          stop()
+        }
+      },
+    }),
+
+    close() {
+      for (const stop of watchers) stop()
+      watchers.clear()
+    },
+  }
+}
+
+/** Writes a record that names its entry of the index, if it has one. `done`: it was not refused. */
+type Write<T> = (since: string) => Promise<{ outcome: T; done: boolean }>
+
+/** A client that lost its connection may have sent a write twice; then this was the second answer. */
+function uncertain(): SojournError {
+  return new SojournError(
+    'store_unavailable',
+    'redisStore: the connection was lost during a write, which may have been made',
+  )
+}
+
+function checked(options: RedisStoreOptions): RedisStoreOptions {
+  const unknown = Object.keys(options ?? {}).find((name) => name !== 'client' && name !== 'prefix')
+  if (unknown !== undefined) {
+    throw new SojournError(
+      'invalid_option',
+      `redisStore: "${unknown}" is not an option; there are "client" and "prefix"`,
+    )
+  }
+  if (!isClient(options?.client)) {
+    throw new SojournError(
+      'invalid_option',
+      'redisStore: "client" must be a client of redis (5 or newer), ioredis or iovalkey: redisStore({ client: createClient({ url }) })',
+    )
+  }
+  if (options.prefix !== undefined && (typeof options.prefix !== 'string' || !options.prefix.isWellFormed())) {
+    throw new SojournError('invalid_option', 'redisStore: "prefix" must be text, such as \'my-app:\'')
+  }
+  return options
+}

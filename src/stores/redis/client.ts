@@ -1,0 +1,137 @@
+import { SojournError } from '../../core/errors.js'
+import type { Script } from './scripts.js'
+
+/** What Sojourn calls of `redis` 5 and 6: `createClient`, `createClientPool`, `createCluster`, `createSentinel`. */
+export interface NodeRedisClient {
+  evalSha(sha: string, call: { keys?: string[]; arguments?: string[] }): Promise<unknown>
+  eval(text: string, call: { keys?: string[]; arguments?: string[] }): Promise<unknown>
+}
+
+/** What Sojourn calls of `Redis` and `Cluster` of `ioredis` and `iovalkey`. */
+export interface IoRedisClient {
+  evalsha(sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
+  eval(text: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
+  on(event: string, listener: () => void): unknown
+}
+
+/** A client that the app made and connects. It stays the app's to close. */
+export type RedisClient = NodeRedisClient | IoRedisClient
+
+/** Told by how it spells its methods. */
+export function isIoRedis(client: object): client is IoRedisClient {
+  return typeof (client as Partial<IoRedisClient>).evalsha === 'function'
+}
+
+/** Whether an object has what a store calls. */
+export function isClient(client: unknown): client is RedisClient {
+  if (typeof client !== 'object' || client === null) return false
+  return isIoRedis(client) || typeof (client as Partial<NodeRedisClient>).evalSha === 'function'
+}
+
+/** Whether listening can have a connection of its own. A pool cannot be duplicated, nor a sentinel of `redis` 5. */
+export function canDuplicate<Client extends object>(client: Client): client is Client & { duplicate(): object } {
+  return typeof (client as { duplicate?: unknown }).duplicate === 'function'
+}
+
+/** What a script resolved to. Numbers come as text. */
+export type Reply = string | null | Reply[]
+
+/**
+ * Runs a script by its digest, and by its text where the server does not have it: new, restarted, or told to forget.
+ * Clients send scripts to the primary, whatever they were told to do with reads.
+ */
+export async function runScript(
+  client: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<Reply> {
+  try {
+    return plain(await call(client, 'evalsha', script.sha, keys, args))
+  } catch (error) {
+    if (!messageOf(error).startsWith('NOSCRIPT')) throw explained(error)
+  }
+  try {
+    return plain(await call(client, 'eval', script.text, keys, args))
+  } catch (error) {
+    throw explained(error)
+  }
+}
+
+function call(
+  client: RedisClient,
+  command: 'evalsha' | 'eval',
+  script: string,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  if (isIoRedis(client)) return client[command](script, keys.length, ...keys, ...args)
+  return client[command === 'eval' ? 'eval' : 'evalSha'](script, { keys: [...keys], arguments: [...args] })
+}
+
+/** A client can be told to give buffers for text. */
+function plain(reply: unknown): Reply {
+  if (Array.isArray(reply)) return reply.map(plain)
+  return reply === null || reply === undefined ? null : String(reply)
+}
+
+/** How often a client lost a connection. */
+export interface Losses {
+  count: number
+}
+
+const lossesOf = new WeakMap<IoRedisClient, Losses>()
+
+/**
+ * Counts the connections that a client loses. `ioredis` and `iovalkey` send what was not answered once more on the next
+ * connection, so that a script may run twice. What is refused the second time may have been done the first time.
+ */
+export function countLosses(client: RedisClient): Readonly<Losses> {
+  if (!isIoRedis(client)) return { count: 0 }
+  const known = lossesOf.get(client)
+  if (known) return known
+  const losses: Losses = { count: 0 }
+  lossesOf.set(client, losses)
+  // The first is of a single connection, the others of a cluster's.
+  for (const event of ['close', '-node', 'node error']) {
+    client.on(event, () => {
+      losses.count++
+    })
+  }
+  return losses
+}
+
+/** An error for which the app has to change something, in words that say what; any other as it is. */
+function explained(cause: unknown): unknown {
+  const message = messageOf(cause)
+  const found = explanations.find(({ pattern }) => pattern.test(message))
+  return found ? new SojournError(found.code, `redisStore: ${found.text}`, { cause }) : cause
+}
+
+const explanations = [
+  {
+    pattern: /^MOVED /,
+    code: 'store_misconfigured',
+    text: 'the server is a node of a cluster, and the client is for a single server: make it with createCluster() of redis, or new Cluster() of ioredis or iovalkey',
+  },
+  {
+    pattern: /WRONGTYPE/,
+    code: 'store_misconfigured',
+    text: 'a key that begins with this "prefix" is in use by another program: choose another prefix',
+  },
+  {
+    pattern: /^(NOPERM|NOAUTH|WRONGPASS)|executing the script can't/,
+    code: 'store_misconfigured',
+    text: 'the server does not allow this user a command, a key or a channel: docs/stores.md lists what Sojourn needs',
+  },
+  {
+    pattern: /^EVICTS/,
+    code: 'unsupported',
+    text: 'this server may evict any key, so a list could miss sessions: set maxmemory-policy to noeviction, or to a volatile one',
+  },
+  { pattern: /^LATE/, code: 'store_unavailable', text: 'the write reached the server too late, and was not made' },
+] as const
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+
+/** A script, and the digest by which a server that has run it once knows it. */
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+/** Milliseconds since the epoch by the server's clock, which all processes share. */
+const clock = `
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end`
+
+/**
+ * An entry of the index that no record names is dropped when it is a minute old. So a record must not be written long
+ * after its entry, as by a client that was cut off and sends it late.
+ */
+const refuseWhenLate = `${clock}
+local function refuseWhenLate(since)
+  if since ~= '' and clock() - tonumber(since) > 30000 then
+    error({ err = 'LATE the write came long after its entry in the index of users' })
+  end
+end`
+
+export const readSession = script(`return redis.call('HGETALL', KEYS[1])`)
+
+/** ARGV: when the server may drop the record, the time of its entry in the index or '', then fields and texts in turn. */
+export const createSession = script(`${refuseWhenLate}
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+refuseWhenLate(ARGV[2])
+for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+return 1`)
+
+/**
+ * ARGV: now, when the server may drop the record or '', the time of its entry in the index or '', how many fields are
+ * compared, how many are set; then the compared with '=' and their text or '' for absent, the set with their text, the
+ * removed. Resolves to the outcome, and the user and the entry from before.
+ */
+export const patchSession = script(`${refuseWhenLate}
+local session = KEYS[1]
+local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
+if not before[1] or tonumber(before[1]) <= tonumber(ARGV[1]) then return { 'absent' } end
+local at = 6
+for _ = 1, tonumber(ARGV[4]) do
+  local text = redis.call('HGET', session, ARGV[at])
+  if ARGV[at + 1] ~= (text and '=' .. text or '') then return { 'conflict' } end
+  at = at + 2
+end
+refuseWhenLate(ARGV[3])
+-- A server without memory refuses HSET and allows the others. With HSET first, all is done or nothing.
+for _ = 1, tonumber(ARGV[5]) do
+  redis.call('HSET', session, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+for i = at, #ARGV do redis.call('HDEL', session, ARGV[i]) end
+if ARGV[2] ~= '' then redis.call('PEXPIREAT', session, ARGV[2]) end
+return { 'applied', before[2], before[3] }`)
+
+/** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
+export const deleteSession = script(`
+local before = redis.call('HMGET', KEYS[1], 'createdAt', 'userId', 'since')
+if not before[1] then return {} end
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+redis.call('DEL', KEYS[1])
+return before`)
+
+/** Whose a session is, and by which entry of the index. */
+export const readOwner = script(`return redis.call('HMGET', KEYS[1], 'userId', 'since')`)
+
+/**
+ * ARGV: user and id, from which age on entries are old. Adds an entry unlike every other; resolves to its time, and to
+ * some of the old ones.
+ */
+export const addEntry = script(`${clock}
+local since = clock()
+local function text(number) return string.format('%.0f', number) end
+while redis.call('ZADD', KEYS[1], 'NX', 0, ARGV[1] .. text(since)) == 0 do since = since + 1 end
+local reply = { text(since) }
+for _, entry in ipairs(redis.call('ZRANDMEMBER', KEYS[1], 4)) do
+  if tonumber(string.match(entry, '%d+$')) < since - ARGV[2] then table.insert(reply, entry) end
+end
+return reply`)
+
+/** ARGV: from where, to where, how many. Resolves to the entries between, and when they stood there. */
+export const readEntries = script(`${clock}
+local memory = redis.call('INFO', 'memory')
+local limited = not string.find(memory, 'maxmemory:0\\r', 1, true)
+if limited and string.find(memory, 'maxmemory_policy:allkeys', 1, true) then
+  return redis.error_reply('EVICTS the index of users may be evicted')
+end
+return { clock(), redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3]) }`)
+
+export const removeEntries = script(`for _, entry in ipairs(ARGV) do redis.call('ZREM', KEYS[1], entry) end`)
+
+/** ARGV: the channel, the message. */
+export const publish = script(`redis.call('PUBLISH', ARGV[1], ARGV[2])`)
+
+/** A key as the server has it: clients can be told to put something before every key. */
+export const readKeyName = script(`return KEYS[1]`)
+
+/** ARGV: the cursor, the pattern. */
+export const scanKeys = script(`return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)`)
+
+/** Which slots a node of a cluster has, and which it is giving away or taking over. */
+export const readSlots = script(`return string.match(redis.call('CLUSTER', 'NODES'), '[^\\n]*myself[^\\n]*')`)
