@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { compareAndSet } from '../core/compare-and-set.js'
+import { SojournError } from '../core/errors.js'
+import { byKey, byName } from '../core/json-keys.js'
+import {
+  holds,
+  type PatchOutcome,
+  patched,
+  type SessionPatch,
+  type SessionRecord,
+  type SessionStore,
+} from '../core/store.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+import { checked, type FirestoreStoreOptions, isDisturbed, isMissing, isTaken } from './firestore/collection.js'
+
+export type { FirestoreCollection, FirestoreStoreOptions } from './firestore/collection.js'
+
+/** A session as it lies in the collection. */
+interface SessionDocument {
+  userId: string | null
+  /** Milliseconds since the epoch. */
+  createdAt: number
+  expiresAt: number
+  /** For the collection's TTL policy: five minutes after `expiresAt`. */
+  reclaimAt: Date
+  /** A JSON object of JSON texts. In one field, as Firestore would index each value by itself. */
+  values: string
+  /** Of the write that was last, so that one whose answer was lost is known again. */
+  mark: string
+}
+
+/**
+ * Keeps sessions in one collection of Firestore (native mode), a document each, through `@google-cloud/firestore` 7 or
+ * newer, or `firebase-admin`.
+ *
+ * A patch reads the document and writes what changed while nobody else has; where somebody has, it starts over. One
+ * session bears about one change a second for long. A patch that changes nothing writes nothing.
+ *
+ * Rejects with `record_too_large` beyond 1 MiB a session, and with `contention` where one session is changed without a
+ * pause.
+ *
+ * @throws `invalid_option` for what is not a collection
+ */
+export function firestoreStore(options: FirestoreStoreOptions): SessionStore {
+  const collection = checked(options)
+  const referenceTo = (id: string) => collection.doc(documentId(id))
+  const untilAlone = compareAndSet('firestoreStore')
+
+  async function find(id: string) {
+    const snapshot = await referenceTo(id).get()
+    const document = snapshot.data() as SessionDocument | undefined
+    return document && { document, record: recordOf(document), lastUpdateTime: snapshot.updateTime }
+  }
+
+  /** `undefined` when somebody else came between. */
+  async function attempt(id: string, patch: SessionPatch, mark: string): Promise<PatchOutcome | undefined> {
+    const found = await find(id)
+    if (!found) return 'absent'
+    const { document, record, lastUpdateTime } = found
+    if (document.mark === mark) return 'applied'
+    if (record.expiresAt <= patch.now) return 'absent'
+    if (!holds(record.values, patch.when)) return 'conflict'
+    const changes = changesOf(document, patched(record, patch))
+    if (Object.keys(changes).length === 0) return 'applied'
+    try {
+      await referenceTo(id).update({ ...changes, mark }, { lastUpdateTime })
+      return 'applied'
+    } catch (error) {
+      if (isDisturbed(error)) return undefined
+      throw error
+    }
+  }
+
+  return {
+    async read(id) {
+      return (await find(id))?.record ?? null
+    },
+
+    async create(id, record) {
+      refuseIllFormed(record)
+      const mark = newMark()
+      try {
+        await referenceTo(id).create({ ...documentOf(record), mark })
+        return true
+      } catch (error) {
+        if (!isTaken(error)) throw error
+        return (await find(id))?.document.mark === mark
+      }
+    },
+
+    async patch(id, patch) {
+      refuseIllFormed(patch)
+      const mark = newMark()
+      return untilAlone(id, () => attempt(id, patch, mark))
+    },
+
+    async delete(id) {
+      try {
+        await referenceTo(id).delete({ exists: true })
+        return true
+      } catch (error) {
+        if (isMissing(error)) return false
+        throw error
+      }
+    },
+
+    async list({ userId, after, limit }) {
+      const sessions = userId === undefined ? collection : collection.where('userId', '==', userId)
+      const inOrder = sessions.orderBy('__name__')
+      const rest = after === undefined ? inOrder : inOrder.startAfter(documentId(after))
+      const { docs } = await rest.limit(limit).get()
+      return docs.map((document) => [sessionId(document.id), recordOf(document.data() as SessionDocument)])
+    },
+  }
+}
+
+/** Firestore keeps ids of the form `__…__` to itself. All begin alike, so that they stay in order. */
+function documentId(id: string): string {
+  return `s-${id}`
+}
+
+function sessionId(documentId: string): string {
+  return documentId.slice(2)
+}
+
+function newMark(): string {
+  return randomBytes(9).toString('base64url')
+}
+
+function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): SessionRecord {
+  return { values: byName(JSON.parse(values)), userId, createdAt, expiresAt }
+}
+
+/** 1 MiB a document, less what the other fields and the name may take. */
+const mostBytes = 1_048_576 - 2_048
+
+function documentOf({ values, userId, createdAt, expiresAt }: SessionRecord): Omit<SessionDocument, 'mark'> {
+  const text = JSON.stringify(byKey(values))
+  if (Buffer.byteLength(text) > mostBytes) {
+    throw new SojournError(
+      'record_too_large',
+      `firestoreStore: a session of ${Buffer.byteLength(text)} bytes is beyond the limit of Firestore, 1 MiB a document: keep less in it`,
+    )
+  }
+  return { userId, createdAt, expiresAt, reclaimAt: new Date(expiresAt + 5 * 60_000), values: text }
+}
+
+/** The fields that are to be written. */
+function changesOf(before: SessionDocument, record: SessionRecord): Partial<SessionDocument> {
+  const { values, userId, expiresAt, reclaimAt } = documentOf(record)
+  return {
+    ...(values !== before.values && { values }),
+    ...(userId !== before.userId && { userId }),
+    ...(expiresAt !== before.expiresAt && { expiresAt, reclaimAt }),
+  }
+}
