@@ -1,0 +1,36 @@
+import { createRequire } from 'node:module'
+import connect from 'connect'
+import express from 'express'
+import { describe, test } from 'vitest'
+import { expressRoutes } from '../../test/adapters/express-routes.js'
+import { nodeRoutes } from '../../test/adapters/node-routes.js'
+import { served } from '../../test/adapters/served.js'
+import { adapterChecks } from '../conformance/adapter.js'
+import { session } from './express.js'
+
+const express4: typeof express = createRequire(import.meta.url)('express4')
+
+for (const [name, framework] of Object.entries({ 'Express 5': express, 'Express 4': express4 })) {
+  describe(name, () => {
+    const checks = adapterChecks({
+      start: (sessions) => served(expressRoutes(framework, sessions)),
+      routes: ['hints', 'trailers'],
+    })
+    for (const { name, run } of checks) test(name, run)
+  })
+}
+
+describe('connect', () => {
+  const checks = adapterChecks({
+    start: (sessions) => {
+      const app = connect().use(session(sessions))
+      app.use((request, response, next) => {
+        const { session } = request as express.Request
+        nodeRoutes(request, response, session).catch(next)
+      })
+      return served(app)
+    },
+    routes: ['hints', 'trailers'],
+  })
+  for (const { name, run } of checks) test(name, run)
+})

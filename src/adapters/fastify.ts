@@ -1,0 +1,207 @@
+/**
+ * Sessions for Fastify 5.
+ *
+ * @module
+ */
+
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { isSojournError } from '../core/errors.js'
+import type { SessionsOptions } from '../core/options.js'
+import type { SessionMembers, SessionValues } from '../core/request-session.js'
+import {
+  freshUser,
+  type RequireFreshOptions,
+  type Requirement,
+  type RequireUserOptions,
+  signedInUser,
+  turnAway,
+} from '../core/require-user.js'
+import type { ResponseHead } from '../core/response-head.js'
+import { returnPathOf } from '../core/return-path.js'
+import type { Callback, Session } from '../core/session.js'
+import { sessionOf } from '../core/session-object.js'
+import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { isPromise } from '../core/store.js'
+import type { Visit } from '../core/visit.js'
+import { type Connection, Exchange } from './gate/exchange.js'
+import { refuseAssignment } from './gate/session-property.js'
+
+export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+
+type Headers = ReturnType<FastifyReply['getHeaders']>
+
+const exchangeOf = Symbol('sojourn.exchange')
+const headersOnEntry = Symbol('sojourn.headersOnEntry')
+
+type Entered = FastifyRequest & { [exchangeOf]: Exchange | null; [headersOnEntry]: Headers | null }
+
+/** What `register` takes for the plugin. */
+export interface SessionPluginOptions {
+  /** What `createSessions` made, or options for it. Without any, sessions are kept in memory, for a first try. */
+  sessions?: Sessions<never> | Sessions | SessionsOptions
+}
+
+/**
+ * A plugin that gives each request its session, as `request.session`, in the scope where it is registered and those
+ * below. What a handler does with it is saved before the response is sent; a store that fails goes to the error handler,
+ * with the status 503.
+ *
+ * @throws `invalid_option`
+ */
+export const session: FastifyPluginAsync<SessionPluginOptions> = async function session(app, { sessions }) {
+  const visits = visitsFrom(sessions)
+  app.decorateRequest('session', {
+    getter(this: FastifyRequest) {
+      const visit = (this as Entered)[exchangeOf]?.visit
+      return (visit && sessionOf(visit)) as FastifyRequest['session']
+    },
+    setter: refuseAssignment,
+  })
+  app.decorateRequest(exchangeOf, null)
+  app.decorateRequest(headersOnEntry, null)
+
+  app.addHook('onRequest', function openSession(request, reply, next) {
+    const fail = (error: unknown) => answerFailure(request, reply, error)
+    const exchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
+    const begin = (visit: Visit) => {
+      exchange.begin(visit)
+      next()
+    }
+    const entered = request as Entered
+    entered[exchangeOf] = exchange
+    entered[headersOnEntry] = reply.getHeaders()
+    const visit = visits.open(exchange)
+    if (isPromise(visit)) visit.then(begin, next)
+    else begin(visit)
+  })
+
+  app.addHook('onSend', function saveSession(request, reply, payload, next) {
+    const saved = (request as Entered)[exchangeOf]?.save(headOf(reply))
+    if (!saved) {
+      next()
+      return
+    }
+    const fail = (error: Error) => {
+      discard(payload)
+      takeBack(request, reply, error)
+      next(error)
+    }
+    saved.then(() => next(), fail)
+  })
+}
+
+// Without a scope of its own, as plugins are that decorate requests: what `fastify-plugin` does.
+Object.assign(session, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'sojourn',
+  [Symbol.for('plugin-meta')]: { name: 'sojourn', fastify: '5.x' },
+})
+
+class FastifyConnection implements Connection {
+  readonly #request: FastifyRequest
+  constructor(request: FastifyRequest) {
+    this.#request = request
+  }
+  get secure(): boolean {
+    return this.#request.protocol === 'https'
+  }
+  get ip(): string {
+    return this.#request.ip
+  }
+}
+
+/** Fastify keeps headers of its own, and writes them over those of Node's response. */
+function headOf(reply: FastifyReply): ResponseHead {
+  const get = (name: string) => {
+    const value = reply.getHeader(name)
+    return value === undefined ? undefined : String(value)
+  }
+  return {
+    get,
+    set: (name, value) => void reply.header(name, value),
+    append: (name, value) => void reply.header(name, value),
+  }
+}
+
+/** Takes back what a handler did to the response, as far as Fastify keeps it. */
+function takeBack(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
+  reply.headers((request as Entered)[headersOnEntry] ?? {})
+  reply.code(isSojournError(error) ? error.status : 500)
+}
+
+/** The session could not be saved where the handler sent the response by itself, or another plugin changed it late. */
+function answerFailure(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  takeBack(request, reply, error)
+  if (!reply.sent) {
+    reply.send(error)
+    return
+  }
+  request.log.error(error)
+  reply.raw.end()
+}
+
+/** Lets go of a body that will not be sent. */
+function discard(payload: unknown): void {
+  const body = payload instanceof Response ? payload.body : payload
+  if (body instanceof ReadableStream) void body.cancel().catch(() => {})
+  else (body as { destroy?(): void } | null | undefined)?.destroy?.()
+}
+
+/**
+ * A hook for routes that need a signed-in user: `{ onRequest: requireUser() }`. Others are sent to the login page, or get
+ * an `unauthenticated` error with the status 401; nothing is stored for them.
+ */
+export function requireUser(options: RequireUserOptions = {}) {
+  return admit(signedInUser, options)
+}
+
+/**
+ * A hook for routes that need a user who signed in a short while ago, such as a change of password (ASVS 7.5.1). Others
+ * are sent to the login page, or get a `stale_authentication` error with the status 401.
+ *
+ * @throws `invalid_option`
+ */
+export function requireFresh(options: RequireFreshOptions) {
+  return admit(freshUser(options), options)
+}
+
+function admit(requirement: Requirement, options: RequireUserOptions) {
+  return function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+    const { session, method, originalUrl: url, headers } = request
+    const mode = headers['sec-fetch-mode'] as string | undefined
+    const address = turnAway(requirement, options, { session, method, url, mode })
+    if (address === null) next()
+    else reply.header('Cache-Control', 'no-store').redirect(address)
+  }
+}
+
+/** Where a login page sends its visitor: the path that `requireUser` noted in its address, and never off this site. */
+export function returnPath(request: Pick<FastifyRequest, 'originalUrl'>, fallback = '/'): string {
+  return returnPathOf(request.originalUrl, fallback)
+}
+
+/** A request that has a session. */
+export interface FastifyRequestWithSession {
+  /** The visitor's session. */
+  session: Session
+}
+
+declare module 'fastify' {
+  // Inherited rather than declared: the types of @fastify/session declare the same, and may be installed as well.
+  interface FastifyRequest extends FastifyRequestWithSession {}
+}
+
+// Where they are, `request.session` is of their type. To that, ours is added.
+
+// biome-ignore lint/suspicious/noTsIgnore: an error is expected only where those types are missing
+/** @ts-ignore */
+declare module '@fastify/session' {
+  interface FastifySessionObject extends SessionMembers, SessionValues {
+    regenerate(callback?: Callback): void
+    destroy(callback?: Callback): void
+    reload(callback?: Callback): Promise<void>
+    save(callback?: Callback): Promise<boolean>
+    touch(): void
+  }
+}

@@ -1,0 +1,260 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { lateParts, streamOf } from '../../test/adapters/routes/parts.js'
+import { switchableStore } from '../../test/adapters/switchable-store.js'
+import { createSessions, isSojournError, type Session, type SessionData, SojournError } from '../index.js'
+import { requireFresh, requireUser, returnPath, withSession } from './fetch.js'
+
+const store = switchableStore()
+const sessions = createSessions({ store })
+const here = 'http://localhost/'
+const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+afterEach(() => {
+  store.broken.clear()
+  logged.mockClear()
+})
+
+function view(session: Session): string {
+  session.views = (session.views ?? 0) + 1
+  return String(session.views)
+}
+
+describe('withSession', () => {
+  const answer = withSession(sessions, (_request, session) => new Response(view(session)))
+
+  test('gives a handler its visitor’s session', async () => {
+    const first = await answer(new Request(here))
+    const [cookie = ''] = first.headers.getSetCookie()
+    expect(cookie).toMatch(/^session=[\w-]{64}; Path=\/; HttpOnly; SameSite=Lax$/)
+    expect(first.headers.get('vary')).toBe('Cookie')
+    expect(await (await answer(new Request(here, { headers: { cookie } }))).text()).toBe('2')
+  })
+
+  test('hands on what its runtime hands over', async () => {
+    const GET = withSession(
+      sessions,
+      async (request, session, { params }: { params: Promise<{ id: string }> }) =>
+        new Response(`${request.method} ${(await params).id} ${session.userId}`),
+    )
+    const context = { params: Promise.resolve({ id: '7' }) }
+    expect(await (await GET(new Request(here), context)).text()).toBe('GET 7 null')
+  })
+
+  test('passes an answer on as it is, where there is nothing to say', async () => {
+    const answer = Response.redirect('http://localhost/there')
+    expect(await withSession(sessions, () => answer)(new Request(here))).toBe(answer)
+  })
+
+  test.each([
+    ['https://shop.example/', {}, '__Host-session='],
+    ['http://shop.example/', {}, undefined],
+    // Next.js gives its own address, wherever the request was sent to.
+    ['http://localhost:3000/', { host: 'shop.example' }, undefined],
+    ['http://localhost:3000/', { 'x-forwarded-for': '203.0.113.9' }, undefined],
+    ['http://localhost:3000/', { 'x-forwarded-for': '::1', 'x-forwarded-proto': 'http' }, 'session='],
+  ])('%s with %o sends %s', async (url, headers, expected) => {
+    const [cookie] = (await answer(new Request(url, { headers }))).headers.getSetCookie()
+    expect(cookie?.slice(0, expected?.length)).toBe(expected)
+  })
+
+  test('is told of TLS and of the client by the app', async () => {
+    const refused: unknown[] = []
+    const sessions = createSessions({ store })
+    sessions.on('refused', ({ address }) => refused.push(address))
+    const answer = withSession(sessions, (_request, session, _server: { ip: string }) => new Response(view(session)), {
+      secure: (request) => request.headers.get('x-forwarded-proto') === 'https',
+      address: (_request, { ip }) => ip,
+    })
+    const headers = { 'x-forwarded-proto': 'https', cookie: `__Host-session=${'a'.repeat(64)}` }
+    const response = await answer(new Request('http://10.0.0.1/', { headers }), { ip: '203.0.113.9' })
+    expect(response.headers.getSetCookie()[0]).toMatch(/^__Host-session=/)
+    expect(refused).toEqual(['203.0.113.9'])
+  })
+
+  test('is typed', () => {
+    withSession(sessions, (request, session) => {
+      expectTypeOf(request).toEqualTypeOf<Request>()
+      expectTypeOf(session).toEqualTypeOf<Session<SessionData>>()
+      return new Response()
+    })
+    const own = withSession(createSessions<{ items: string[] }>(), (_request, session) => {
+      expectTypeOf(session.items).toEqualTypeOf<string[] | undefined>()
+      return new Response()
+    })
+    expectTypeOf(own).toEqualTypeOf<(request: Request) => Promise<Response>>()
+  })
+})
+
+describe('an answer', () => {
+  const setCookies = async (response: () => Response) => {
+    const answer = withSession(sessions, (_request, session) => {
+      session.views = 1
+      return response()
+    })
+    const answered = await answer(new Request(here))
+    return [answered.status, answered.headers.getSetCookie().length, await answered.text()]
+  }
+
+  test.each<[string, () => Response, [status: number, cookies: number, text: string]]>([
+    ['that redirects', () => Response.redirect('http://localhost/there', 303), [303, 1, '']],
+    ['that streams', () => new Response(streamOf(['a', 'b'])), [200, 1, 'ab']],
+    ['of others’ cookies', () => new Response('', { headers: { 'set-cookie': 'theirs=1' } }), [200, 2, '']],
+    ['that may have no body', () => new Response(null, { status: 204 }), [204, 1, '']],
+    ['that is a network error', () => Response.error(), [0, 0, '']],
+  ])('%s', async (_name, response, expected) => {
+    expect(await setCookies(response)).toEqual(expected)
+  })
+
+  test('of another server', async () => {
+    // As `fetch` returns it.
+    const response = new Response('theirs', { headers: { vary: 'Accept' } })
+    const headers = new Proxy(response.headers, {
+      get(target, name) {
+        if (['set', 'append', 'delete'].includes(String(name))) throw new TypeError('immutable')
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    Object.defineProperty(response, 'headers', { value: headers })
+    expect(await setCookies(() => response)).toEqual([200, 1, 'theirs'])
+  })
+
+  test('that streams is handed on untouched, and may change the session while it runs', async () => {
+    const { cookie } = await sessions.create({ userId: 'late' })
+    const body = (session: Session) => streamOf(lateParts(session))
+    const answer = withSession(sessions, (_request, session) => new Response(body(session)))
+    const response = await answer(new Request(here, { headers: { cookie } }))
+    expect(await response.text()).toBe('first second')
+    await turn()
+    await turn()
+    expect((await sessions.load({ cookie })).late).toBe('yes')
+  })
+
+  test('cannot begin a session while it streams', async () => {
+    const answer = withSession(sessions, (_request, session) => new Response(streamOf(lateParts(session))))
+    const response = await answer(new Request(here))
+    await expect(response.text()).rejects.toMatchObject({ code: 'headers_sent' })
+  })
+})
+
+describe('a handler that throws', () => {
+  test('is left to its runtime, and saves nothing', async () => {
+    const redirect = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;/' })
+    const answer = withSession(sessions, (_request, session) => {
+      session.signIn('thrown')
+      throw redirect
+    })
+    await expect(answer(new Request(here))).rejects.toBe(redirect)
+    expect((await sessions.list({ userId: 'thrown' })).sessions).toEqual([])
+  })
+
+  test('an error of the session has it answered, and saved what was said before', async () => {
+    const answer = withSession(sessions, (_request, session) => {
+      session.signIn('alice')
+      throw new SojournError('stale_authentication', 'sign in again')
+    })
+    const response = await answer(new Request(here))
+    expect([response.status, await response.text()]).toEqual([401, 'sign in again'])
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(logged).not.toHaveBeenCalled()
+  })
+})
+
+describe('a store that fails', () => {
+  test('to read keeps the handler from running, and is answered with 503', async () => {
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    let ran = false
+    const answer = withSession(sessions, () => {
+      ran = true
+      return new Response()
+    })
+    store.broken.add('read')
+    const response = await answer(new Request(here, { headers: { cookie } }))
+    expect([response.status, ran]).toEqual([503, false])
+    expect(logged).toHaveBeenCalledOnce()
+  })
+
+  test('to write leaves nothing of the answer', async () => {
+    let cancelled = false
+    const answer = withSession(sessions, (_request, session) => {
+      session.signIn('alice')
+      const body = new ReadableStream({
+        cancel() {
+          cancelled = true
+        },
+      })
+      return new Response(body, { headers: { etag: '"1"' } })
+    })
+    store.broken.add('create')
+    const response = await answer(new Request(here))
+    expect([response.status, [...response.headers.keys()]]).toEqual([503, ['cache-control', 'content-type']])
+    expect(cancelled).toBe(true)
+  })
+
+  test('is answered once, as the app wishes', async () => {
+    const codes: unknown[] = []
+    const answer = withSession(
+      sessions,
+      async (_request, session) => {
+        session.views = 1
+        await session.save()
+        return new Response()
+      },
+      {
+        onError(error, request) {
+          codes.push(isSojournError(error) && error.code)
+          return new Response(`sorry: ${request.url}`, { status: 500 })
+        },
+      },
+    )
+    store.broken.add('create')
+    expect(await (await answer(new Request(here))).text()).toBe(`sorry: ${here}`)
+    expect(codes).toEqual(['store_unavailable'])
+  })
+
+  test('while an answer streams can only be reported', async () => {
+    const { cookie } = await sessions.create({ userId: 'late' })
+    const answer = withSession(sessions, (_request, session) => new Response(streamOf(lateParts(session))))
+    const response = await answer(new Request(here, { headers: { cookie } }))
+    store.broken.add('patch')
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    expect(await response.text()).toBe('first second')
+    expect((await warned).message).toContain('the change was lost')
+  })
+})
+
+describe('requireUser', () => {
+  const profile = withSession(
+    sessions,
+    requireUser({ redirect: '/login' }, (_request, session) => new Response(`${session.userId}`)),
+  )
+
+  test('sends a stranger to sign in, and back', async () => {
+    const response = await profile(new Request('http://localhost/profile?tab=1'))
+    const location = response.headers.get('location') ?? ''
+    expect([response.status, location]).toEqual([302, '/login?returnTo=%2Fprofile%3Ftab%3D1'])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(response.headers.get('vary')).toBe('Cookie')
+    expect(returnPath(new Request(`http://localhost${location}`))).toBe('/profile?tab=1')
+  })
+
+  test('answers a program with 401, and lets a user in', async () => {
+    const refused = await profile(new Request('http://localhost/profile', { method: 'POST' }))
+    expect([refused.status, await refused.text()]).toEqual([401, 'This needs a signed-in user'])
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    expect(await (await profile(new Request(here, { headers: { cookie } }))).text()).toBe('alice')
+  })
+
+  test('asks for a recent sign-in where it matters', async () => {
+    let now = Date.now()
+    const sessions = createSessions({ store, clock: () => now })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const change = withSession(
+      sessions,
+      requireFresh({ within: '10m' }, () => new Response('changed')),
+    )
+    expect((await change(new Request(here, { headers: { cookie } }))).status).toBe(200)
+    now += 600_000
+    expect((await change(new Request(here, { headers: { cookie } }))).status).toBe(401)
+  })
+})

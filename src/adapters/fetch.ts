@@ -1,0 +1,135 @@
+/**
+ * Sessions for whatever answers a `Request` with a `Response`: Next.js, React Router, SvelteKit, Bun, Deno, Workers.
+ *
+ * @module
+ */
+
+import { isSojournError, type SojournError } from '../core/errors.js'
+import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
+import type { SessionsOptions } from '../core/options.js'
+import {
+  freshUser,
+  type RequireFreshOptions,
+  type Requirement,
+  type RequireUserOptions,
+  signedInUser,
+  turnAway,
+} from '../core/require-user.js'
+import { returnPathOf } from '../core/return-path.js'
+import type { Session, SessionData } from '../core/session.js'
+import { sessionOf } from '../core/session-object.js'
+import { type Sessions, visitsFrom } from '../core/sessions.js'
+import type { Awaitable } from '../core/store.js'
+import type { Visit } from '../core/visit.js'
+
+export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+
+/** A handler that also gets the session, between the request and what else its runtime hands over. */
+export type SessionHandler<Visitor, Incoming extends Request, Rest extends unknown[]> = (
+  request: Incoming,
+  session: Visitor,
+  ...rest: Rest
+) => Awaitable<Response>
+
+/** What only the app knows. */
+export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
+  /** Whether a request came over TLS. Default: whether its URL says `https:`; behind a proxy that ends TLS it may not. */
+  secure?(request: Incoming, ...rest: Rest): boolean
+  /** The client's address. Default: unknown. */
+  address?(request: Incoming, ...rest: Rest): string | undefined
+  /** Answers an error of the session. Default: logs it, unless the client is to blame, and answers with its status. */
+  onError?(error: SojournError, request: Incoming): Awaitable<Response>
+}
+
+/**
+ * Gives a handler its visitor's session. What it does with it is saved before the response is handed on. A handler that
+ * throws saves nothing, for no response carries the cookie: return one instead.
+ *
+ * @param sessions what `createSessions` made, or options for it
+ * @throws `invalid_option`
+ */
+export function withSession<
+  Data extends object = SessionData,
+  Incoming extends Request = Request,
+  Rest extends unknown[] = [],
+>(
+  sessions: Sessions<Data> | SessionsOptions,
+  handler: SessionHandler<Session<Data>, Incoming, Rest>,
+  options: WithSessionOptions<Incoming, Rest> = {},
+): (request: Incoming, ...rest: Rest) => Promise<Response> {
+  const visits = visitsFrom(sessions)
+  const { secure, address, onError = answerError } = options
+  return async function withSession(request, ...rest) {
+    const exchange = new FetchExchange(request, visits, {
+      secure: secure?.(request, ...rest),
+      address: address?.(request, ...rest),
+      context: () => rest.find(isContext),
+    })
+    const handled = async (visit: Visit) => {
+      try {
+        return await handler(request, sessionOf<Data>(visit), ...rest)
+      } catch (error) {
+        if (!isSojournError(error) || visit.failure !== undefined) throw error
+        return await onError(error, request)
+      }
+    }
+    try {
+      return await exchange.finish(await handled(await exchange.open()))
+    } catch (error) {
+      if (!isSojournError(error)) throw error
+      return await onError(error, request)
+    }
+  }
+}
+
+function isContext(given: unknown): given is ExecutionContext {
+  return typeof (given as Partial<ExecutionContext> | null | undefined)?.waitUntil === 'function'
+}
+
+function answerError(error: SojournError): Response {
+  if (!error.expose) console.error(error)
+  return error.getResponse()
+}
+
+/**
+ * Makes a handler one for signed-in users. Others are sent to the login page, or get an `unauthenticated` error with the
+ * status 401; nothing is stored for them.
+ */
+export function requireUser<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+  options: RequireUserOptions,
+  handler: SessionHandler<Visitor, Incoming, Rest>,
+): SessionHandler<Visitor, Incoming, Rest> {
+  return admit(signedInUser, options, handler)
+}
+
+/**
+ * Makes a handler one for users who signed in a short while ago, such as a change of password (ASVS 7.5.1). Others are
+ * sent to the login page, or get a `stale_authentication` error with the status 401.
+ *
+ * @throws `invalid_option`
+ */
+export function requireFresh<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+  options: RequireFreshOptions,
+  handler: SessionHandler<Visitor, Incoming, Rest>,
+): SessionHandler<Visitor, Incoming, Rest> {
+  return admit(freshUser(options), options, handler)
+}
+
+function admit<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+  requirement: Requirement,
+  options: RequireUserOptions,
+  handler: SessionHandler<Visitor, Incoming, Rest>,
+): SessionHandler<Visitor, Incoming, Rest> {
+  return function admit(request, session, ...rest) {
+    const { pathname, search } = new URL(request.url)
+    const mode = request.headers.get('sec-fetch-mode') ?? undefined
+    const address = turnAway(requirement, options, { session, method: request.method, url: pathname + search, mode })
+    if (address === null) return handler(request, session, ...rest)
+    return new Response(null, { status: 302, headers: { location: address, 'cache-control': 'no-store' } })
+  }
+}
+
+/** Where a login page sends its visitor: the path that `requireUser` noted in its address, and never off this site. */
+export function returnPath(request: Request, fallback = '/'): string {
+  return returnPathOf(request.url, fallback)
+}

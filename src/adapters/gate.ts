@@ -1,0 +1,303 @@
+/**
+ * Node's response has no place to wait for a session to be saved before its first byte leaves. The gate is that place:
+ * it holds the first call that would send a byte and all that follow, and replays them, as called, once the session is
+ * saved. Where that is done at once, or nothing needs saving, nothing is held and each call goes straight through.
+ *
+ * @module
+ */
+
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { type Gatekeeper, together } from './gate/gatekeeper.js'
+import {
+  applyHead,
+  isAsOnEntry,
+  type NodeResponse,
+  type ResponseOnEntry,
+  refuseChunk,
+  refuseStatusLine,
+  restore,
+  setStatusLine,
+  statusLineOf,
+} from './gate/head.js'
+import { callbackIn, HeldCalls, type MethodName } from './gate/held-calls.js'
+
+export type { Gatekeeper } from './gate/gatekeeper.js'
+export { type NodeResponse, onEntry, type ResponseOnEntry } from './gate/head.js'
+
+/**
+ * Puts a gate on a response. May come at any time, also after the head has left, when only `beforeEnd` matters. Where
+ * several sessions share a response, their keepers share its gate.
+ */
+export function gate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper): void {
+  placeGate(response, entry, keeper).watch()
+}
+
+/**
+ * Puts a gate on a response before it is known whether there will be anything to save. That cannot wait: in
+ * `res.end(view(session))` the method is looked up before the session changes, and would bypass a gate that came then.
+ */
+export function placeGate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper): PlacedGate {
+  const gated = response as Gated
+  const standing = gated[gateOf]
+  if (standing) {
+    standing.keeper = together(standing.keeper, keeper)
+    return standing
+  }
+  const placed = new Gate(response, entry, keeper)
+  gated[gateOf] = placed
+  return placed
+}
+
+/** A gate that stands on a response. */
+export interface PlacedGate {
+  /**
+   * There may be something to save: notices from now on what is piped into the response, and a client that leaves. After
+   * the end, has it saved by itself.
+   */
+  watch(): void
+  /** There is nothing to do, unless `watch` is called after all. */
+  standAside(): void
+}
+
+/**
+ * Where a response keeps its gate. The functions that hook its methods are the same for all responses: a closure for
+ * each would cost a third of what Node spends on a request of a bare Express.
+ */
+const gateOf = Symbol('sojourn.gate')
+
+type Gated = NodeResponse & { [gateOf]?: Gate }
+type Method = (this: unknown, ...args: unknown[]) => unknown
+type Methods = { [name in MethodName]: Method }
+
+class Gate {
+  readonly response: NodeResponse
+  readonly entry: ResponseOnEntry
+  keeper: Gatekeeper
+  state: 'shut' | 'holding' | 'open' | 'failed'
+  /** The methods as they were found: Node's, or those of a middleware that came before. */
+  readonly found: Readonly<Methods>
+  held: HeldCalls | undefined
+  /** Streams that are piped into the response. */
+  sources: Set<Readable> | undefined
+  /** Whether `beforeEnd` was called, or need not be. */
+  isLastAsked = false
+  isWatching = false
+  isAside = false
+  isClosed = false
+  /** After a failure: whether somebody has begun to answer it. */
+  isAnswered = false
+
+  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper) {
+    this.response = response
+    this.entry = entry
+    this.keeper = keeper
+    this.state = response.headersSent ? 'open' : 'shut'
+    const { writeHead, write, end, flushHeaders, cork, uncork } = response as unknown as Methods
+    this.found = { writeHead, write, end, flushHeaders, cork, uncork }
+    this.hook(hooks)
+  }
+
+  standAside(): void {
+    this.isAside = true
+  }
+  watch(): void {
+    this.isAside = false
+    if (this.isLastAsked) process.nextTick(() => void this.keeper.beforeEnd())
+    if (this.isLastAsked || this.isWatching) return
+    this.isWatching = true
+    const { response } = this
+    response.on?.('pipe', onPipe)
+    response.on?.('close', onClose)
+    if ((response as ServerResponse).closed) process.nextTick(() => this.close())
+  }
+
+  /** Gives the response these methods. Half a response, such as Socket.IO shows its middleware, stays half. */
+  hook({ writeHead, write, end, flushHeaders }: Hooked): void {
+    const methods = this.response as unknown as Partial<Methods>
+    if (methods.writeHead) methods.writeHead = writeHead
+    if (methods.write) methods.write = write
+    if (methods.end) methods.end = end
+    if (methods.flushHeaders) methods.flushHeaders = flushHeaders
+  }
+
+  /** A method was called, or is replayed. */
+  call(name: MethodName, args: readonly unknown[]): unknown {
+    if (this.state === 'shut') args = this.isAside ? this.pass(name, args) : this.begin(name, args)
+    if (this.state === 'open' && name === 'end') this.finish(args)
+    if (this.state === 'open') return Reflect.apply(this.found[name], this.response, args)
+    if (this.held) return this.held.add(name, args)
+    return name === 'write' ? false : this.response
+  }
+
+  pass(name: MethodName, args: readonly unknown[]): readonly unknown[] {
+    this.state = 'open'
+    this.isLastAsked = name === 'end'
+    return args
+  }
+
+  /** The first byte is about to leave. What Node would refuse is refused before anything is saved for it. */
+  begin(name: MethodName, args: readonly unknown[]): readonly unknown[] {
+    const { response, keeper } = this
+    refuseChunk(response, name, args)
+    if (name === 'writeHead') args = applyHead(response, args)
+    else refuseStatusLine(response, statusLineOf(response))
+    const saved = this.save()
+    if (saved) {
+      void this.holdUntil(saved, () => keeper.writeHeaders())
+    } else {
+      this.state = 'open'
+      this.isLastAsked = name === 'end'
+    }
+    return args
+  }
+
+  save(): PromiseLike<void> | undefined {
+    try {
+      const saved = this.keeper.beforeHead()
+      if (!saved) this.keeper.writeHeaders()
+      return saved
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** The end is about to leave. */
+  finish(args: readonly unknown[]): void {
+    if (this.isLastAsked || this.response.writableEnded) return
+    refuseChunk(this.response, 'end', args)
+    const saved = this.saveChanges()
+    if (saved) void this.holdUntil(saved, ignore)
+  }
+
+  /** Values may have changed since the head left. */
+  saveChanges(): PromiseLike<void> | undefined {
+    if (this.isLastAsked) return undefined
+    this.isLastAsked = true
+    return this.keeper.beforeEnd()
+  }
+
+  async holdUntil(saved: PromiseLike<void>, proceed: () => void): Promise<void> {
+    const head = statusLineOf(this.response)
+    const held = new HeldCalls(this.response)
+    this.held = held
+    this.state = 'holding'
+    try {
+      await saved
+      this.release()
+      setStatusLine(this.response, head)
+      proceed()
+      this.replay(held)
+    } catch (error) {
+      this.release()
+      this.breakOff(error, held)
+    }
+    if (this.isClosed) this.close()
+  }
+
+  release(): void {
+    this.held?.release()
+    this.held = undefined
+    this.state = 'open'
+  }
+
+  replay({ calls, isFull }: HeldCalls): void {
+    let hasRoom = false
+    for (let call = calls.shift(); call; call = calls.shift()) hasRoom = this.call(call.name, call.args) === true
+    if (isFull && hasRoom) process.nextTick(emitDrain, this.response)
+  }
+
+  close(): void {
+    this.isClosed = true
+    if (this.state === 'open') void this.saveChanges()
+  }
+
+  /** What was held will not be sent. Another answer can be given as long as no byte has left. */
+  breakOff(error: unknown, held: HeldCalls): void {
+    const { response, found, sources = [] } = this
+    // A handler that writes on, to a response that is over without its knowing, must not end the process.
+    response.on?.('error', ignore)
+    for (const { args } of held.calls) {
+      const callback = callbackIn(args)
+      if (callback) process.nextTick(callback, error)
+    }
+    for (const source of sources) {
+      source.unpipe(response as ServerResponse)
+      // Not at once: with its source, `stream.pipeline` would destroy the response.
+      response.once('close', () => source.destroy())
+    }
+    if (response.headersSent) {
+      response.destroy?.(error as Error)
+      return
+    }
+    this.state = 'failed'
+    this.hook(held.has('end') ? found : guards)
+    try {
+      restore(response, this.entry)
+      this.isAnswered = true
+      this.keeper.failed(error)
+      this.isAnswered = response.headersSent
+    } catch (failure) {
+      response.destroy?.(failure as Error)
+    }
+  }
+
+  /**
+   * A body is sent after a failure: by whoever answers it, who began with a head; or by a handler that does not know of
+   * it yet, and is not to be heard.
+   */
+  answer(name: MethodName, args: readonly unknown[]): unknown {
+    this.isAnswered ||= name === 'writeHead' || !isAsOnEntry(this.response, this.entry)
+    if (this.isAnswered) return Reflect.apply(this.found[name], this.response, args)
+    return name === 'write' ? false : this.response
+  }
+}
+
+type Hooked = Omit<Methods, 'cork' | 'uncork'>
+
+function methodsThat(what: 'call' | 'answer'): Hooked {
+  return {
+    writeHead(...args) {
+      return gateAt(this)[what]('writeHead', args)
+    },
+    write(...args) {
+      return gateAt(this)[what]('write', args)
+    },
+    end(...args) {
+      return gateAt(this)[what]('end', args)
+    },
+    flushHeaders(...args) {
+      return gateAt(this)[what]('flushHeaders', args)
+    },
+  }
+}
+
+const hooks = methodsThat('call')
+
+/** The methods of a response that failed before its handler was done. */
+const guards = methodsThat('answer')
+
+function gateAt(response: unknown): Gate {
+  return (response as { readonly [gateOf]: Gate })[gateOf]
+}
+
+function onPipe(this: unknown, source: Readable): void {
+  const gate = gateAt(this)
+  if (!gate.sources) gate.response.on('unpipe', onUnpipe)
+  gate.sources ??= new Set()
+  gate.sources.add(source)
+}
+
+function onUnpipe(this: unknown, source: Readable): void {
+  gateAt(this).sources?.delete(source)
+}
+
+function onClose(this: unknown): void {
+  gateAt(this).close()
+}
+
+function emitDrain(response: ServerResponse): void {
+  if (!response.writableEnded && !response.destroyed) response.emit('drain')
+}
+
+function ignore(): void {}

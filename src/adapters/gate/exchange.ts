@@ -1,0 +1,171 @@
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import { directHost } from '../../core/cookie.js'
+import type { RequestFacts } from '../../core/request-facts.js'
+import { finishHead, noteUse, type ResponseHead } from '../../core/response-head.js'
+import type { Visits } from '../../core/sessions.js'
+import { isPromise } from '../../core/store.js'
+import type { Visit } from '../../core/visit.js'
+import { reportLateFailure } from '../../core/warning.js'
+import {
+  type Gatekeeper,
+  type NodeResponse,
+  onEntry,
+  type PlacedGate,
+  placeGate,
+  type ResponseOnEntry,
+} from '../gate.js'
+import { restore } from './head.js'
+
+/** What a framework says of a connection, which knows whether to trust a proxy. */
+export interface Connection {
+  readonly secure?: boolean | undefined
+  readonly ip?: string | undefined
+}
+
+/** A request of Node, as a framework may have extended it. */
+export type NodeRequest = (IncomingMessage | Http2ServerRequest) & Connection
+
+/** One request and its response in Node, as the engine and the gate ask about them. */
+export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
+  readonly request: NodeRequest
+  readonly response: NodeResponse
+  readonly visits: Visits
+  readonly entry: ResponseOnEntry
+  /** Called when the session cannot be saved, with the response as it was on entry. */
+  readonly failed: (error: unknown) => void
+  readonly connection: Connection
+  /** The visit, once the session was read. */
+  visit: Visit | undefined
+  #gate: PlacedGate | undefined
+  #isGivenUp = false
+
+  constructor(
+    request: NodeRequest,
+    response: NodeResponse,
+    visits: Visits,
+    failed: (error: unknown) => void,
+    connection: Connection = request,
+  ) {
+    this.request = request
+    this.response = response
+    this.visits = visits
+    this.entry = onEntry(response)
+    this.failed = failed
+    this.connection = connection
+  }
+
+  /** The session was read, and the handler is about to run. */
+  begin(visit: Visit): void {
+    this.visit = visit
+    this.#gate = placeGate(this.response, this.entry, this)
+    if (visit.needsCommit) this.mayChange()
+  }
+
+  get cookie(): string | undefined {
+    return this.request.headers.cookie
+  }
+  get method(): string | undefined {
+    return this.request.method
+  }
+  header(name: string): string | undefined {
+    const { headers } = this.request
+    // HTTP/2 has a name of its own for the host.
+    const value = headers[name] ?? (name === 'host' ? headers[':authority'] : undefined)
+    return value as string | undefined
+  }
+  get address(): string | undefined {
+    return this.connection.ip ?? this.request.socket.remoteAddress
+  }
+  /** What a framework says, which knows whether to trust a proxy; else whether this very connection is TLS. */
+  get secure(): boolean {
+    return this.connection.secure ?? (this.request.socket as Partial<TLSSocket>).encrypted === true
+  }
+  get host(): string | undefined {
+    return directHost(this)
+  }
+  get headersSent(): boolean {
+    return this.response.headersSent
+  }
+  mayChange(): void {
+    this.#gate?.watch()
+  }
+
+  /**
+   * Saves where a framework waits before it sends, so that a failure takes the framework's own way; `head` is the
+   * framework's view of the response. A failure, always told by a promise, leaves the response as it was on entry.
+   */
+  save(head: ResponseHead = this): Promise<void> | undefined {
+    if (!this.visit || this.#isGivenUp || this.response.headersSent) return undefined
+    if (this.visit.wasUsed) noteUse(this.visit, head)
+    if (!this.visit.needsCommit) {
+      this.#gate?.standAside()
+      return undefined
+    }
+    try {
+      const saved = this.#commit()
+      return saved && this.#orGiveUp(saved)
+    } catch (error) {
+      return this.#orGiveUp(Promise.reject(error))
+    }
+  }
+  async #orGiveUp(saved: PromiseLike<void>): Promise<void> {
+    try {
+      await saved
+    } catch (error) {
+      this.giveUp()
+      throw error
+    }
+  }
+  /** Takes back what the handler did to the response, for an answer to an error, and saves nothing any more. */
+  giveUp(): void {
+    this.#isGivenUp = true
+    if (!this.response.headersSent) restore(this.response, this.entry)
+  }
+
+  /** A handler ended with an error. Has it answered, where the response has not begun; else breaks the response off. */
+  fail(error: unknown): void {
+    const { response, visit } = this
+    if (response.headersSent) {
+      if (!response.writableEnded) response.destroy?.(error as Error)
+      return
+    }
+    // What could not be saved would fail once more with the answer.
+    if (visit?.failure !== undefined) this.#isGivenUp = true
+    restore(response, this.entry)
+    this.failed(error)
+  }
+
+  beforeHead(): PromiseLike<void> | undefined {
+    return this.#commit()
+  }
+  writeHeaders(): void {
+    if (this.visit && !this.#isGivenUp) finishHead(this.visit, this)
+  }
+  /** The response is on its way: what fails now can only be reported. */
+  beforeEnd(): PromiseLike<void> | undefined {
+    try {
+      return this.#commit()?.then(undefined, reportLateFailure)
+    } catch (error) {
+      return reportLateFailure(error)
+    }
+  }
+  #commit(): PromiseLike<void> | undefined {
+    const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
+    return isPromise(done) ? done : undefined
+  }
+
+  get(name: string): string | undefined {
+    const value = this.response.getHeader(name)
+    return value === undefined ? undefined : String(value)
+  }
+  set(name: string, value: string): void {
+    this.response.setHeader(name, value)
+  }
+  append(name: string, value: string): void {
+    const present = this.response.getHeader(name) ?? []
+    // Not appendHeader: it would change the very array that a handler gave, which may serve other responses too.
+    this.response.setHeader(name, [...(Array.isArray(present) ? present : [String(present)]), value])
+  }
+}

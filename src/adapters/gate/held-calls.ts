@@ -1,0 +1,141 @@
+import { isUint8Array } from 'node:util/types'
+import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
+
+/** A method that sends, or that decides when bytes leave. */
+export type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'cork' | 'uncork'
+
+export interface Call {
+  readonly name: MethodName
+  readonly args: readonly unknown[]
+}
+
+/** Calls of a response that wait for their turn. Until they are released, the response reads as if they had been made. */
+export class HeldCalls {
+  /** In the order in which they came. */
+  readonly calls: Call[] = []
+  /** Whether a write returned false, so that its caller waits for `drain`. */
+  isFull = false
+  readonly #response: Covered
+
+  constructor(response: NodeResponse) {
+    this.#response = cover(response)
+    this.#response[heldOf] = this
+  }
+
+  /** From now on the response reads as it is. */
+  release(): void {
+    this.#response[heldOf] = undefined
+  }
+
+  has(name: MethodName): boolean {
+    return this.calls.some((call) => call.name === name)
+  }
+
+  /** How much of a body is held, in the unit in which Node counts what it buffers. */
+  get length(): number {
+    return this.calls.reduce((sum, { args: [chunk] }) => sum + (isChunk(chunk) ? chunk.length : 0), 0)
+  }
+
+  /** Takes a call, unless Node would throw, and returns what the call returns. */
+  add(name: MethodName, args: readonly unknown[]): unknown {
+    if (name === 'writeHead' && this.calls.length > 0) refuse('writeHead', [200])
+    const isTooLate = this.has('end') && carriesChunk(name, args)
+    if (!isTooLate || name === 'write') refuseChunk(this.#response, name, args)
+    if (isTooLate) tellWriteAfterEnd(this.#response, args)
+    else this.calls.push({ name, args })
+    if (name !== 'write') return this.#response
+    this.isFull ||= !(this.length < this.#response.writableHighWaterMark)
+    return !this.isFull && !isTooLate
+  }
+}
+
+/** The callback that a call was given. */
+export function callbackIn(args: readonly unknown[]): ((error: unknown) => void) | undefined {
+  return args.find((arg) => typeof arg === 'function') as ((error: unknown) => void) | undefined
+}
+
+/** Where a response keeps what it holds, and the methods that were found on it. */
+const heldOf = Symbol('sojourn.held')
+const foundOf = Symbol('sojourn.found')
+
+type Covered = NodeResponse & { [heldOf]: HeldCalls | undefined; [foundOf]: Methods }
+type Method = (this: unknown, ...args: unknown[]) => unknown
+type Methods = { [name in keyof typeof whileHeld]: Method }
+
+/**
+ * Lays the facade over a response, where it stays and shows what is underneath once nothing is held. To lay properties of
+ * each response's own over it, or to change its prototype, would make it an object of another kind, at many times the cost.
+ */
+function cover(response: NodeResponse): Covered {
+  const covered = response as Covered
+  if (covered[foundOf]) return covered
+  const found = response as never as Methods
+  const { cork, uncork, setHeader, setHeaders, appendHeader, removeHeader, _implicitHeader } = found
+  covered[foundOf] = { cork, uncork, setHeader, setHeaders, appendHeader, removeHeader, _implicitHeader }
+  // Half a response, such as Socket.IO shows its middleware, stays half.
+  for (const [name, method] of methods) if (found[name]) found[name] = method
+  for (const [name, property] of properties) Object.defineProperty(response, name, property)
+  return covered
+}
+
+/** What methods do while calls are held: the head has left and cannot be changed. */
+const whileHeld = {
+  cork: (held: HeldCalls) => void held.add('cork', []),
+  uncork: (held: HeldCalls) => void held.add('uncork', []),
+  setHeader: (_: HeldCalls, args: unknown[]) => refuse('setHeader', args),
+  setHeaders: (_: HeldCalls, args: unknown[]) => refuse('setHeaders', args),
+  appendHeader: (_: HeldCalls, args: unknown[]) => refuse('appendHeader', args),
+  removeHeader: (_: HeldCalls, args: unknown[]) => refuse('removeHeader', args),
+  // compression 1.7 asks for the head again with each write, until it sees Node's own mark of it.
+  _implicitHeader: () => {},
+}
+
+const methods = Object.entries(whileHeld).map(([key, call]) => {
+  const name = key as keyof Methods
+  function method(this: Covered, ...args: unknown[]): unknown {
+    const held = this[heldOf]
+    return held ? call(held, args) : Reflect.apply(this[foundOf][name], this, args)
+  }
+  return [name, method as Method] as const
+})
+
+/**
+ * What properties show while calls are held. `finished` stays as it is, for by it the server tells which connections it
+ * may close.
+ */
+const shownWhileHeld = {
+  headersSent: () => true,
+  writableEnded: (held: HeldCalls) => held.has('end'),
+  writableNeedDrain: (held: HeldCalls) => held.isFull && !held.has('end'),
+  writableLength: (held: HeldCalls, length: unknown) => held.length + Number(length ?? 0),
+}
+
+const properties = Object.entries(shownWhileHeld).map(([name, show]) => {
+  function get(this: Covered): unknown {
+    const underneath = Reflect.get(Object.getPrototypeOf(this), name, this)
+    const held = this[heldOf]
+    return held ? show(held, underneath) : underneath
+  }
+  return [name, { get, configurable: true }] as const
+})
+
+type HeadMethod = 'writeHead' | 'setHeader' | 'setHeaders' | 'appendHeader' | 'removeHeader'
+
+/** Throws what Node throws once the head has left. */
+function refuse(name: HeadMethod, args: readonly unknown[]): void {
+  const sent = strayResponse().writeHead(200)
+  Reflect.apply(sent[name], sent, args)
+}
+
+/** As Node does, but that it ends no process where nobody listens: the response itself will be whole. */
+function tellWriteAfterEnd(response: NodeResponse, args: readonly unknown[]): void {
+  const error = Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+  process.nextTick(() => {
+    callbackIn(args)?.(error)
+    if (response.listenerCount?.('error')) response.emit('error', error)
+  })
+}
+
+function isChunk(value: unknown): value is string | Uint8Array {
+  return typeof value === 'string' || isUint8Array(value)
+}

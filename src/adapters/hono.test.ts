@@ -1,0 +1,176 @@
+import { Hono } from 'hono'
+import { csrf } from 'hono/csrf'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { streamOf } from '../../test/adapters/routes/parts.js'
+import { switchableStore } from '../../test/adapters/switchable-store.js'
+import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
+import { requireFresh, requireUser, returnPath, session } from './hono.js'
+
+const store = switchableStore()
+const sessions = createSessions({ store })
+
+function appOf(...options: Parameters<typeof session>): Hono {
+  const app = new Hono()
+  app.use(session(...options))
+  return app
+}
+
+describe('c.var.session', () => {
+  test('is the same on the fetch interface alone', async () => {
+    const app = appOf(sessions)
+    app.get('/', (c) => {
+      c.var.session.views = (c.var.session.views ?? 0) + 1
+      return c.text(String(c.get('session').views))
+    })
+    const first = await app.request('http://localhost/')
+    const [cookie = ''] = first.headers.getSetCookie()
+    expect(cookie).toMatch(/^session=/)
+    expect(await (await app.request('http://localhost/', { headers: { cookie } })).text()).toBe('2')
+    expect((await app.request('https://shop.example/')).headers.getSetCookie()[0]).toMatch(/^__Host-session=/)
+    expect((await app.request('http://shop.example/')).headers.getSetCookie()).toEqual([])
+  })
+
+  test('is told of TLS and of the client by the app', async () => {
+    const refused: unknown[] = []
+    const sessions = createSessions({ store })
+    sessions.on('refused', ({ address }) => refused.push(address))
+    const app = appOf(sessions, {
+      secure: (c) => c.req.header('x-forwarded-proto') === 'https',
+      address: () => '203.0.113.9',
+    })
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      return c.text('')
+    })
+    const headers = { 'x-forwarded-proto': 'https', cookie: `__Host-session=${'a'.repeat(64)}` }
+    const response = await app.request('http://10.0.0.1/', { headers })
+    expect(response.headers.getSetCookie()[0]).toMatch(/^__Host-session=/)
+    expect(refused).toEqual(['203.0.113.9'])
+  })
+
+  test('is one, however often it is mounted', async () => {
+    const app = appOf(sessions)
+    app.route(
+      '/inner',
+      appOf(sessions).get('/', (c) => {
+        c.var.session.views = 1
+        return c.text('')
+      }),
+    )
+    app.route(
+      '/other',
+      appOf({ store }).get('/', (c) => c.text('')),
+    )
+    app.onError((error, c) => c.text(isSojournError(error) ? error.code : 'unknown', 500))
+    expect((await app.request('http://localhost/inner')).headers.getSetCookie()).toHaveLength(1)
+    expect(await (await app.request('http://localhost/other')).text()).toBe('invalid_option')
+  })
+
+  test('joins headers that cannot be changed, and a body that streams', async () => {
+    const app = appOf(sessions)
+    app.get('/redirect', (c) => {
+      c.var.session.views = 1
+      return Response.redirect('http://localhost/there', 303)
+    })
+    app.get('/stream', (c) => {
+      c.var.session.views = 1
+      return c.body(streamOf(['a', 'b']))
+    })
+    const redirect = await app.request('http://localhost/redirect')
+    expect([redirect.status, redirect.headers.get('location')]).toEqual([303, 'http://localhost/there'])
+    expect(redirect.headers.getSetCookie()).toHaveLength(1)
+    const stream = await app.request('http://localhost/stream')
+    expect([stream.headers.getSetCookie().length, await stream.text()]).toEqual([1, 'ab'])
+  })
+
+  test('is saved with what app.onError answers', async () => {
+    const app = appOf(sessions)
+    app.get('/', (c) => {
+      c.var.session.views = 5
+      throw new Error('no tea')
+    })
+    app.onError((error, c) => c.text(error.message, 418))
+    const response = await app.request('http://localhost/')
+    expect([response.status, await response.text()]).toEqual([418, 'no tea'])
+    const [cookie] = response.headers.getSetCookie()
+    expect((await sessions.load({ cookie, secure: false, host: 'localhost' })).views).toBe(5)
+  })
+
+  test('is typed', () => {
+    const app = new Hono()
+    app.use(session(sessions))
+    app.get('/', csrf(), (c) => {
+      expectTypeOf(c.var.session).toEqualTypeOf<Session<SessionData>>()
+      expectTypeOf(c.get('session')).toEqualTypeOf<Session<SessionData>>()
+      return c.text('')
+    })
+    new Hono().use(session(createSessions<{ items: string[] }>())).get('/', (c) => {
+      expectTypeOf(c.var.session.items).toEqualTypeOf<string[] | undefined>()
+      return c.text('')
+    })
+  })
+})
+
+describe('a store that fails to write', () => {
+  function failing() {
+    const app = appOf(sessions)
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      c.header('ETag', '"1"')
+      c.status(201)
+      return c.body(streamOf(['never sent']), { headers: { 'cache-control': 'public', location: '/' } })
+    })
+    return app
+  }
+
+  test('is answered with 503 and nothing of the page', async () => {
+    store.broken.add('create')
+    const response = await failing().request('http://localhost/')
+    expect([response.status, await response.text()]).toEqual([503, 'The server cannot answer at present'])
+    expect([...response.headers.keys()].sort()).toEqual(['cache-control', 'content-type'])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('goes to app.onError', async () => {
+    const app = failing()
+    app.onError((error, c) => c.json({ code: isSojournError(error) && error.code }))
+    store.broken.add('create')
+    const response = await app.request('http://localhost/')
+    store.broken.clear()
+    expect([response.status, await response.json()]).toEqual([200, { code: 'store_unavailable' }])
+    expect([...response.headers.keys()]).toEqual(['content-type'])
+  })
+})
+
+describe('requireUser', () => {
+  const app = appOf(sessions)
+  app.get('/login', (c) => c.text(returnPath(c)))
+  app.get('/profile', requireUser({ redirect: '/login' }), (c) => c.text(`${c.var.session.userId}`))
+  app.get('/password', requireFresh({ within: '10m' }), (c) => c.text('changed'))
+
+  test('sends a stranger to sign in, and back', async () => {
+    const response = await app.request('http://localhost/profile?tab=1')
+    const location = response.headers.get('location') ?? ''
+    expect([response.status, location]).toEqual([302, '/login?returnTo=%2Fprofile%3Ftab%3D1'])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(await (await app.request(`http://localhost${location}`)).text()).toBe('/profile?tab=1')
+  })
+
+  test('answers a program with 401, and lets a user in', async () => {
+    const refused = await app.request('http://localhost/profile', { headers: { 'sec-fetch-mode': 'cors' } })
+    expect([refused.status, await refused.text()]).toEqual([401, 'This needs a signed-in user'])
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    for (const [path, text] of [
+      ['/profile', 'alice'],
+      ['/password', 'changed'],
+    ]) {
+      expect(await (await app.request(`http://localhost${path}`, { headers: { cookie } })).text()).toBe(text)
+    }
+  })
+
+  test('says what is missing where there is no session', async () => {
+    const app = new Hono().get('/', requireUser(), (c) => c.text(''))
+    app.onError((error, c) => c.text(isSojournError(error) ? error.code : 'unknown', 500))
+    expect(await (await app.request('http://localhost/')).text()).toBe('invalid_option')
+  })
+})

@@ -1,0 +1,147 @@
+/**
+ * Sessions for Hono 4, on every runtime that it has.
+ *
+ * @module
+ */
+
+import type { Context, MiddlewareHandler } from 'hono'
+import { SojournError } from '../core/errors.js'
+import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
+import type { SessionsOptions } from '../core/options.js'
+import {
+  freshUser,
+  type RequireFreshOptions,
+  type Requirement,
+  type RequireUserOptions,
+  signedInUser,
+  turnAway,
+} from '../core/require-user.js'
+import { returnPathOf } from '../core/return-path.js'
+import type { Session, SessionData } from '../core/session.js'
+import { sessionOf, visitBehind } from '../core/session-object.js'
+import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
+import { isPromise } from '../core/store.js'
+
+export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+
+/** What the middleware adds to the environment of an app. */
+export interface SessionEnv<Data = SessionData> {
+  Variables: {
+    /** The visitor's session. */
+    session: Session<Data>
+  }
+}
+
+/** What only the app knows of a request's connection. */
+export interface ConnectionOptions {
+  /** Whether it came over TLS. Default: whether its URL says `https:`; behind a proxy that ends TLS it may not. */
+  secure?(c: Context): boolean
+  /** The client's address, such as `getConnInfo(c).remote.address`. Default: unknown. */
+  address?(c: Context): string | undefined
+}
+
+/**
+ * Middleware that gives each request its session, as `c.var.session`. What a handler does with it is saved before the
+ * response is handed on; a store that fails goes to `app.onError`, and is answered with the status 503.
+ *
+ * @param sessions what `createSessions` made, or options for it. Without any, sessions are kept in memory, for a first
+ * try
+ * @throws `invalid_option`
+ */
+export function session<Data extends object = SessionData>(
+  sessions?: Sessions<Data> | SessionsOptions,
+  { secure, address }: ConnectionOptions = {},
+): MiddlewareHandler<SessionEnv<Data>> {
+  const visits = visitsFrom(sessions)
+  return async function session(c, next): Promise<void> {
+    if (hasSession(c, visits)) return next()
+    const exchange = new FetchExchange(c.req.raw, visits, {
+      secure: secure?.(c),
+      address: address?.(c),
+      context: () => contextOf(c),
+    })
+    const opened = exchange.open()
+    const visit = isPromise(opened) ? await opened : opened
+    c.set('session', sessionOf<Data>(visit))
+    await next()
+    const response = c.res
+    try {
+      const finished = await exchange.finish(response)
+      if (finished === response) return
+      c.res = undefined
+      c.res = finished
+    } catch (error) {
+      takeBack(c)
+      throw error
+    }
+  }
+}
+
+/** Hono throws where a runtime has none. */
+function contextOf(c: Context): ExecutionContext | undefined {
+  try {
+    return c.executionCtx
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether these very sessions were mounted before. Throws `invalid_option` where there is another session. */
+function hasSession(c: Context, visits: Visits): boolean {
+  const standing = c.get('session')
+  if (!standing) return false
+  const { request } = visitBehind(standing)
+  if (request instanceof FetchExchange && request.visits === visits) return true
+  throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
+}
+
+/** Takes back what the handler did to the response: Hono would copy its headers to the answer to the error. */
+function takeBack(c: Context): void {
+  const names = [...c.res.headers.keys()]
+  c.res = undefined
+  c.finalized = false
+  for (const name of names) c.header(name, undefined)
+  c.status(200)
+}
+
+/**
+ * Middleware for routes that need a signed-in user. Others are sent to the login page, or get an `unauthenticated` error
+ * with the status 401; nothing is stored for them. Mount it after `session()`.
+ */
+export function requireUser(options: RequireUserOptions = {}) {
+  return admit(signedInUser, options)
+}
+
+/**
+ * Middleware for routes that need a user who signed in a short while ago, such as a change of password (ASVS 7.5.1).
+ * Others are sent to the login page, or get a `stale_authentication` error with the status 401.
+ *
+ * @throws `invalid_option`
+ */
+export function requireFresh(options: RequireFreshOptions) {
+  return admit(freshUser(options), options)
+}
+
+function admit(requirement: Requirement, options: RequireUserOptions): MiddlewareHandler {
+  return async function admit(c, next) {
+    const { pathname, search } = new URL(c.req.url)
+    const mode = c.req.header('sec-fetch-mode')
+    const request = { session: c.get('session'), method: c.req.method, url: pathname + search, mode }
+    const address = turnAway(requirement, options, request)
+    if (address === null) return next()
+    c.header('Cache-Control', 'no-store')
+    return c.redirect(address)
+  }
+}
+
+/** Where a login page sends its visitor: the path that `requireUser` noted in its address, and never off this site. */
+export function returnPath(c: Context, fallback = '/'): string {
+  return returnPathOf(c.req.url, fallback)
+}
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** The visitor's session. */
+    session: Session
+  }
+}

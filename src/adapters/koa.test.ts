@@ -1,0 +1,216 @@
+import { Readable } from 'node:stream'
+import Koa from 'koa'
+import request from 'supertest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { switchableStore } from '../../test/adapters/switchable-store.js'
+import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
+import { requireFresh, requireUser, returnPath, session } from './koa.js'
+
+const store = switchableStore()
+const sessions = createSessions({ store })
+
+/** An app that does not print its errors. */
+function quietApp(): Koa {
+  const app = new Koa()
+  app.silent = true
+  return app
+}
+
+function get(app: Koa, path = '/', headers: Record<string, string> = {}) {
+  return request(app.callback())
+    .get(path)
+    .set({ Host: 'localhost', ...headers })
+}
+
+describe('ctx.session', () => {
+  test('believes a proxy as far as Koa does', async () => {
+    for (const proxy of [true, false]) {
+      const app = new Koa({ proxy })
+      app.use(session(sessions))
+      app.use((ctx) => {
+        ctx.session.views = 1
+      })
+      const response = await get(app, '/', { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '203.0.113.9' })
+      expect(String(response.headers['set-cookie'])).toMatch(proxy ? /^__Host-session=/ : /^undefined$/)
+    }
+  })
+
+  test('cannot be assigned', async () => {
+    const app = quietApp()
+    app.use(session(sessions))
+    app.use((ctx) => {
+      Object.assign(ctx, { session: null })
+    })
+    const seen = new Promise<unknown>((resolve) => app.once('error', resolve))
+    expect((await get(app)).status).toBe(500)
+    expect(await seen).toMatchObject({ code: 'reserved_name' })
+  })
+
+  test('is one, however often it is mounted', async () => {
+    const app = quietApp()
+    app.use(session(sessions))
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.session.views = 1
+    })
+    expect((await get(app)).headers['set-cookie']).toHaveLength(1)
+    const other = quietApp()
+    other.use(session(sessions))
+    other.use(session(createSessions({ store })))
+    expect((await get(other)).status).toBe(500)
+  })
+
+  test('may change above its middleware, and where Koa does not respond', async () => {
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      await next()
+      ctx.session.signIn('above')
+    })
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.body = 'page'
+    })
+    const response = await get(app)
+    expect([response.text, response.headers['set-cookie']?.length]).toEqual(['page', 1])
+    expect((await sessions.list({ userId: 'above' })).sessions).toHaveLength(1)
+  })
+
+  test('is saved with an error page, whoever writes it', async () => {
+    for (const caught of [true, false]) {
+      const app = quietApp()
+      app.use(async (ctx, next) => {
+        try {
+          await next()
+        } catch (error) {
+          if (!caught) throw error
+          ctx.status = 418
+          ctx.body = 'no tea'
+        }
+      })
+      app.use(session(sessions))
+      app.use((ctx) => {
+        ctx.session.views = 5
+        ctx.throw(418)
+      })
+      const response = await get(app)
+      expect(response.status).toBe(418)
+      const [cookie = ''] = response.headers['set-cookie'] ?? []
+      expect((await sessions.load({ cookie, secure: false, host: 'localhost' })).views).toBe(5)
+    }
+  })
+
+  test('is typed', () => {
+    const app = new Koa()
+    app.use(session(sessions))
+    app.use((ctx) => {
+      expectTypeOf(ctx.session).toEqualTypeOf<Session<SessionData>>()
+    })
+    app.use(session(createSessions<{ items: string[] }>())).use((ctx) => {
+      expectTypeOf(ctx.session.items).toEqualTypeOf<string[] | undefined>()
+    })
+  })
+})
+
+describe('a store that fails to write', () => {
+  test('is an error for the middleware above, which finds nothing of the page', async () => {
+    const errors: unknown[] = []
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.set('X-Frame-Options', 'DENY')
+      try {
+        await next()
+      } catch (error) {
+        errors.push(error)
+        expect(ctx.session.userId).toBe('alice')
+        ctx.body = 'sorry'
+      }
+    })
+    app.use(session(sessions))
+    const body = Readable.from(['never sent'])
+    app.use((ctx) => {
+      ctx.session.signIn('alice')
+      ctx.set({ ETag: '"1"', Location: '/', 'X-Frame-Options': 'none' })
+      ctx.status = 201
+      ctx.body = body
+    })
+    store.broken.add('create')
+    const response = await get(app)
+    store.broken.clear()
+    expect([response.status, response.text, response.headers['x-frame-options']]).toEqual([503, 'sorry', 'DENY'])
+    for (const name of ['etag', 'location', 'set-cookie']) expect(response.headers[name]).toBeUndefined()
+    expect(errors.map((error) => isSojournError(error) && error.code)).toEqual(['store_unavailable'])
+    expect(body.destroyed).toBe(true)
+  })
+
+  test('never passes a page on that was not saved, though the error is swallowed', async () => {
+    const app = new Koa()
+    app.use(async (_ctx, next) => next().catch(() => {}))
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.session.views = 1
+      ctx.body = { secret: 'page' }
+    })
+    store.broken.add('create')
+    const response = await get(app)
+    store.broken.clear()
+    expect([response.status, response.text]).toEqual([503, 'Service Unavailable'])
+  })
+
+  test('is answered where Koa does not respond', async () => {
+    const app = quietApp()
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.respond = false
+      ctx.session.views = 1
+      ctx.res.setHeader('ETag', '"1"').end('never sent')
+    })
+    store.broken.add('create')
+    const response = await get(app)
+    store.broken.clear()
+    expect([response.status, response.text, response.headers.etag]).toEqual([503, 'Service Unavailable', undefined])
+  })
+})
+
+describe('requireUser', () => {
+  function app(): Koa {
+    const app = quietApp()
+    app.use(session(sessions))
+    app.use(async (ctx, next) => {
+      if (ctx.path === '/login') ctx.body = returnPath(ctx)
+      else if (ctx.path === '/api') await requireUser()(ctx, next)
+      else await requireUser({ redirect: '/login' })(ctx, next)
+    })
+    app.use(requireFresh({ within: '10m' }))
+    app.use((ctx) => {
+      ctx.body = ctx.session.userId
+    })
+    return app
+  }
+
+  test('sends a stranger to sign in, and back', async () => {
+    const response = await get(app(), '/profile?tab=1')
+    expect([response.status, response.headers.location]).toEqual([302, '/login?returnTo=%2Fprofile%3Ftab%3D1'])
+    expect(response.headers['cache-control']).toBe('no-store')
+    expect(response.headers['set-cookie']).toBeUndefined()
+    const login = quietApp()
+    login.use((ctx) => {
+      ctx.body = returnPath(ctx)
+    })
+    expect((await get(login, response.headers.location)).text).toBe('/profile?tab=1')
+  })
+
+  test('answers a program with 401, and lets a user in', async () => {
+    const refused = await get(app(), '/api')
+    expect([refused.status, refused.text]).toEqual([401, 'This needs a signed-in user'])
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    expect((await get(app(), '/api', { cookie })).text).toBe('alice')
+  })
+
+  test('says what is missing where there is no session', async () => {
+    const app = quietApp()
+    app.use(requireUser())
+    const seen = new Promise<unknown>((resolve) => app.once('error', resolve))
+    await get(app)
+    expect(await seen).toMatchObject({ code: 'invalid_option' })
+  })
+})

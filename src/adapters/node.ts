@@ -1,0 +1,131 @@
+/**
+ * Sessions for servers of `node:http`, `node:https` and `node:http2` with no framework.
+ *
+ * @module
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { publicError } from '../core/errors.js'
+import type { SessionsOptions } from '../core/options.js'
+import {
+  freshUser,
+  type RequireFreshOptions,
+  type Requirement,
+  type RequireUserOptions,
+  signedInUser,
+  turnAway,
+} from '../core/require-user.js'
+import { returnPathOf } from '../core/return-path.js'
+import type { Session, SessionData } from '../core/session.js'
+import { sessionOf } from '../core/session-object.js'
+import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { isPromise } from '../core/store.js'
+import { Exchange, type NodeRequest } from './gate/exchange.js'
+import type { NodeResponse } from './gate.js'
+
+export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+
+/** A handler that also gets the session. */
+export type SessionHandler<Visitor, Incoming extends NodeRequest, Outgoing extends NodeResponse> = (
+  req: Incoming,
+  res: Outgoing,
+  session: Visitor,
+) => unknown
+
+/** What only the app knows. */
+export interface WithSessionOptions<Incoming, Outgoing> {
+  /** Whether a request came over TLS. Default: whether this connection does; behind a proxy that ends TLS it does not. */
+  secure?(req: Incoming): boolean
+  /** The client's address. Default: that of the connection, which may be a proxy's. */
+  address?(req: Incoming): string | undefined
+  /**
+   * Answers an error of the session or of the handler, on a response that is as it was in the beginning. Default: logs
+   * it, unless the client is to blame, and answers with its status or 500.
+   */
+  onError?(error: unknown, req: Incoming, res: Outgoing): void
+}
+
+/**
+ * Gives a handler its visitor's session. What it does with it is saved before the first byte of the response leaves.
+ *
+ * @param sessions what `createSessions` made, or options for it
+ * @throws `invalid_option`
+ */
+export function withSession<
+  Data extends object = SessionData,
+  Incoming extends NodeRequest = IncomingMessage,
+  Outgoing extends NodeResponse = ServerResponse,
+>(
+  sessions: Sessions<Data> | SessionsOptions,
+  handler: SessionHandler<Session<Data>, Incoming, Outgoing>,
+  { secure, address, onError = answerError }: WithSessionOptions<Incoming, Outgoing> = {},
+): (req: Incoming, res: Outgoing) => Promise<void> {
+  const visits = visitsFrom(sessions)
+  return async function withSession(req, res) {
+    const connection = { secure: secure?.(req), ip: address?.(req) }
+    const exchange = new Exchange(req, res, visits, (error) => onError(error, req, res), connection)
+    try {
+      const opened = visits.open(exchange)
+      const visit = isPromise(opened) ? await opened : opened
+      exchange.begin(visit)
+      await handler(req, res, sessionOf<Data>(visit))
+    } catch (error) {
+      exchange.fail(error)
+    }
+  }
+}
+
+function answerError(error: unknown, _req: NodeRequest, res: NodeResponse): void {
+  const { status, text } = publicError(error)
+  if (status >= 500) console.error(error)
+  res.statusCode = status
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  res.setHeader('Cache-Control', 'no-store')
+  res.end(text)
+}
+
+/**
+ * Makes a handler one for signed-in users. Others are sent to the login page, or get an `unauthenticated` error with the
+ * status 401; nothing is stored for them.
+ */
+export function requireUser<Visitor extends Session, Incoming extends NodeRequest, Outgoing extends NodeResponse>(
+  options: RequireUserOptions,
+  handler: SessionHandler<Visitor, Incoming, Outgoing>,
+): SessionHandler<Visitor, Incoming, Outgoing> {
+  return admit(signedInUser, options, handler)
+}
+
+/**
+ * Makes a handler one for users who signed in a short while ago, such as a change of password (ASVS 7.5.1). Others are
+ * sent to the login page, or get a `stale_authentication` error with the status 401.
+ *
+ * @throws `invalid_option`
+ */
+export function requireFresh<Visitor extends Session, Incoming extends NodeRequest, Outgoing extends NodeResponse>(
+  options: RequireFreshOptions,
+  handler: SessionHandler<Visitor, Incoming, Outgoing>,
+): SessionHandler<Visitor, Incoming, Outgoing> {
+  return admit(freshUser(options), options, handler)
+}
+
+function admit<Visitor extends Session, Incoming extends NodeRequest, Outgoing extends NodeResponse>(
+  requirement: Requirement,
+  options: RequireUserOptions,
+  handler: SessionHandler<Visitor, Incoming, Outgoing>,
+): SessionHandler<Visitor, Incoming, Outgoing> {
+  return function admit(req, res, session) {
+    const { method, url, headers } = req
+    const mode = headers['sec-fetch-mode'] as string | undefined
+    const address = turnAway(requirement, options, { session, method, url, mode })
+    if (address === null) return handler(req, res, session)
+    res.statusCode = 302
+    res.setHeader('Location', address)
+    res.setHeader('Cache-Control', 'no-store')
+    res.end()
+  }
+}
+
+/** Where a login page sends its visitor: the path that `requireUser` noted in its address, and never off this site. */
+export function returnPath(req: NodeRequest, fallback = '/'): string {
+  return returnPathOf(req.url, fallback)
+}

@@ -1,0 +1,241 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Server as SocketIoServer } from 'socket.io'
+import { io, type Socket as SocketIoClient } from 'socket.io-client'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { memoryStore } from '../core/memory-store.js'
+import type { SessionsOptions } from '../core/options.js'
+import type { Session } from '../core/session.js'
+import { createSessions, type Sessions } from '../core/sessions.js'
+import type { SessionStore } from '../core/store.js'
+import { type SocketSessionsOptions, socketSessions } from './websocket.js'
+
+interface Data {
+  n: number
+}
+type Visitor = Session<Data>
+
+let store: SessionStore
+let sessions: Sessions<Data>
+let server: Server
+let port: number
+let opened: Visitor[]
+let now: number
+const clients: WebSocket[] = []
+
+beforeEach(() => {
+  store = memoryStore()
+  now = Date.now()
+  opened = []
+  sessions = make()
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.terminate()
+  server?.closeAllConnections()
+  await new Promise((resolve) => server?.close(resolve))
+  await sessions.close()
+})
+
+const make = (options: SessionsOptions = {}) => createSessions<Data>({ store, clock: () => now, ...options })
+
+async function serve(options: SocketSessionsOptions = {}, from: Sessions<Data> = sessions): Promise<void> {
+  const sockets = socketSessions(from, options)
+  const webSockets = new WebSocketServer({ noServer: true })
+  webSockets.on('connection', (socket, request) => {
+    const session = sockets.sessionOf(request)
+    opened.push(session)
+    socket.on('message', (text) => socket.send(`${session.userId}: ${text}`))
+  })
+  server = createServer().on('upgrade', sockets.upgrade(webSockets)).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  port = (server.address() as AddressInfo).port
+}
+
+async function connect(cookie = '', headers: Record<string, string> = {}): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, { headers: { cookie, ...headers } })
+  clients.push(socket)
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+  })
+  return socket
+}
+const closing = (socket: WebSocket) => new Promise<number>((resolve) => socket.once('close', resolve))
+const answer = (socket: WebSocket, text: string) =>
+  new Promise<string>((resolve) => {
+    socket.once('message', (data) => resolve(String(data)))
+    socket.send(text)
+  })
+
+describe('ws', () => {
+  test('the session is that of the upgrade', async () => {
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    expect(await answer(await connect(cookie), 'hi')).toBe('alice: hi')
+    expect(await answer(await connect(), 'hi')).toBe('null: hi')
+  })
+
+  test.each<[string, Record<string, string>, boolean]>([
+    ['no browser', {}, true],
+    ['the own origin', { origin: 'OWN' }, true],
+    ['an allowed origin', { origin: 'https://app.example.com' }, true],
+    ['another origin', { origin: 'https://evil.example' }, false],
+    ['a page without an origin', { origin: 'null' }, false],
+  ])('from %s', async (_what, headers, passes) => {
+    await serve({ origins: ['https://app.example.com'] })
+    const origin = headers.origin === 'OWN' ? `http://127.0.0.1:${port}` : headers.origin
+    const attempt = connect('', origin === undefined ? {} : { origin })
+    if (passes) await attempt
+    else await expect(attempt).rejects.toThrow(/403/)
+  })
+
+  test('strangers can be refused, and an outage is seen', async () => {
+    await serve({ requireUser: true })
+    await expect(connect()).rejects.toThrow(/401/)
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    await connect(cookie)
+    store.read = () => {
+      throw new Error('down')
+    }
+    await expect(connect(cookie)).rejects.toThrow(/503/)
+  })
+
+  test('save and update work while it is open; what needs a cookie does not', async () => {
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice', values: { n: 1 } })
+    await connect(cookie)
+    const [session] = opened as [Visitor]
+    await session.update('n', (n = 0) => n + 1)
+    session.n = (session.n ?? 0) + 1
+    expect(await session.save()).toBe(true)
+    expect((await sessions.load({ cookie })).n).toBe(3)
+    expect(() => session.signIn('bob')).toThrow(expect.objectContaining({ code: 'headers_sent' }))
+  })
+
+  test('and go on working when the token was renewed meanwhile, but not when another user signed in', async () => {
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    await connect(cookie)
+    const [session] = opened as [Visitor]
+    const request = await sessions.load({ cookie })
+    request.renew()
+    const [setCookie] = await sessions.commit(request)
+    session.n = 5
+    expect(await session.save()).toBe(true)
+    const renewed = setCookie?.split(';', 1)[0] ?? ''
+    const again = await sessions.load({ cookie: renewed })
+    expect(again.n).toBe(5)
+    now += 1000
+    again.signIn('alice')
+    await sessions.commit(again)
+    session.n = 6
+    expect(await session.save()).toBe(false)
+  })
+
+  test('traffic keeps the session alive, one write for each tenth of the idle timeout', async () => {
+    await serve()
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const socket = await connect(cookie)
+    const patch = vi.spyOn(store, 'patch')
+    for (let hour = 0; hour < 48; hour++) {
+      now += 3_600_000
+      await answer(socket, 'still here')
+      await vi.waitFor(async () =>
+        expect((await store.read(session.id))?.expiresAt).toBeGreaterThan(now + 20 * 3_600_000),
+      )
+    }
+    expect(patch.mock.calls.length).toBeGreaterThan(10)
+    expect(patch.mock.calls.length).toBeLessThanOrEqual(20)
+  })
+
+  test('is closed when the session is ended in this process', async () => {
+    await serve()
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const sockets = [await connect(cookie), await connect(cookie)]
+    const other = await connect((await sessions.create({ userId: 'bob' })).cookie)
+    const closed = Promise.all(sockets.map(closing))
+    await sessions.end(session.id)
+    expect(await closed).toEqual([4401, 4401])
+    expect(other.readyState).toBe(WebSocket.OPEN)
+  })
+
+  test('is closed when the session is ended in another process, and the store can tell', async () => {
+    let tell: (id: string | null) => void = () => {}
+    const stop = vi.fn()
+    store.watch = (ended) => {
+      tell = ended
+      return stop
+    }
+    await serve()
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const told = closing(await connect(cookie))
+    await store.delete(session.id)
+    tell(session.id)
+    expect(await told).toBe(4401)
+    const second = await sessions.create({ userId: 'alice' })
+    const missed = closing(await connect(second.cookie))
+    await store.delete(second.session.id)
+    tell(null)
+    expect(await missed).toBe(4401)
+    await sessions.close()
+    expect(stop).toHaveBeenCalledOnce()
+  })
+
+  test('is closed within five seconds when the store cannot tell', async () => {
+    await serve()
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const socket = await connect(cookie)
+    const closed = closing(socket)
+    await store.delete(session.id)
+    const start = Date.now()
+    expect(await closed).toBe(4401)
+    expect(Date.now() - start).toBeLessThan(6500)
+  })
+
+  test('is closed when the session expires', async () => {
+    sessions = createSessions<Data>({ store, lifetime: { idle: 400 } })
+    await serve({}, sessions)
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    expect(await closing(await connect(cookie))).toBe(4401)
+  })
+})
+
+describe('Socket.IO', () => {
+  test('the session is socket.data.session, and its end closes the socket', async () => {
+    server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    port = (server.address() as AddressInfo).port
+    const sockets = socketSessions(sessions, { requireUser: true })
+    const io_ = new SocketIoServer(server)
+    io_.use((socket, next) => sockets.socketIo(socket, next))
+    io_.on('connection', (socket) => {
+      socket.on('who', (reply: (user: string) => void) => reply(socket.data.session.userId))
+    })
+    const client = (cookie: string): SocketIoClient =>
+      io(`http://127.0.0.1:${port}`, { extraHeaders: { cookie }, reconnection: false, forceNew: true })
+
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const visitor = client(cookie)
+    expect(await visitor.emitWithAck('who')).toBe('alice')
+    const gone = new Promise((resolve) => visitor.once('disconnect', resolve))
+    await sessions.end(session.id)
+    expect(await gone).toBe('io server disconnect')
+
+    const stranger = client('')
+    const error = await new Promise<Error>((resolve) => stranger.once('connect_error', resolve))
+    expect(error.message).toMatch(/signed-in user/)
+    await io_.close()
+  })
+})
+
+test('other long connections follow their session too', async () => {
+  const { cookie, session } = await sessions.create({ userId: 'alice' })
+  const events = vi.fn()
+  const stopped = vi.fn()
+  sessions.follow(await sessions.load({ cookie }), events)
+  sessions.follow(await sessions.load({ cookie }), stopped)()
+  await sessions.end(session.id)
+  expect(events).toHaveBeenCalledOnce()
+  expect(stopped).not.toHaveBeenCalled()
+})

@@ -1,0 +1,169 @@
+/**
+ * Sessions for WebSockets: with `ws`, and with Socket.IO.
+ *
+ * @module
+ */
+
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { directHost } from '../core/cookie.js'
+import { refuseCrossOrigin, trustedOrigins } from '../core/cross-origin.js'
+import { isSojournError, SojournError } from '../core/errors.js'
+import type { SessionsOptions } from '../core/options.js'
+import type { RequestFacts } from '../core/request-facts.js'
+import type { Session, SessionData } from '../core/session.js'
+import { sessionOf } from '../core/session-object.js'
+import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
+import type { Visit } from '../core/visit.js'
+
+export interface SocketSessionsOptions {
+  /**
+   * Origins beside the server's own from which pages may connect, such as `'https://app.example.com'`. A WebSocket is not
+   * bound by CORS, so without this check any page could connect as its visitor (ASVS 4.4.2).
+   */
+  origins?: readonly string[]
+  /** Whether the request came over TLS; needed behind a proxy that ends it. Default: whether this connection is TLS. */
+  secure?(request: IncomingMessage): boolean
+  /** Refuse visitors who are not signed in, with 401. Default `false`. */
+  requireUser?: boolean
+}
+
+/** What is called of a socket of `ws`. */
+interface Socket {
+  close(code: number, reason: string): void
+  on(event: 'message' | 'close', listener: () => void): unknown
+}
+
+/** What is called of a server of `ws`, made with `noServer: true`. */
+interface SocketServer<S extends Socket> {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ready: (socket: S) => void): void
+  emit(event: 'connection', socket: S, request: IncomingMessage): boolean
+}
+
+/** What is called of a socket of Socket.IO. */
+interface SocketIoSocket {
+  readonly request: IncomingMessage
+  data: { session?: Session }
+  disconnect(close: boolean): unknown
+  onAny(listener: () => void): unknown
+  on(event: 'disconnect', listener: () => void): unknown
+}
+
+export interface SocketSessions<Data = SessionData> {
+  /** The listener for a server's `upgrade` event. */
+  upgrade<S extends Socket>(server: SocketServer<S>): (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** The session of the request that opened a socket, which `ws` hands to `connection`. */
+  sessionOf(request: IncomingMessage): Session<Data>
+  /** Middleware for `io.use()`; the session is `socket.data.session`. */
+  socketIo(socket: SocketIoSocket, next: (error?: Error) => void): void
+}
+
+/** The close code that a page sees when its session has ended. */
+const sessionEnded = 4401
+
+/**
+ * Sessions for sockets. The session is read at the upgrade, by the rules of any request; traffic keeps it alive; and when it
+ * ends, in this process or another, its sockets are closed: at once where the store can tell, else within five seconds.
+ *
+ * No cookie can be set on an open socket: what would need one (`signIn`, a first value) throws `headers_sent`.
+ *
+ * @throws `invalid_option`
+ */
+export function socketSessions<Data extends object = SessionData>(
+  sessions: Sessions<Data> | SessionsOptions,
+  { origins = [], secure, requireUser = false }: SocketSessionsOptions = {},
+): SocketSessions<Data> {
+  const visits = visitsFrom(sessions as SessionsOptions)
+  const opened = new WeakMap<IncomingMessage, Visit>()
+  const trusted = trustedOrigins({ trusted: origins })
+
+  async function open(request: IncomingMessage): Promise<Visit> {
+    const facts = new Handshake(request, secure)
+    refuseCrossOrigin(facts, trusted)
+    const visit = await visits.open(facts)
+    visit.isConnection = true
+    if (requireUser && visit.userId === null) throw new SojournError('unauthenticated', 'This needs a signed-in user')
+    opened.set(request, visit)
+    return visit
+  }
+
+  return {
+    sessionOf(request) {
+      const visit = opened.get(request)
+      if (visit) return sessionOf<Data>(visit)
+      throw new SojournError('invalid_value', 'This request opened no socket of these sessions')
+    },
+
+    upgrade: (server) => (request, socket, head) => {
+      socket.on('error', () => socket.destroy())
+      open(request).then(
+        (visit) =>
+          server.handleUpgrade(request, socket, head, (connected) => {
+            const stop = visits.following.follow(visit, () => connected.close(sessionEnded, 'The session has ended'))
+            connected.on('message', () => keepAlive(visits, visit))
+            connected.on('close', stop)
+            server.emit('connection', connected, request)
+          }),
+        (error: unknown) => refuse(socket, error),
+      )
+    },
+
+    socketIo(socket, next) {
+      open(socket.request).then(
+        (visit) => {
+          const stop = visits.following.follow(visit, () => socket.disconnect(true))
+          socket.data.session = sessionOf(visit) as Session
+          socket.onAny(() => keepAlive(visits, visit))
+          socket.on('disconnect', stop)
+          next()
+        },
+        (error: unknown) => next(error as Error),
+      )
+    },
+  }
+}
+
+/** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */
+function keepAlive(visits: Visits, visit: Visit): void {
+  if (!visit.touchIsDue(visits.settings.clock())) return
+  visit.mayChange()
+  // A failure was reported as an outage; the next message tries again.
+  void Promise.resolve()
+    .then(() => visits.commit(visit))
+    .catch(() => {
+      visit.failure = undefined
+    })
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const status = isSojournError(error) ? error.status : 500
+  const reason =
+    { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status] ?? 'Internal Server Error'
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+/** The request that opens a socket. It is checked as one that changes state, for a socket can do so. */
+class Handshake implements RequestFacts {
+  readonly method = 'POST'
+  readonly headersSent = true
+  readonly request: IncomingMessage
+  readonly secure: boolean
+
+  constructor(request: IncomingMessage, secure: SocketSessionsOptions['secure']) {
+    this.request = request
+    this.secure = secure?.(request) ?? (request.socket as Partial<TLSSocket>).encrypted === true
+  }
+  get cookie(): string | undefined {
+    return this.request.headers.cookie
+  }
+  get host(): string | undefined {
+    return directHost(this)
+  }
+  get address(): string | undefined {
+    return this.request.socket.remoteAddress
+  }
+  header(name: string): string | undefined {
+    return this.request.headers[name] as string | undefined
+  }
+}
