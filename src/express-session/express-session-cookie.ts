@@ -1,0 +1,81 @@
+import { createHmac } from 'node:crypto'
+import type { AcceptedSessions } from '../core/accepted-sessions.js'
+import { SojournError } from '../core/errors.js'
+import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
+import { cookieName, sessionOf } from './record-texts.js'
+import { findCookie, unsignCookie } from './request-cookie.js'
+import type { SessionData } from './session-data.js'
+import type { Secret } from './signature.js'
+
+export interface ExpressSessionCookieOptions {
+  /** The cookie's name, as express-session was told. Default `connect.sid`. */
+  name?: string
+  /** What signed the cookie, as express-session was told. */
+  secret: Secret | Secret[]
+  /** Where the sessions are: the store that express-session was given. `toConnectStore(…)` is one too. */
+  store: ConnectStoreCalls
+  /**
+   * Tells from a session who is signed in, as the app kept it: with passport, `(session) => session.passport?.user`.
+   * Nobody, for `null` or `undefined`.
+   */
+  userId?(session: SessionData & { [name: string]: unknown }): string | number | null | undefined
+}
+
+/**
+ * For the `accept` option of `createSessions`: a visitor who still carries the cookie of `express-session` goes on with the
+ * same values, signed in as before, under a token of Sojourn. The old session is ended.
+ *
+ * The new token is derived from the old session id and the secret, so that parallel requests and lost responses come to
+ * one session; whoever has the old cookie can go on with it until the next sign-in, as they could before. Drop the
+ * option when the old cookies have expired.
+ *
+ * @throws `invalid_option` without a secret or a store
+ */
+export function expressSessionCookie(options: ExpressSessionCookieOptions): AcceptedSessions {
+  const { name = 'connect.sid', secret, store, userId = () => null } = options
+  const secrets = [secret].flat() as Secret[]
+  if (secrets.length === 0 || secrets.some((one) => one === undefined || one === null)) {
+    throw new SojournError('invalid_option', 'expressSessionCookie: "secret" must be what signed the cookies until now')
+  }
+  if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
+    throw new SojournError(
+      'invalid_option',
+      'expressSessionCookie: "store" must be the store that express-session was given',
+    )
+  }
+  const old = fromConnectStore(store)
+  return {
+    find(header) {
+      const cookie = findCookie(header, name)
+      for (const one of secrets) {
+        const id = unsignCookie(cookie, [one])
+        if (id) return { id, token: tokenOf(id, one) }
+      }
+      return null
+    },
+
+    async read(id) {
+      const record = await old.read(id)
+      if (!record) return null
+      const session = sessionOf(record)
+      const user = userId(session as SessionData & { [name: string]: unknown })
+      const { [cookieName]: _, ...values } = record.values
+      return {
+        ...record,
+        values,
+        userId: user == null ? null : String(user),
+        remember: Boolean(session.cookie.expires),
+      }
+    },
+
+    end: (id) => old.delete(id),
+  }
+}
+
+/** As many characters as a token has, of the 86 that an HMAC-SHA-512 gives. */
+function tokenOf(id: string, secret: Secret): string {
+  return createHmac('sha512', secret as string)
+    .update(`sojourn: continues ${id}`)
+    .digest('base64url')
+    .slice(0, 64)
+}

@@ -1,0 +1,154 @@
+import { type Duration, milliseconds } from '../core/lifetime.js'
+import { holds, patched, type SessionRecord, type SessionStore } from '../core/store.js'
+import { createTurns, type Turns } from '../core/turns.js'
+import { refuseIllFormed } from '../core/well-formed.js'
+import { Cookie, cookieOfRecord } from './cookie.js'
+import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
+import type { SessionData } from './session-data.js'
+import { sessionIdOf } from './session-key.js'
+
+/** The part of a connect-style store that is called. */
+export interface ConnectStoreCalls {
+  // biome-ignore-start lint/suspicious/noExplicitAny: such stores name types of their own for sessions and errors.
+  get(id: string, callback: (error: any, session?: any) => void): unknown
+  set(id: string, session: any, callback: (error?: any) => void): unknown
+  destroy(id: string, callback: (error?: any) => void): unknown
+  // biome-ignore-end lint/suspicious/noExplicitAny: as above.
+}
+
+export interface FromConnectStoreOptions {
+  /** How long a session may lie unused whose cookie has no lifetime of its own. Default `'24h'`. */
+  idle?: Duration
+  /** The clock, in milliseconds since the epoch; for tests. Default `Date.now`. */
+  clock?: () => number
+}
+
+/** Under this name a connect-style store keeps what a session of its own kind has no place for. */
+const bagName = '__sojourn'
+
+interface Bag {
+  userId: string | null
+  createdAt: number
+  expiresAt: number
+  /** Whether the session came with a cookie of its own, as those of express-session do. */
+  cookie: boolean
+  /** Texts that would come back changed, or that belong to the engine. */
+  texts: Record<string, string>
+}
+
+type Kept = SessionData & { [bagName]?: Bag }
+
+/** A backend that keeps a little longer what the engine judges by its own clock. */
+const reclaimDelay = 5 * 60_000
+
+const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
+
+/**
+ * A connect-style store, made for `express-session`, as a store of Sojourn. It reads what `express-session` wrote, and
+ * what it writes `express-session` can read.
+ *
+ * Such a store can only write sessions whole. A change is therefore read, made and written back, one at a time within
+ * this process; but two processes that change a session at the same moment may lose one of the changes, and a write may
+ * bring back what another process has just ended. It lists nothing. Use it to move away from, with `migrating`, or with
+ * one process.
+ *
+ * @throws `invalid_option` for a duration that is none
+ */
+export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectStoreOptions = {}): SessionStore {
+  const { clock = Date.now } = options
+  const idle = milliseconds(options.idle ?? '24h', 'idle')
+  const turns = turnsOf.get(store) ?? createTurns()
+  turnsOf.set(store, turns)
+
+  function call<T>(run: (done: (error?: unknown, result?: T) => void) => unknown): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      run((error, result) => (error ? reject(error) : resolve(result)))
+    })
+  }
+
+  async function get(id: string): Promise<Kept | null> {
+    try {
+      return (await call<Kept>((done) => store.get(sessionIdOf(id), done))) ?? null
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ENOENT') return null
+      throw error
+    }
+  }
+
+  function set(id: string, record: SessionRecord): Promise<unknown> {
+    return call((done) => store.set(sessionIdOf(id), keptOf(record), done))
+  }
+
+  async function read(id: string): Promise<SessionRecord | null> {
+    const kept = await get(id)
+    return kept ? recordOf(kept, clock(), idle) : null
+  }
+
+  return {
+    read,
+
+    create: (id, record) =>
+      turns.take(id, async () => {
+        refuseIllFormed(record)
+        if (await get(id)) return false
+        await set(id, record)
+        return true
+      }),
+
+    patch: (id, patch) =>
+      turns.take(id, async () => {
+        refuseIllFormed(patch)
+        const record = await read(id)
+        if (!record || record.expiresAt <= patch.now) return 'absent'
+        if (!holds(record.values, patch.when)) return 'conflict'
+        await set(id, patched(record, patch))
+        return 'applied'
+      }),
+
+    delete: (id) =>
+      turns.take(id, async () => {
+        const kept = await get(id)
+        await call((done) => store.destroy(sessionIdOf(id), done))
+        return kept !== null
+      }),
+  }
+}
+
+function recordOf({ [bagName]: bag, ...session }: Kept, now: number, idle: number): SessionRecord {
+  const texts = textsOf(session)
+  if (bag && !bag.cookie) delete texts[cookieName]
+  // A cookie that ends with the browser says nothing: such a session lives as long as the store remembers it.
+  const end = bag && !bag.cookie ? bag.expiresAt : endOf(session)
+  return {
+    values: { ...texts, ...bag?.texts },
+    userId: bag?.userId ?? null,
+    createdAt: bag?.createdAt ?? now,
+    expiresAt: end ?? now + idle,
+  }
+}
+
+function keptOf(record: SessionRecord): Kept {
+  const { values, userId, createdAt, expiresAt } = record
+  const texts = Object.entries(values)
+  const shown = texts.filter(([name, text]) => isShown(name, text))
+  const session: Kept = sessionOf({ ...record, values: Object.fromEntries(shown) })
+  const cookie = Object.hasOwn(values, cookieName)
+  session.cookie = cookie ? cookieOfRecord(session.cookie) : new Cookie({ expires: new Date(expiresAt + reclaimDelay) })
+  const hidden = texts.filter(([name, text]) => !isShown(name, text))
+  // A session of express-session that has nothing else stays as express-session wrote it.
+  if (cookie && userId === null && hidden.length === 0) return session
+  session[bagName] = { userId, createdAt, expiresAt, cookie, texts: Object.fromEntries(hidden) }
+  return session
+}
+
+/** Whether a value can stand in the session by itself, and comes back from there as the same text. */
+function isShown(name: string, text: string): boolean {
+  if (name === cookieName) return true
+  if (name === 'cookie' || (name.startsWith('__') && !name.startsWith(oddNamePrefix))) return false
+  try {
+    const value = JSON.parse(text)
+    return JSON.stringify(value) === text && !(name.startsWith(oddNamePrefix) && value[0] === bagName)
+  } catch {
+    return false
+  }
+}

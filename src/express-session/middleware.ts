@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import depd from 'depd'
+// biome-ignore lint/suspicious/noTsIgnore: without the typings of Express, its request is any.
+/** @ts-ignore */
+import type { Request as ExpressRequest } from 'express'
+import { gate, onEntry } from '../adapters/gate.js'
+import { describeMiddleware } from '../core/mounted-middleware.js'
+import { Cookie, type CookieOptions } from './cookie.js'
+import { MemoryStore } from './memory-store.js'
+import { type RequestWithCookies, readSessionId } from './request-cookie.js'
+import { Session, type SessionHolder } from './session.js'
+import type { Secret } from './signature.js'
+import { inheritsCreateSession, type MountedStore, Store } from './store.js'
+import { type Policy, type Visit, visit } from './visit.js'
+
+const deprecate = depd('express-session')
+
+/** The options of `express-session` 1.19, with its defaults. */
+export interface SessionOptions {
+  /** Signs the cookie. Of several, the first signs and all are accepted. Without it, `req.secret` of cookie-parser. */
+  secret?: Secret | Secret[]
+  /** Makes a session id, which must be unguessable and unique. Default: 24 random bytes. */
+  genid?(request: ExpressRequest): string
+  /** The cookie's name. Default: `connect.sid`. */
+  name?: string | undefined
+  /** The older name of `name`. */
+  key?: string | undefined
+  /** Default: a new `MemoryStore`, which is not for production. */
+  store?: Store | undefined
+  /** The cookie's attributes, or a function that gives them for a request. */
+  cookie?: CookieOptions | ((request: ExpressRequest) => CookieOptions) | undefined
+  /** Sends the cookie again with every response. Default: false. */
+  rolling?: boolean | undefined
+  /** Stores a loaded session although nothing changed. Give it: the default, true, is deprecated. */
+  resave?: boolean | undefined
+  /** Stores a new session although nothing was put into it. Give it: the default, true, is deprecated. */
+  saveUninitialized?: boolean | undefined
+  /** Whether `X-Forwarded-Proto` tells that a request is secure. Default: what Express' `trust proxy` says. */
+  proxy?: boolean | undefined
+  /** What unsetting `req.session` does to the stored one. Default: keep. */
+  unset?: 'destroy' | 'keep' | undefined
+}
+
+/** A request as the middleware finds and leaves it. */
+export interface SessionRequest extends RequestWithCookies, SessionHolder {
+  originalUrl?: string
+  /** What Express says. */
+  secure?: boolean
+}
+
+export type Next = (error?: unknown) => void
+
+/** Gives each request its session. Throws a `TypeError` for an option that is wrong. */
+export function session(options?: SessionOptions) {
+  const { cookie, name, key, secret, genid, proxy, resave, rolling, saveUninitialized, unset, store } = options ?? {}
+  const generateId = genid || randomId
+  if (typeof generateId !== 'function') throw new TypeError('genid option must be a function')
+  if (resave === undefined) deprecate('undefined resave option; provide resave option')
+  if (saveUninitialized === undefined) {
+    deprecate('undefined saveUninitialized option; provide saveUninitialized option')
+  }
+  if (unset && unset !== 'destroy' && unset !== 'keep') {
+    throw new TypeError('unset option must be "destroy" or "keep"')
+  }
+  if (Array.isArray(secret) && secret.length === 0) {
+    throw new TypeError('secret option array must contain one or more strings')
+  }
+  if (!secret) deprecate('req.secret; provide secret option')
+
+  const ownSecrets = secret ? (Array.isArray(secret) ? secret : [secret]) : undefined
+  const mounted = (store || new MemoryStore()) as MountedStore
+  if (process.env.NODE_ENV === 'production' && mounted instanceof MemoryStore) console.warn(memoryStoreWarning)
+  const policy: Policy = {
+    store: mounted,
+    cookieName: name || key || 'connect.sid',
+    resave: resave === undefined || Boolean(resave),
+    saveUninitialized: saveUninitialized === undefined || Boolean(saveUninitialized),
+    rolling: Boolean(rolling),
+    unsetDestroys: unset === 'destroy',
+    storeTouches: typeof mounted.touch === 'function',
+    isSecure: (request) => isSecure(request as SessionRequest, proxy),
+  }
+
+  function cookieOptionsFor(request: SessionRequest): CookieOptions {
+    return typeof cookie === 'function' ? cookie(request as ExpressRequest) : cookie || {}
+  }
+
+  mounted.generate = function generate(holder) {
+    const request = holder as SessionRequest
+    request.sessionID = generateId(request as ExpressRequest)
+    request.session = new Session(request)
+    const options = cookieOptionsFor(request)
+    request.session.cookie = new Cookie(options)
+    if (options.secure === 'auto') request.session.cookie.secure = policy.isSecure(request)
+    if (options.sameSite === 'auto') request.session.cookie.sameSite = policy.isSecure(request) ? 'none' : 'lax'
+  }
+
+  if (inheritsCreateSession(mounted)) mounted.createSession = Store.prototype.createSession
+
+  let isStoreConnected = true
+  mounted.on('disconnect', () => {
+    isStoreConnected = false
+  })
+  mounted.on('connect', () => {
+    isStoreConnected = true
+  })
+
+  const about = {
+    secrets: ownSecrets ?? [],
+    resave: policy.resave,
+    saveUninitialized: policy.saveUninitialized,
+    isMemoryStore: mounted instanceof MemoryStore,
+    cookie: typeof cookie === 'function' ? undefined : (cookie ?? {}),
+  }
+  return describeMiddleware(session, { kind: 'express-session', dropIn: about })
+
+  function session(request: SessionRequest, response: ServerResponse, next: Next) {
+    if (request.session || !isStoreConnected || !isUnder(cookieOptionsFor(request).path || '/', request)) return next()
+    const secrets = ownSecrets ?? (request.secret ? [request.secret] : undefined)
+    if (!secrets) return next(new Error('secret option required for sessions'))
+
+    request.sessionStore = mounted
+    const broughtId = readSessionId(request, policy.cookieName, secrets)
+    request.sessionID = broughtId as string
+    const current = visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
+    if (!broughtId) {
+      current.begin()
+      attach(current, response)
+      return next()
+    }
+    mounted.get(broughtId, (error, record) => {
+      if (error && error.code !== 'ENOENT') return next(error)
+      try {
+        if (error || !record) current.begin()
+        else current.resume(record)
+        attach(current, response)
+      } catch (failure) {
+        return next(failure)
+      }
+      next()
+    })
+  }
+}
+
+function attach(current: Visit, response: ServerResponse) {
+  if (typeof response.once !== 'function') return attachToHalf(current, response)
+  const { end } = response
+  // Node's own would end the process if a second call brought data.
+  response.end = function (this: ServerResponse, ...given: unknown[]) {
+    return this.writableEnded ? false : Reflect.apply(end, this, given)
+  } as typeof end
+  gate(response, onEntry(response), current)
+}
+
+/** socket.io shows its middleware half a response for a WebSocket: calling writeHead is all that ever happens to it. */
+function attachToHalf(current: Visit, response: ServerResponse) {
+  const { writeHead } = response
+  response.writeHead = function (this: ServerResponse, ...given: unknown[]) {
+    response.writeHead = writeHead
+    current.sendCookie()
+    return Reflect.apply(writeHead, this, given)
+  } as typeof writeHead
+}
+
+/** RFC 6265, section 5.1.4: a path matches itself and what is below it, not every path that it begins. */
+function isUnder(path: string, request: SessionRequest): boolean {
+  const url = typeof request.originalUrl === 'string' ? request.originalUrl : (request.url ?? '')
+  const pathname = pathnameOf(url)
+  if (!pathname.startsWith(path)) return false
+  return path.endsWith('/') || pathname.length === path.length || pathname[path.length] === '/'
+}
+
+function pathnameOf(url: string): string {
+  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname
+  return url.split(/[?#]/, 1)[0] || '/'
+}
+
+function isSecure(request: SessionRequest, proxy: boolean | undefined): boolean {
+  if ((request.connection as { encrypted?: boolean } | undefined)?.encrypted) return true
+  if (proxy === false) return false
+  if (proxy !== true) return request.secure === true
+  const forwarded = String(request.headers['x-forwarded-proto'] ?? '')
+  return forwarded.split(',', 1)[0]?.trim().toLowerCase() === 'https'
+}
+
+function randomId(): string {
+  return randomBytes(24).toString('base64url')
+}
+
+const memoryStoreWarning = `Warning: connect.session() MemoryStore is not
+designed for a production environment, as it will leak
+memory, and will not scale past a single process.`

@@ -1,0 +1,36 @@
+/**
+ * Signed values, as `express-session` and `cookie-parser` write them: `<value>.<HMAC-SHA256 of it, base64 without padding>`.
+ *
+ * @module
+ */
+
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+
+/** Whatever `crypto.createHmac` takes as its key. */
+export type Secret = string | NodeJS.ArrayBufferView | KeyObject
+
+/** The value with its signature. Throws where `express-session` would: the value is no string, the secret is missing. */
+export function sign(value: string, secret: Secret): string {
+  if (typeof value !== 'string') throw new TypeError('Cookie value must be provided as a string.')
+  if (secret === null || secret === undefined) throw new TypeError('Secret key must be provided.')
+  const mac = createHmac('sha256', secret as string)
+    .update(value)
+    .digest('base64')
+  // 32 bytes always end in exactly one padding character.
+  return `${value}.${mac.slice(0, -1)}`
+}
+
+/** The value that one of the secrets signed, or undefined. */
+export function unsign(signed: string, secrets: readonly Secret[]): string | undefined {
+  const value = signed.slice(0, signed.lastIndexOf('.'))
+  for (const secret of secrets) {
+    if (isSame(sign(value, secret), signed)) return value
+  }
+  return undefined
+}
+
+function isSame(expected: string, given: string): boolean {
+  const left = Buffer.from(expected)
+  const right = Buffer.from(given)
+  return left.length === right.length && timingSafeEqual(left, right)
+}

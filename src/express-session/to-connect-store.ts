@@ -1,0 +1,208 @@
+import { after, guardStore } from '../core/guarded-store.js'
+import { type Duration, milliseconds } from '../core/lifetime.js'
+import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
+import { createSweeper } from '../core/sweeper.js'
+import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
+import type { Callback } from './session.js'
+import type { SessionData } from './session-data.js'
+import { withKey } from './session-key.js'
+import { Store } from './store.js'
+
+export interface ToConnectStoreOptions {
+  /** How long a session may lie unused whose cookie has no lifetime of its own. Default `'24h'`. */
+  idle?: Duration
+  /** The clock, in milliseconds since the epoch; for tests. Default `Date.now`. */
+  clock?: () => number
+}
+
+/**
+ * A store of Sojourn, to be used by `sojourn/express-session` or by `express-session` itself. What a request changed is
+ * written, not the whole session, so that parallel requests that change different values keep both changes, and a session
+ * that was destroyed meanwhile stays so. The store is given the SHA-256 of a session id, never the id.
+ *
+ * `all` (a list), `length` and `clear` are there where the store can list. What expired is swept where the store asks
+ * for it.
+ *
+ * @throws `invalid_option` for a duration that is none
+ */
+export function toConnectStore(store: SessionStore, options: ToConnectStoreOptions = {}): Store {
+  return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)
+}
+
+/** What the store is known to hold of a session. */
+interface Known {
+  readonly texts: Readonly<Record<string, string>>
+  readonly expiresAt: number
+}
+
+type Told<T> = (error: unknown, result?: T | undefined) => void
+
+class PatchingStore extends Store {
+  readonly #store: SessionStore
+  readonly #idle: number
+  readonly #clock: () => number
+  readonly #startSweeping: () => void
+  /** By the session's own object, so that two requests with the same session each know what they read. */
+  readonly #known = new WeakMap<object, Known>()
+
+  constructor(store: SessionStore, idle: number, clock: () => number) {
+    super()
+    this.#store = store
+    this.#idle = idle
+    this.#clock = clock
+    const ignore = () => {}
+    const sweeper = createSweeper(guardStore(store, 60_000, ignore), clock, ignore)
+    this.#startSweeping = store.sweep ? () => sweeper.start() : ignore
+    if (store.list) Object.assign(this, listing(store as ListingStore, clock))
+  }
+
+  get(id: string, told: Told<SessionData | null>): void {
+    tell(told, () =>
+      withKey(id, (key) => after(this.#store.read(key), (record) => (record ? this.#open(record) : null))),
+    )
+  }
+
+  override createSession(...[request, record]: Parameters<Store['createSession']>) {
+    const session = super.createSession(request, record)
+    const known = this.#known.get(record)
+    if (known) this.#known.set(session, known)
+    return session
+  }
+
+  set(id: string, session: SessionData, told?: Callback): void {
+    this.#startSweeping()
+    tell(told, () => {
+      const next = { texts: textsOf(session), expiresAt: this.#expiryOf(session) }
+      const known = this.#known.get(session)
+      return withKey(id, (key) =>
+        after(known ? this.#patch(key, known, next) : this.#write(key, next), () => {
+          this.#known.set(session, next)
+        }),
+      )
+    })
+  }
+
+  override touch(id: string, session: SessionData, told?: Callback): void {
+    tell(told, () => {
+      const known = this.#known.get(session)
+      const cookie = textsOf({ cookie: session.cookie })
+      const next = { texts: { ...known?.texts, ...cookie }, expiresAt: this.#expiryOf(session) }
+      return withKey(id, (key) =>
+        after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next), () => {
+          if (known) this.#known.set(session, next)
+        }),
+      )
+    })
+  }
+
+  destroy(id: string, told?: Callback): void {
+    tell(told, () => withKey(id, (key) => after(this.#store.delete(key), () => undefined)))
+  }
+
+  #open(record: SessionRecord): SessionData | null {
+    if (!isSession(record, this.#clock())) return null
+    const session = sessionOf(record)
+    this.#known.set(session, { texts: record.values, expiresAt: record.expiresAt })
+    return session
+  }
+
+  #expiryOf(session: SessionData): number {
+    return endOf(session) ?? this.#clock() + this.#idle
+  }
+
+  /** Writes what differs. Where the session is gone there is nothing to write any more. */
+  #patch(key: string, known: Known, next: Known): Awaitable<unknown> {
+    const patch: SessionPatch = { now: this.#clock() }
+    const set = Object.entries(next.texts).filter(([name, text]) => known.texts[name] !== text)
+    const unset = Object.keys(known.texts).filter((name) => !Object.hasOwn(next.texts, name) && isOfSession(name))
+    if (set.length > 0) patch.set = Object.fromEntries(set)
+    if (unset.length > 0) patch.unset = unset
+    if (known.expiresAt !== next.expiresAt) patch.expiresAt = next.expiresAt
+    return Object.keys(patch).length > 1 ? this.#store.patch(key, patch) : undefined
+  }
+
+  /** Writes a session whole, over whatever is there: one that is new, or that its writer did not read here. */
+  #write(key: string, { texts, expiresAt }: Known): Awaitable<unknown> {
+    const record = { values: { ...texts }, userId: null, createdAt: this.#clock(), expiresAt }
+    return after(
+      this.#store.create(key, record),
+      (created) => created || after(this.#store.read(key), (present) => this.#replace(key, present, record)),
+    )
+  }
+
+  #replace(key: string, present: SessionRecord | null, record: SessionRecord): Awaitable<unknown> {
+    if (present && present.expiresAt > this.#clock()) {
+      return this.#patch(
+        key,
+        { texts: present.values, expiresAt: present.expiresAt },
+        { ...record, texts: record.values },
+      )
+    }
+    return after(this.#store.delete(key), () => this.#store.create(key, record))
+  }
+}
+
+type ListingStore = SessionStore & Required<Pick<SessionStore, 'list'>>
+
+function listing(store: ListingStore, clock: () => number): Partial<Store> {
+  async function each(visit: (id: string, record: SessionRecord) => Awaitable<unknown>): Promise<void> {
+    const limit = 500
+    for (let after: string | undefined, isLast = false; !isLast; ) {
+      const page = await store.list(after === undefined ? { limit } : { limit, after })
+      for (const [id, record] of page) if (isSession(record, clock())) await visit(id, record)
+      after = page.at(-1)?.[0]
+      isLast = page.length < limit
+    }
+  }
+  return {
+    all(told) {
+      const sessions: SessionData[] = []
+      tell(told, async () => {
+        await each((_id, record) => sessions.push(sessionOf(record)))
+        return sessions
+      })
+    },
+    length(told) {
+      let length = 0
+      tell(told, async () => {
+        await each(() => length++)
+        return length
+      })
+    },
+    clear(told) {
+      tell(told, async () => {
+        await each((id) => store.delete(id))
+        return undefined
+      })
+    },
+  }
+}
+
+/** Whether a record is a living session of express-session: the engine may keep its own in the same store. */
+function isSession({ values, expiresAt }: SessionRecord, now: number): boolean {
+  return expiresAt > now && Object.hasOwn(values, cookieName)
+}
+
+/** Whether a value is one that `textsOf` makes, and not the engine's. */
+function isOfSession(name: string): boolean {
+  return name === cookieName || !name.startsWith('__') || name.startsWith(oddNamePrefix)
+}
+
+/** Calls back with what comes of the work: at once where the work is done at once, and never twice. */
+function tell<T>(told: Told<T> | undefined, work: () => Awaitable<T>): void {
+  let result: Awaitable<T>
+  try {
+    result = work()
+  } catch (error) {
+    told?.(error)
+    return
+  }
+  if (!isPromise(result)) told?.(null, result)
+  // On a turn of its own, where what a callback throws is not taken for a failure of the store.
+  else if (told)
+    result.then(
+      (value) => setImmediate(told, null, value),
+      (error) => setImmediate(told, error),
+    )
+  else result.then(undefined, () => {})
+}
