@@ -1,0 +1,171 @@
+/**
+ * What a page in the browser needs of its visitor's session. Uses nothing but the browser itself.
+ *
+ * @module
+ */
+
+declare const location: { readonly href: string }
+declare const document: EventTarget & { readonly visibilityState: 'visible' | 'hidden' }
+
+/** What the status route of the server tells: `sessions.status(session)`. */
+export interface SessionStatus {
+  readonly signedIn: boolean
+  /** Milliseconds until the session ends if it is not used; `null` where there is none. */
+  readonly expiresIn: number | null
+}
+
+export interface SessionClientOptions {
+  /** The address of the status route, such as `'/session'` or `'https://api.example.com/session'`. */
+  status: string
+  /** Called with the first status and with each change of `signedIn`, in every tab. */
+  onChange?(status: SessionStatus): void
+  /**
+   * Called once when the session is about to end for want of use, with the milliseconds left; and with `null` if it was
+   * used after all, in this tab or another, or ended.
+   */
+  onExpiring?(milliseconds: number | null): void
+  /** How long before the end `onExpiring` is called, in milliseconds. Default 60 000. */
+  warnBefore?: number
+}
+
+/** A page's view of its visitor's session. */
+export interface SessionClient {
+  /** The status as last told; `null` before the first answer. */
+  readonly status: SessionStatus | null
+  /**
+   * `fetch`, with the visitor's cookies for the origin of the status route, and for no other. An answer of 401 makes the
+   * page look at its status again.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** Asks the server. Asked many times at once, it asks once. Rejects when the server cannot be reached. */
+  refresh(): Promise<SessionStatus>
+  /** Call it after a sign-in or sign-out: this page, and all other tabs, look again. */
+  changed(): Promise<SessionStatus>
+  close(): void
+}
+
+/** Timers of a browser hold 31 bits, and fire at once for more. */
+const longestWait = 2 ** 31 - 1
+/** How often to look while a warning stands, since another tab may use the session, and after a look that failed. */
+const soon = 5_000
+
+/** Follows the session of a page's visitor, in all of their tabs. Make one for each page, and keep it. */
+export function sessionClient({
+  status: address,
+  onChange,
+  onExpiring,
+  warnBefore = 60_000,
+}: SessionClientOptions): SessionClient {
+  const route = new URL(address, location.href)
+  const tabs = new BroadcastChannel(`sojourn ${route.href}`)
+  let status: SessionStatus | null = null
+  let asking: Promise<SessionStatus> | undefined
+  let askingNext: Promise<SessionStatus> | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let warned = false
+  let closed = false
+
+  async function ask(): Promise<SessionStatus> {
+    const response = await fetch(route, { credentials: 'include', cache: 'no-store' })
+    if (!response.ok) throw new Error(`The status route answered ${response.status}`)
+    const now = (await response.json()) as SessionStatus
+    if (!closed) take(now)
+    return now
+  }
+
+  function take(now: SessionStatus): void {
+    const before = status
+    status = now
+    if (before?.signedIn !== now.signedIn) {
+      if (before) tabs.postMessage(0)
+      // By itself, so that an error in it is seen and harms nothing here.
+      queueMicrotask(() => onChange?.(now))
+    }
+    watch(now)
+  }
+
+  function refresh(): Promise<SessionStatus> {
+    asking ??= ask().finally(() => {
+      asking = undefined
+    })
+    return asking
+  }
+
+  /** As `refresh`, but an answer that is under way already may be older than what happened, and does not do. */
+  function refreshAfter(): Promise<SessionStatus> {
+    if (!asking) return refresh()
+    askingNext ??= asking
+      .catch(() => undefined)
+      .then(() => {
+        askingNext = undefined
+        return refresh()
+      })
+    return askingNext
+  }
+
+  /** However many requests were refused at the end of a session, one look is enough. */
+  async function refused(): Promise<void> {
+    await asking?.catch(() => undefined)
+    if (status?.signedIn !== false) await refresh()
+  }
+
+  /** Looks again before the end, since another tab may have used the session; then warns; then sees it end. */
+  function watch({ signedIn, expiresIn }: SessionStatus): void {
+    clearTimeout(timer)
+    const left = signedIn ? expiresIn : null
+    const isExpiring = left !== null && left <= warnBefore
+    if (isExpiring !== warned) {
+      warned = isExpiring
+      queueMicrotask(() => onExpiring?.(isExpiring ? left : null))
+    }
+    if (left !== null) lookIn((isExpiring ? Math.min(left, soon) : left - warnBefore) + 500)
+  }
+
+  function lookIn(milliseconds: number): void {
+    timer = setTimeout(look, Math.min(milliseconds, longestWait))
+  }
+
+  function look(): void {
+    refresh().catch(() => {
+      clearTimeout(timer)
+      if (!closed) lookIn(soon)
+    })
+  }
+
+  /** The timers of a machine that slept come late. */
+  function lookIfVisible(): void {
+    if (document.visibilityState === 'visible') look()
+  }
+
+  tabs.onmessage = () => void refreshAfter().catch(() => undefined)
+  document.addEventListener('visibilitychange', lookIfVisible)
+  look()
+
+  return {
+    get status() {
+      return status
+    },
+
+    async fetch(input, init) {
+      const url = new URL(input instanceof Request ? input.url : input, location.href)
+      const isOurs = url.origin === route.origin
+      const response = await fetch(input, { ...init, credentials: isOurs ? 'include' : 'omit' })
+      if (isOurs && response.status === 401) refused().catch(() => undefined)
+      return response
+    },
+
+    refresh,
+
+    changed() {
+      tabs.postMessage(0)
+      return refreshAfter()
+    },
+
+    close() {
+      closed = true
+      clearTimeout(timer)
+      document.removeEventListener('visibilitychange', lookIfVisible)
+      tabs.close()
+    },
+  }
+}

@@ -1,0 +1,162 @@
+import { isCookieStore } from '../core/cookie-store.js'
+import type { Visits } from '../core/sessions.js'
+import type { Finding } from './finding.js'
+
+const minute = 60_000
+const hour = 60 * minute
+const day = 24 * hour
+
+/** What the options of `createSessions` fall short of. */
+export function configurationFindings({ settings, store, isFirstTry }: Visits): Finding[] {
+  return [
+    ...storeFindings({ store, isFirstTry }),
+    ...cookieFindings(settings),
+    ...lifetimeFindings(settings.lifetime),
+    ...outageFindings(settings),
+  ]
+}
+
+function storeFindings({ store, isFirstTry }: Pick<Visits, 'store' | 'isFirstTry'>): Finding[] {
+  const findings: Finding[] = []
+  if (isFirstTry) {
+    findings.push({
+      code: 'no-store',
+      level: 'error',
+      what: 'Sessions are kept in the memory of this process',
+      why: 'they are lost when it stops, and another process does not see a logout',
+      fix: "createSessions({ store: sqliteStore('sessions.db') })",
+      standard: 'ASVS 7.4.1',
+    })
+  }
+  if (isCookieStore(store)) {
+    if (!store.revocation) {
+      findings.push({
+        code: 'cookie-without-revocation',
+        level: 'error',
+        what: 'Sessions live in cookies and cannot be ended from the server',
+        why: 'a copied cookie stays good after the logout',
+        fix: 'cookieStore({ secrets, revocation: store })',
+        standard: 'ASVS 7.4.1',
+      })
+    }
+  } else if (!store.list) {
+    findings.push({
+      code: 'cannot-list',
+      level: 'warning',
+      what: 'The store cannot list the sessions of a user',
+      why: 'nobody can see or end the sessions of an account that was taken over or disabled',
+      fix: 'choose a store that lists; docs/choosing-a-store.md names them',
+      standard: 'ASVS 7.4.2, 7.4.5, 7.5.2',
+    })
+  }
+  return findings
+}
+
+function cookieFindings({ cookie, trustedOrigins }: Visits['settings']): Finding[] {
+  const findings: Finding[] = []
+  const { attributes, name } = cookie.securely
+  if (cookie.secure === false) {
+    findings.push({
+      code: 'cookie-not-secure',
+      level: 'error',
+      what: 'The cookie is sent over plain HTTP',
+      why: 'anybody on the way can read it, and plant one',
+      fix: 'leave cookie.secure out, and serve over TLS',
+      standard: 'ASVS 3.3.1, NIST 5.1.1',
+    })
+  }
+  if (/Domain=/.test(attributes)) {
+    findings.push({
+      code: 'cookie-shared-with-subdomains',
+      level: 'warning',
+      what: 'The cookie goes to every subdomain',
+      why: 'each of them can read it, and one that is taken over takes the sessions with it',
+      fix: 'leave cookie.domain out, unless they share sessions by design',
+      standard: 'ASVS 3.3.3',
+    })
+  } else if (!name.startsWith('__Host-')) {
+    findings.push({
+      code: 'cookie-path',
+      level: 'warning',
+      what: 'The cookie has a path',
+      why: 'a path separates nothing (RFC 6265bis, section 8.5), and costs the __Host- prefix',
+      fix: 'leave cookie.path out',
+      standard: 'ASVS 3.3.3',
+    })
+  }
+  if (/SameSite=None/.test(attributes) && !trustedOrigins) {
+    findings.push({
+      code: 'cross-site-without-guard',
+      level: 'error',
+      what: 'Other sites’ requests carry the cookie, and none is refused',
+      why: 'any page can make a signed-in visitor’s browser act (cross-site request forgery)',
+      fix: "createSessions({ crossOrigin: { trusted: ['https://app.example.com'] } })",
+      standard: 'ASVS 3.5.1, CWE-352',
+    })
+  }
+  return findings
+}
+
+function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
+  const findings: Finding[] = []
+  if (lifetime.absolute > 30 * day) {
+    findings.push({
+      code: 'absolute-too-long',
+      level: 'warning',
+      what: `A session lasts ${days(lifetime.absolute)}`,
+      why: 'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance',
+      fix: "lifetime: { absolute: '30d' }, or one of 'aal1', 'aal2', 'aal3'",
+      standard: 'ASVS 7.3.2, NIST 2.1.3',
+    })
+  }
+  if (lifetime.idle > 7 * day || lifetime.idle >= lifetime.absolute) {
+    findings.push({
+      code: 'idle-too-long',
+      level: 'warning',
+      what: `A session may lie unused for ${days(lifetime.idle)}`,
+      why: 'a forgotten browser stays signed in',
+      fix: "lifetime: { idle: '24h' }, shorter than absolute",
+      standard: 'ASVS 7.3.1',
+    })
+  }
+  if (lifetime.remember.absolute > 400 * day) {
+    findings.push({
+      code: 'remembered-beyond-browsers',
+      level: 'warning',
+      what: `A remembered session lasts ${days(lifetime.remember.absolute)}`,
+      why: 'browsers drop cookies after 400 days (RFC 6265bis, section 5.5), so the record outlives its cookie',
+      fix: "lifetime: { remember: { absolute: '90d' } }",
+      standard: 'RFC 6265bis 5.5',
+    })
+  }
+  return findings
+}
+
+function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Finding[] {
+  const findings: Finding[] = []
+  if (onStoreError === 'anonymous') {
+    findings.push({
+      code: 'outage-hidden',
+      level: 'warning',
+      what: 'While the store is down, signed-in visitors are shown pages as strangers',
+      why: 'an outage looks like a logout, and nobody is told',
+      fix: "leave onStoreError out, or watch sessions.on('outage')",
+      standard: 'ASVS 16.3.3',
+    })
+  }
+  if (storeTimeout > 30_000) {
+    findings.push({
+      code: 'timeout-too-long',
+      level: 'warning',
+      what: `A request waits for the store for up to ${storeTimeout / 1000} seconds`,
+      why: 'a store that hangs takes every request with it',
+      fix: "storeTimeout: '5s'",
+      standard: 'ASVS 15.2.2',
+    })
+  }
+  return findings
+}
+
+function days(milliseconds: number): string {
+  return milliseconds >= day ? `${Math.round(milliseconds / day)} days` : `${Math.round(milliseconds / hour)} hours`
+}

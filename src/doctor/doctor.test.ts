@@ -1,0 +1,183 @@
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import cors from 'cors'
+import express from 'express'
+import originalSession from 'express-session'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { session } from '../adapters/express.js'
+import { memoryStore } from '../core/memory-store.js'
+import type { SessionsOptions } from '../core/options.js'
+import { createSessions } from '../core/sessions.js'
+import dropIn from '../express-session/index.js'
+import { cookieStore } from '../stores/cookie.js'
+import { sqliteStore } from '../stores/sqlite.js'
+import { type ExpressApp, expressFindings } from './express-app.js'
+import { doctor, type Finding } from './index.js'
+
+const express4: typeof express = createRequire(import.meta.url)('express4')
+const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+const good = (): SessionsOptions => ({ store: sqliteStore(':memory:') })
+const { list: _, ...blindStore } = memoryStore()
+
+beforeAll(() => {
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+})
+afterAll(() => {
+  vi.restoreAllMocks()
+})
+
+const codes = (findings: readonly Finding[]) => findings.map(({ code }) => code)
+
+describe('a configuration', () => {
+  test.each<[string, SessionsOptions]>([
+    ['no-store', {}],
+    ['cookie-without-revocation', { store: cookieStore({ secrets: secret }) }],
+    ['cannot-list', { store: blindStore }],
+    ['cookie-not-secure', { ...good(), cookie: { secure: false } }],
+    ['cookie-shared-with-subdomains', { ...good(), cookie: { domain: 'example.com' } }],
+    ['cookie-path', { ...good(), cookie: { path: '/app' } }],
+    ['cross-site-without-guard', { ...good(), cookie: { sameSite: 'none' } }],
+    ['absolute-too-long', { ...good(), lifetime: { absolute: '90d' } }],
+    ['idle-too-long', { ...good(), lifetime: { idle: '14d' } }],
+    ['remembered-beyond-browsers', { ...good(), lifetime: { remember: { absolute: '500d' } } }],
+    ['outage-hidden', { ...good(), onStoreError: 'anonymous' }],
+    ['timeout-too-long', { ...good(), storeTimeout: '2m' }],
+  ])('%s is found', async (code, options) => {
+    expect(codes(await doctor(createSessions(options)))).toEqual([code])
+  })
+
+  test.each<[string, SessionsOptions]>([
+    ['the defaults, with a store', good()],
+    ['NIST’s second level', { ...good(), lifetime: 'aal2' }],
+    ['a cookie store that can revoke', { store: cookieStore({ secrets: secret, revocation: memoryStore() }) }],
+    [
+      'another site, guarded',
+      { ...good(), cookie: { sameSite: 'none' }, crossOrigin: { trusted: ['https://a.example'] } },
+    ],
+  ])('nothing is found in a good one: %s', async (_what, options) => {
+    expect(await doctor(createSessions(options))).toEqual([])
+  })
+})
+
+describe.each([
+  ['Express 5', express],
+  ['Express 4', express4],
+])('%s', (_name, framework) => {
+  const sessions = createSessions(good())
+  const app = (...setUp: ((app: express.Express) => void)[]) => {
+    const made = framework()
+    for (const step of setUp) step(made)
+    return made as unknown as ExpressApp
+  }
+  const mounted = (it: express.Express) => void it.use(session(sessions))
+  const route = (it: express.Express) => void it.get('/', (_req, res) => void res.end())
+  const legacy = (options: Parameters<typeof dropIn>[0]) => (it: express.Express) =>
+    void it.use(dropIn({ secret, resave: false, saveUninitialized: false, store: new FakeStore(), ...options }))
+  class FakeStore extends originalSession.Store {
+    override get() {}
+    override set() {}
+    override destroy() {}
+  }
+
+  test.each<[string, ((app: express.Express) => void)[]]>([
+    ['trusts-every-proxy', [(it) => void it.set('trust proxy', true), mounted]],
+    ['not-mounted', [route]],
+    ['mounted-after-routes', [route, mounted]],
+    [
+      'two-sessions',
+      [mounted, (it) => void it.use(originalSession({ secret, resave: false, saveUninitialized: false }))],
+    ],
+    ['static-after-session', [mounted, (it) => void it.use(framework.static('.'))]],
+    ['weak-secret', [legacy({ secret: 'keyboard cat', cookie: { secure: 'auto', sameSite: 'lax' } })]],
+    ['no-store', [legacy({ store: undefined, cookie: { secure: 'auto', sameSite: 'lax' } })]],
+    ['writes-needlessly', [legacy({ saveUninitialized: true, cookie: { secure: 'auto', sameSite: 'lax' } })]],
+    ['cookie-not-secure', [legacy({ cookie: { sameSite: 'lax' } })]],
+    ['cookie-readable', [legacy({ cookie: { secure: true, httpOnly: false, sameSite: 'lax' } })]],
+    ['cookie-without-same-site', [legacy({ cookie: { secure: true } })]],
+  ])('%s is found', async (code, steps) => {
+    expect(codes(await doctor(null, app(...steps)))).toEqual([code])
+  })
+
+  test('nothing is found in a good app', async () => {
+    const behindProxy = (it: express.Express) => void it.set('trust proxy', 1)
+    const files = (it: express.Express) => void it.use(framework.static('.'))
+    expect(await doctor(sessions, app(behindProxy, files, mounted, route))).toEqual([])
+    expect(await doctor(null, app(legacy({ cookie: { secure: 'auto', sameSite: 'lax' } }), route))).toEqual([])
+  })
+})
+
+describe('a running server', () => {
+  async function served(handle: express.Express): Promise<{ url: string; close(): void }> {
+    const server = createServer(handle).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address() as AddressInfo
+    return { url: `http://127.0.0.1:${port}/`, close: () => server.close() }
+  }
+
+  test.each<[string[], (app: express.Express) => void]>([
+    [['cors-for-everybody'], (app) => void app.use(cors({ origin: true, credentials: true }))],
+    [[], (app) => void app.use(cors({ origin: ['https://app.example.com'], credentials: true }))],
+    [
+      ['cookie-readable'],
+      (app) =>
+        void app.use((_req, res, next) => {
+          res.setHeader('Set-Cookie', 'sid=1; Path=/')
+          next()
+        }),
+    ],
+    [
+      ['cookie-cached'],
+      (app) =>
+        void app.use((_req, res, next) => {
+          res.setHeader('Set-Cookie', 'sid=1; HttpOnly')
+          res.setHeader('Cache-Control', 'public, max-age=60')
+          next()
+        }),
+    ],
+    [
+      [],
+      (app) =>
+        void app.use(session(good()), (req, _res, next) => {
+          Object.assign(req.session, { a: 1 })
+          next()
+        }),
+    ],
+  ])('%j is found', async (expected, setUp) => {
+    const app = express()
+    setUp(app)
+    app.get('/', (_req, res) => void res.send('hello'))
+    const { url, close } = await served(app)
+    expect(codes(await doctor(null, url))).toEqual(expected)
+    close()
+  })
+
+  test('HSTS is asked for over TLS', async () => {
+    vi.stubGlobal('fetch', async () => new Response('', { headers: {} }))
+    expect(codes(await doctor(null, 'https://app.example.com/'))).toEqual(['no-hsts'])
+    vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': 'max-age=1' } }))
+    expect(await doctor(null, 'https://app.example.com/')).toEqual([])
+    vi.unstubAllGlobals()
+  })
+})
+
+test('each finding says why, what to change, and by which standard; errors come first', async () => {
+  const findings = await doctor(
+    createSessions({ cookie: { secure: false, path: '/x' }, lifetime: { absolute: '90d' } }),
+  )
+  expect(findings.map(({ level }) => level)).toEqual([...findings.map(({ level }) => level)].sort())
+  for (const { what, why, fix, standard } of findings) {
+    for (const text of [what, why, fix, standard]) expect(text.length).toBeGreaterThan(5)
+  }
+  expect(expressFindings(express() as unknown as ExpressApp).map(({ code }) => code)).toEqual(['not-mounted'])
+})
+
+test('secrets are not repeated', async () => {
+  const app = express()
+  app.use(dropIn({ secret: 'hunter2', resave: false, saveUninitialized: false }))
+  expect(JSON.stringify(await doctor(null, app as unknown as ExpressApp))).not.toContain('hunter2')
+})
+
+test('another app than these is refused', async () => {
+  await expect(doctor(null, {} as never)).rejects.toMatchObject({ code: 'invalid_option' })
+})

@@ -1,0 +1,159 @@
+import { type DropInDescription, middlewareDescription } from '../core/mounted-middleware.js'
+import { weaknessOf } from '../core/secrets.js'
+import type { Finding } from './finding.js'
+
+/** The part of an Express app, 4 or 5, that is looked at. */
+export interface ExpressApp {
+  get(setting: string): unknown
+  readonly router?: { readonly stack?: readonly Layer[] }
+  readonly _router?: { readonly stack?: readonly Layer[] }
+}
+
+interface Layer {
+  readonly handle?: unknown
+  readonly route?: unknown
+  readonly name?: string
+}
+
+/** What an Express app falls short of: its settings, and the order of what is mounted on it. */
+export function expressFindings(app: ExpressApp): Finding[] {
+  const stack = stackOf(app)
+  const findings: Finding[] = []
+  if (app.get('trust proxy') === true) {
+    findings.push({
+      code: 'trusts-every-proxy',
+      level: 'warning',
+      what: 'Every client is believed to be a proxy',
+      why: 'anybody can claim another address, or that a plain connection is TLS, with a forwarding header',
+      fix: "app.set('trust proxy', 1), or the addresses of your proxies",
+      standard: 'ASVS 4.1.3',
+    })
+  }
+  const described = stack.map(({ handle }) => middlewareDescription(handle))
+  const first = described.findIndex((about) => about !== undefined)
+  if (first === -1 && !stack.some(isOldSession)) {
+    findings.push({
+      code: 'not-mounted',
+      level: 'error',
+      what: 'No session middleware is mounted on the app itself',
+      why: 'req.session is missing where it is not mounted on a router either',
+      fix: 'app.use(session(sessions))',
+      standard: 'ASVS 7.2.1',
+    })
+  }
+  if (first > 0 && stack.slice(0, first).some(({ route }) => route !== undefined)) {
+    findings.push({
+      code: 'mounted-after-routes',
+      level: 'error',
+      what: 'Routes stand before the session middleware',
+      why: 'their handlers have no req.session, and requireUser cannot protect them',
+      fix: 'move app.use(session(sessions)) above them',
+      standard: 'ASVS 7.2.1',
+    })
+  }
+  if (described.filter((about) => about !== undefined).length + stack.filter(isOldSession).length > 1) {
+    findings.push({
+      code: 'two-sessions',
+      level: 'error',
+      what: 'Two session middlewares are mounted',
+      why: 'they fight over req.session, and a logout ends only one of two sessions',
+      fix: 'remove one; docs/moving-from-express-session.md shows how to take its visitors over',
+      standard: 'ASVS 7.4.1',
+    })
+  }
+  if (first !== -1 && stack.slice(first).some(({ name }) => name === 'serveStatic')) {
+    findings.push({
+      code: 'static-after-session',
+      level: 'warning',
+      what: 'Static files are served behind the session middleware',
+      why: 'every image costs a read of the store',
+      fix: 'move express.static() above app.use(session(sessions))',
+      standard: 'ASVS 15.2.2',
+    })
+  }
+  for (const about of described) if (about?.dropIn) findings.push(...dropInFindings(about.dropIn))
+  return findings
+}
+
+function stackOf(app: ExpressApp): readonly Layer[] {
+  if (app._router) return app._router.stack ?? []
+  try {
+    return app.router?.stack ?? []
+  } catch {
+    return [] // Express 4, on which nothing is mounted yet, throws when `router` is read.
+  }
+}
+
+/** `express-session` itself, whose middleware is a function of the name `session`. */
+function isOldSession({ name, handle }: Layer): boolean {
+  return name === 'session' && middlewareDescription(handle) === undefined
+}
+
+function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemoryStore }: DropInDescription): Finding[] {
+  const findings: Finding[] = []
+  const weak = secrets.map((secret) => (typeof secret === 'string' ? weaknessOf(secret) : null)).find(Boolean)
+  if (weak) {
+    findings.push({
+      code: 'weak-secret',
+      level: 'error',
+      what: `The secret of the drop-in ${weak}`,
+      why: 'whoever knows it can sign session ids',
+      fix: 'put a random one first: secret: [process.env.SESSION_SECRET, oldSecret]',
+      standard: 'ASVS 11.5.1, 13.3.1',
+    })
+  }
+  if (isMemoryStore) {
+    findings.push({
+      code: 'no-store',
+      level: 'error',
+      what: 'The drop-in keeps sessions in the memory of this process',
+      why: 'they are lost when it stops, and another process does not see a logout',
+      fix: "store: toConnectStore(sqliteStore('sessions.db'))",
+      standard: 'ASVS 7.4.1',
+    })
+  }
+  if (resave || saveUninitialized) {
+    const names = [resave && 'resave', saveUninitialized && 'saveUninitialized'].filter(Boolean).join(' and ')
+    findings.push({
+      code: 'writes-needlessly',
+      level: 'warning',
+      what: `${names} of the drop-in is on`,
+      why: saveUninitialized
+        ? 'every passing stranger gets a record and a cookie'
+        : 'a late write undoes a parallel one',
+      fix: 'resave: false, saveUninitialized: false',
+      standard: 'ASVS 7.6.2, 15.4.2',
+    })
+  }
+  if (cookie && cookie.secure !== true && cookie.secure !== 'auto') {
+    findings.push({
+      code: 'cookie-not-secure',
+      level: 'error',
+      what: 'The cookie of the drop-in is sent over plain HTTP',
+      why: 'anybody on the way can read it',
+      fix: "cookie: { secure: 'auto' }",
+      standard: 'ASVS 3.3.1, NIST 5.1.1',
+    })
+  }
+  if (cookie && cookie.httpOnly === false) {
+    findings.push({
+      code: 'cookie-readable',
+      level: 'error',
+      what: 'Scripts can read the cookie of the drop-in',
+      why: 'a script that gets into a page takes the session with it',
+      fix: 'leave cookie.httpOnly out',
+      standard: 'ASVS 3.3.4',
+    })
+  }
+  if (cookie && (cookie.sameSite === undefined || cookie.sameSite === false)) {
+    findings.push({
+      code: 'cookie-without-same-site',
+      level: 'warning',
+      what: 'The cookie of the drop-in does not say which sites may send it',
+      why: 'browsers differ in what they then do',
+      fix: "cookie: { sameSite: 'lax' }",
+      standard: 'ASVS 3.3.2',
+    })
+  }
+  return findings
+}

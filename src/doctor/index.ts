@@ -1,0 +1,39 @@
+/**
+ * Looks at the sessions of an app, as they are configured and as they run, and says what falls short of the standards.
+ *
+ * @module
+ */
+
+import { SojournError } from '../core/errors.js'
+import type { SessionsOptions } from '../core/options.js'
+import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { configurationFindings } from './configuration.js'
+import { type ExpressApp, expressFindings } from './express-app.js'
+import type { Finding } from './finding.js'
+import { serverFindings } from './running-server.js'
+
+export type { Finding, Level } from './finding.js'
+
+/**
+ * Lists what falls short, the worst first; nothing for a good configuration. Each finding names the row of the standard,
+ * why it matters, and the line to change. Run it in CI, and fail on findings.
+ *
+ * @param sessions what `createSessions` made; `null` for an app on the drop-in alone
+ * @param app an Express app, whose settings and middleware are looked at; or the address of the running server, which
+ * is visited twice
+ * @throws `invalid_option` for another app than these; what `fetch` throws when the server cannot be reached
+ */
+export async function doctor(
+  sessions: Sessions<never> | Sessions | null,
+  app?: ExpressApp | string,
+): Promise<Finding[]> {
+  const findings = sessions ? configurationFindings(visitsFrom(sessions as SessionsOptions)) : []
+  if (typeof app === 'string') findings.push(...(await serverFindings(app)))
+  else if (app !== undefined) {
+    if (typeof app?.get !== 'function') {
+      throw new SojournError('invalid_option', 'The app must be an Express app, or the address of a running server')
+    }
+    findings.push(...expressFindings(app))
+  }
+  return findings.sort((a, b) => Number(b.level === 'error') - Number(a.level === 'error'))
+}
