@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publicPaths } from '../../tools/public-paths.js'
+import { installPackage, type Project, root, runtimes } from './installed.js'
+
+const run = promisify(execFile)
+const projects = join(import.meta.dirname, 'projects')
+const { programs, jest, missing } = await runtimes()
+
+let project: Project
+let paths: string[]
+beforeAll(async () => {
+  project = await installPackage()
+  paths = publicPaths(join(project.folder, 'node_modules/sojourn')).map((path) => path.replace(/^\./, 'sojourn'))
+  await cp(projects, project.folder, { recursive: true })
+})
+afterAll(() => project.remove())
+
+test('the tarball holds the build and what a reader looks for, nothing else', () => {
+  const outside = project.packed.filter((path) => !path.startsWith('dist/'))
+  expect(outside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+  expect(
+    project.packed.filter(
+      (path) => !/\.(js|d\.ts)$|^dist\/commonjs\/package\.json$/.test(path) && path.startsWith('dist/'),
+    ),
+  ).toEqual([])
+  expect(project.packed.filter((path) => /\.(test|bench)\./.test(path))).toEqual([])
+})
+
+test('the public paths are those of the documents', () => {
+  expect(paths).toEqual(expect.arrayContaining(['sojourn', 'sojourn/express', 'sojourn/stores/memory']))
+  expect(paths).not.toContain('sojourn/gate')
+})
+
+describe.each(Object.entries(programs))('%s', (_name, node) => {
+  test('imports each public path, and has one copy of it', async () => {
+    await run(node, ['module.mjs', ...paths], { cwd: project.folder })
+  })
+
+  test('requires each public path', async () => {
+    await run(node, ['commonjs.cjs', ...paths], { cwd: project.folder })
+  })
+
+  test('requires each public path where ES modules cannot be required', async () => {
+    await run(node, ['--no-experimental-require-module', 'commonjs.cjs', ...paths], { cwd: project.folder })
+  })
+
+  test.runIf(jest)('works in Jest', async () => {
+    await run(node, [jest ?? '', '--rootDir', project.folder], { cwd: project.folder })
+  })
+})
+
+if (missing) test.skip(`other versions of Node (skipped: ${missing})`)
+
+// The types of Koa expect @types/content-disposition, and find here the package itself, newer, which Express brought.
+const strangerComplaint = /^\S*@types\/koa\/index\.d\.ts.*content-disposition.*\n/gm
+
+describe('The types', () => {
+  const frameworks = ['@types/express', 'express', 'fastify', 'hono', '@types/koa', 'koa', '@types/ws', 'ws']
+
+  /** Compiles files of the project beside these packages, and resolves to what the compiler said. */
+  async function compile(resolution: string, files: readonly string[], packages: readonly string[]): Promise<string> {
+    const home = await mkdtemp(join(project.folder, 'typed-'))
+    await cp(join(project.folder, 'node_modules'), join(home, 'node_modules'), { recursive: true })
+    for (const name of ['@types/node', ...packages]) {
+      await mkdir(dirname(join(home, 'node_modules', name)), { recursive: true })
+      await symlink(join(root, 'node_modules', name), join(home, 'node_modules', name))
+    }
+    await writeFile(join(home, 'package.json'), '{}')
+    const everything = paths
+      .map((path, index) => `import * as part${index} from '${path}'\nvoid part${index}\n`)
+      .join('')
+    for (const name of ['everything.mts', 'everything.cts']) await writeFile(join(home, name), everything)
+    for (const name of ['consumer.ts', 'consumer.cts', 'frameworks.mts'])
+      await cp(join(projects, name), join(home, name))
+    const module = resolution === 'bundler' ? 'esnext' : resolution
+    const compilerOptions = { module, moduleResolution: resolution, target: 'es2022', strict: true, noEmit: true }
+    await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await run(process.execPath, [compiler, '-p', home], { cwd: home }).catch((error) => error)
+    return stdout.replace(strangerComplaint, '')
+  }
+
+  test.each(['nodenext', 'bundler'])('compile without a cast, with resolution %s', async (resolution) => {
+    expect(await compile(resolution, ['consumer.ts'], frameworks)).toBe('')
+  })
+
+  test.each(['nodenext', 'bundler'])('and beside those of express-session, with resolution %s', async (resolution) => {
+    expect(await compile(resolution, ['consumer.ts'], [...frameworks, '@types/express-session'])).toBe('')
+  })
+
+  test.each([
+    ['nodenext', []],
+    ['bundler', []],
+    ['nodenext', ['@fastify/session', '@fastify/cookie']],
+  ])('compile in each framework, with resolution %s beside %o', async (resolution, others) => {
+    expect(await compile(resolution, ['frameworks.mts'], [...frameworks, ...others])).toBe('')
+  })
+
+  test('compile for a user of CommonJS', async () => {
+    expect(await compile('nodenext', ['consumer.cts'], frameworks)).toBe('')
+  })
+
+  test('of all paths can be in one program', async () => {
+    expect(await compile('nodenext', ['everything.mts', 'everything.cts'], frameworks)).toBe('')
+    expect(await compile('bundler', ['everything.mts'], frameworks)).toBe('')
+  })
+})

@@ -1,0 +1,27 @@
+// Writes to a file until it is killed, and says each write on standard output once the store has answered it.
+import { writeSync } from 'node:fs'
+import { openStore } from './open.mjs'
+
+const [driver, path, prefix] = process.argv.slice(2)
+const store = await openStore(driver, path)
+const now = Date.now()
+
+for (let number = 0; ; number++) {
+  const id = `${prefix}-${number % 7}`
+  const text = String(number)
+  const record = { values: { one: text, two: text }, userId: null, createdAt: now, expiresAt: now + 1e9 + number }
+  if (store.create(id, record)) say('has', id, number)
+  else if (number % 5 === 0) {
+    store.delete(id)
+    say('lost', id, number)
+  } else {
+    const { values, expiresAt } = record
+    if (store.patch(id, { now, set: values, expiresAt }) !== 'applied') throw new Error(`${id} is gone`)
+    say('has', id, number)
+  }
+}
+
+/** Written at once: what was said stays said when the process is killed in the next moment. */
+function say(...words) {
+  writeSync(1, `${words.join(' ')}\n`)
+}
