@@ -1,0 +1,237 @@
+import { createHmac } from 'node:crypto'
+import express from 'express'
+import original from 'express-session'
+import fc from 'fast-check'
+import { createSessions, type SessionStore } from 'sojourn'
+import { session } from 'sojourn/express'
+import { expressSessionCookie, fromConnectStore, toConnectStore } from 'sojourn/express-session'
+import { memoryStore } from 'sojourn/stores/memory'
+import request from 'supertest'
+import { describe, expect, test } from 'vitest'
+
+// biome-ignore lint/suspicious/noExplicitAny: sessions here have values of any name.
+type Any = any
+
+const secret = ['a new secret', 'the secret of old']
+const userId = (record: Any) => record.passport?.user
+
+/** An app of old with a visitor who signed in, and what their browser holds. */
+async function old(cookie: object = {}) {
+  const store = new original.MemoryStore()
+  const app = express()
+  app.use(original({ secret: secret[1] as string, resave: false, saveUninitialized: false, store, cookie }))
+  app.get('/', (req, res) => {
+    Object.assign(req.session, { passport: { user: 'ada' }, cart: ['book'], __own: 1, userId: 'of the app' })
+    res.end()
+  })
+  const response = await request(app).get('/')
+  return { store, cookie: (response.headers['set-cookie'] as unknown as string[])[0]?.split(';')[0] as string }
+}
+
+function engine(store: Any, more: object = {}) {
+  const accept = expressSessionCookie({ secret, store, userId })
+  return createSessions<Any>({ store: memoryStore(), cookie: { secure: true }, accept, ...more })
+}
+
+/** A request, and the cookie that it sets. */
+async function visit(sessions: Any, cookie: string) {
+  const visitor = await sessions.load({ cookie })
+  const [setCookie] = await sessions.commit(visitor)
+  return { visitor, setCookie: setCookie as string | undefined, cookie: setCookie?.split(';')[0] ?? cookie }
+}
+
+describe('a visitor with the cookie of express-session', () => {
+  test('goes on with the same values, signed in, under a cookie of Sojourn', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const { visitor, setCookie, cookie: next } = await visit(sessions, `other=1; ${cookie}`)
+    expect(visitor.userId).toBe('ada')
+    expect({ ...visitor }).toMatchObject({ passport: { user: 'ada' }, cart: ['book'] })
+    expect(setCookie).toMatch(/^__Host-session=[\w-]{64}; /)
+    expect(setCookie).not.toContain('Max-Age')
+    expect((store as Any).sessions).toEqual({})
+    const again = await visit(sessions, next)
+    expect([again.visitor.id, again.visitor.cart, again.setCookie]).toEqual([visitor.id, ['book'], undefined])
+  })
+
+  test('has not just proved who they are', async () => {
+    const { store, cookie } = await old()
+    const { visitor } = await visit(engine(store), cookie)
+    expect(visitor.authenticatedAt).toBe(null)
+  })
+
+  test('is remembered as long as they were', async () => {
+    const { store, cookie } = await old({ maxAge: 86_400_000 })
+    const { setCookie } = await visit(engine(store), cookie)
+    expect(setCookie).toContain('Max-Age=')
+  })
+
+  test('may be nobody in particular', async () => {
+    const { store, cookie } = await old()
+    const accept = expressSessionCookie({ secret, store: store as Any })
+    const { visitor } = await visit(engine(store, { accept }), cookie)
+    expect([visitor.userId, visitor.cart]).toEqual([null, ['book']])
+  })
+
+  test('whose response was lost goes on with the same session', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const first = await visit(sessions, cookie)
+    first.visitor.cart.push('pen')
+    await sessions.commit(first.visitor)
+    const second = await visit(sessions, cookie)
+    expect([second.visitor.cart, second.cookie]).toEqual([['book', 'pen'], first.cookie])
+  })
+
+  test('is let go when the session has ended, here or there', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const { visitor } = await visit(sessions, cookie)
+    visitor.destroy()
+    await sessions.commit(visitor)
+    const after = await visit(sessions, cookie)
+    expect([after.visitor.userId, after.setCookie]).toEqual([null, undefined])
+  })
+
+  test('is somebody else once they signed in anew', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const { visitor } = await visit(sessions, cookie)
+    visitor.signIn('ada')
+    await sessions.commit(visitor)
+    const thief = await visit(sessions, cookie)
+    expect([thief.visitor.userId, thief.visitor.cart]).toEqual([null, undefined])
+  })
+
+  test('is not looked up when they have a cookie of ours', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const { cookie: next } = await visit(sessions, cookie)
+    ;(store as Any).get = () => expect.unreachable()
+    const { visitor } = await visit(sessions, `${cookie}; ${next}`)
+    expect(visitor.userId).toBe('ada')
+  })
+
+  test.each([
+    ['a forged signature', (cookie: string) => cookie.slice(0, -4)],
+    ['no signature', (cookie: string) => cookie.replace(/%3A|s:/, '')],
+    ['another name', (cookie: string) => cookie.replace('connect', 'other')],
+    [
+      'a session that never was',
+      () =>
+        `connect.sid=s:x.${createHmac('sha256', secret[0] as string)
+          .update('x')
+          .digest('base64')}`,
+    ],
+  ])('is nobody with %s', async (_what, change) => {
+    const { store, cookie } = await old()
+    const { visitor, setCookie } = await visit(engine(store), change(cookie))
+    expect([visitor.userId, setCookie]).toEqual([null, undefined])
+    expect(Object.keys((store as Any).sessions)).toHaveLength(1)
+  })
+
+  test('is nobody when the session has expired', async () => {
+    const { store, cookie } = await old({ maxAge: 1000 })
+    const { visitor } = await visit(engine(store, { clock: () => Date.now() + 2000 }), cookie)
+    expect(visitor.userId).toBe(null)
+  })
+
+  test('keeps what a name of ours would hide', async () => {
+    const { store, cookie } = await old()
+    const own = memoryStore()
+    const { visitor } = await visit(engine(store, { store: own }), cookie)
+    const texts = Object.values((await own.read(visitor.id))?.values ?? {})
+    expect(texts).toContain('"of the app"')
+    expect(texts).toContain('["__own",1]')
+  })
+
+  test('meets an error while the old store is down', async () => {
+    const { cookie } = await old()
+    const store = { get: (_id: string, done: Any) => done(new Error('down')), set() {}, destroy() {} }
+    await expect(engine(store).load({ cookie })).rejects.toMatchObject({ code: 'store_unavailable' })
+    const anonymous = await engine(store, { onStoreError: 'anonymous' }).load({ cookie })
+    expect(anonymous.userId).toBe(null)
+  })
+
+  test('of whichever request comes first, all go on with one session', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        const { store, cookie } = await old()
+        const inner = fromConnectStore(store as Any)
+        const own = memoryStore()
+        const turns = (to: SessionStore): SessionStore => ({
+          read: (id) => scheduler.schedule(Promise.resolve()).then(() => to.read(id)),
+          create: (id, it) => scheduler.schedule(Promise.resolve()).then(() => to.create(id, it)),
+          patch: (id, it) => scheduler.schedule(Promise.resolve()).then(() => to.patch(id, it)),
+          delete: (id) => scheduler.schedule(Promise.resolve()).then(() => to.delete(id)),
+        })
+        const accept = expressSessionCookie({ secret, store: store as Any, userId })
+        const [slow, slowly] = [turns(inner), turns(own)]
+        const scheduled = {
+          ...accept,
+          read: async (id: string) => (await slow.read(id)) && accept.read(id),
+          end: slow.delete,
+        }
+        const sessions = engine(store, { store: slowly, accept: scheduled, storeTimeout: '1h' })
+        const visits = ['a', 'b', 'c'].map(async (name) => {
+          const visitor = (await sessions.load({ cookie })) as Any
+          visitor[name] = name
+          const [setCookie] = await sessions.commit(visitor)
+          return setCookie?.split(';')[0]
+        })
+        const [first, ...others] = await scheduler.waitFor(Promise.all(visits))
+        for (const other of others) expect(other).toBe(first)
+        const visitor = (await engine(store, { store: own }).load({ cookie: first as string })) as Any
+        expect({ ...visitor }).toMatchObject({ cart: ['book'], a: 'a', b: 'b', c: 'c' })
+        expect((store as Any).sessions).toEqual({})
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+test('a new process ends what one that died had taken over', async () => {
+  const { store, cookie } = await old()
+  const own = memoryStore()
+  const forgetful = { ...expressSessionCookie({ secret, store: store as Any, userId }), end: async () => true }
+  await visit(engine(store, { store: own, accept: forgetful }), cookie)
+  expect(Object.keys((store as Any).sessions)).toHaveLength(1)
+  await visit(engine(store, { store: own, clock: () => Date.now() + 61_000 }), cookie)
+  expect((store as Any).sessions).toEqual({})
+})
+
+test('sessions that a bridge keeps in a store of ours are accepted too', async () => {
+  const store = memoryStore()
+  const bridge = toConnectStore(store)
+  const app = express()
+  app.use(original({ secret: secret[1] as string, resave: false, saveUninitialized: false, store: bridge as Any }))
+  app.get('/', (req, res) => {
+    Object.assign(req.session, { passport: { user: 'ada' } })
+    res.end()
+  })
+  const [line] = (await request(app).get('/')).headers['set-cookie'] as unknown as string[]
+  const sessions = createSessions<Any>({ store, accept: expressSessionCookie({ secret, store: bridge, userId }) })
+  const next = express()
+  next.use(session(sessions as Any))
+  next.get('/', (req, res) => res.json([req.session.userId]))
+  const response = await request(next)
+    .get('/')
+    .set('Cookie', line?.split(';')[0] as string)
+    .set('Host', 'localhost')
+  expect(response.body).toEqual(['ada'])
+  expect((await store.list?.({ limit: 10 }))?.map(([, { userId }]) => userId)).toEqual(['ada'])
+})
+
+test.each([
+  [{}, '"secret" must be what signed the cookies until now'],
+  [{ secret: [] }, '"secret" must be'],
+  [{ secret: [null] }, '"secret" must be'],
+  [{ secret: 's' }, '"store" must be the store that express-session was given'],
+  [{ secret: 's', store: memoryStore() }, '"store" must be the store that express-session was given'],
+])('%j is refused', (options, message) => {
+  expect(() => expressSessionCookie(options as Any)).toThrow(message)
+})
+
+test('accept takes nothing else', () => {
+  expect(() => createSessions({ accept: {} as Any })).toThrow('accept must be what expressSessionCookie() of')
+})

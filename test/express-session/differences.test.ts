@@ -1,0 +1,351 @@
+/**
+ * Where the drop-in differs from express-session, shown on both sides: each is listed with its reason in
+ * docs/express-session.md, by the title that it has here.
+ */
+
+import { readFileSync } from 'node:fs'
+import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import original from 'express-session'
+import ours from 'sojourn/express-session'
+import { afterEach, describe, expect, test } from 'vitest'
+
+// biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
+type Any = any
+
+const servers: Server[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
+
+interface Answer {
+  status: number | undefined
+  headers: IncomingMessage['headers']
+  body: string
+  /** When the head had arrived. */
+  store: Any
+}
+
+/** Plays one request and resolves to what came back, or to `hangs`. */
+async function play(
+  lib: Any,
+  options: Any,
+  respond: (req: Any, res: Any, next: (error?: Any) => void) => void,
+  { path = '/', cookie = '', onHead = (_store: Any) => {} } = {},
+): Promise<Answer | 'hangs'> {
+  const store = options.store ?? new lib.MemoryStore()
+  const middleware = lib({ secret: 'keyboard cat', resave: false, saveUninitialized: true, ...options, store })
+  const server = createServer((req, res) => {
+    const answer = (error: Error) => {
+      if (res.headersSent) return
+      res.statusCode = 500
+      res.end(error.message)
+    }
+    middleware(req, res, (error?: Error) => {
+      if (error) return answer(error)
+      try {
+        respond(req, res, answer)
+      } catch (thrown) {
+        answer(thrown as Error)
+      }
+    })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return new Promise((resolve) => {
+    const outgoing = get({ port, path, host: '127.0.0.1', headers: { cookie } }, async (incoming) => {
+      onHead(store)
+      let body = ''
+      for await (const chunk of incoming) body += chunk
+      resolve({ status: incoming.statusCode, headers: incoming.headers, body, store })
+    })
+    outgoing.setTimeout(300, () => outgoing.destroy())
+    outgoing.on('error', () => resolve('hangs'))
+  })
+}
+
+/** A store that takes a while to write, and counts what it wrote. */
+function slowStore(lib: Any, milliseconds: number) {
+  class SlowStore extends lib.MemoryStore {
+    written = 0
+    set(id: string, session: Any, callback: Any) {
+      setTimeout(() => {
+        this.written++
+        super.set(id, session, callback)
+      }, milliseconds)
+    }
+  }
+  return new SlowStore() as Any
+}
+
+const page = readFileSync(new URL('../../docs/express-session.md', import.meta.url), 'utf8')
+
+/** A difference, and what each side does. */
+function difference(title: string, run: (lib: Any) => Promise<unknown>, [theirs, mine]: [unknown, unknown]): void {
+  describe(title, () => {
+    test('express-session', async () => expect(await run(original)).toEqual(theirs))
+    test('Sojourn', async () => expect(await run(ours)).toEqual(mine))
+    test('is documented', () => expect(page).toContain(`**${title}.**`))
+  })
+}
+
+difference(
+  'The session is stored before the first byte leaves',
+  async (lib) => {
+    const store = slowStore(lib, 20)
+    let writtenAtHead: number | undefined
+    const onHead = () => {
+      writtenAtHead = store.written
+    }
+    const redirect = (req: Any, res: Any) => {
+      req.session.user = 'ada'
+      res.writeHead(302, { Location: '/' })
+      res.end('moved')
+    }
+    await play(lib, { store }, redirect, { onHead })
+    return writtenAtHead
+  },
+  [0, 1],
+)
+
+difference(
+  'A value that changes after the first byte is stored by a second write',
+  async (lib) => {
+    const store = slowStore(lib, 0)
+    const stream = (req: Any, res: Any) => {
+      req.session.early = true
+      res.write('first, ')
+      setTimeout(() => {
+        req.session.late = true
+        res.end('last')
+      }, 20)
+    }
+    const answer = (await play(lib, { store }, stream)) as Answer
+    const [record] = Object.values(store.sessions) as string[]
+    const { early, late } = JSON.parse(record as string)
+    return { body: answer.body, written: store.written, early, late }
+  },
+  [
+    { body: 'first, last', written: 1, early: true, late: true },
+    { body: 'first, last', written: 2, early: true, late: true },
+  ],
+)
+
+difference(
+  'A response is sent whole, with its length',
+  async (lib) => {
+    const answer = (await play(lib, {}, (_req, res) => res.end('hello'))) as Answer
+    return [answer.headers['content-length'], answer.headers['transfer-encoding'], answer.body]
+  },
+  [
+    [undefined, 'chunked', 'hello'],
+    ['5', undefined, 'hello'],
+  ],
+)
+
+difference(
+  'The callback of `end` is called',
+  async (lib) => {
+    let isCalled = false
+    const answer = await play(lib, {}, (_req, res) =>
+      res.end('hello', 'utf8', () => {
+        isCalled = true
+      }),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return [(answer as Answer).body, isCalled]
+  },
+  [
+    ['hello', false],
+    ['hello', true],
+  ],
+)
+
+difference(
+  'The path of the cookie matches by segment',
+  async (lib) => {
+    const seen: string[] = []
+    for (const path of ['/app', '/app/', '/app/page', '/app?q', '/application', '/other']) {
+      const answer = await play(lib, { cookie: { path: '/app' } }, (req, res) => res.end(typeof req.session), { path })
+      seen.push((answer as Answer).body)
+    }
+    return seen.join(' ')
+  },
+  ['object object object object object undefined', 'object object object object undefined undefined'],
+)
+
+difference(
+  "`'auto'` works where `cookie` is a function",
+  async (lib) => {
+    const cookie = () => ({ secure: 'auto', sameSite: 'auto' })
+    const answer = (await play(lib, { cookie }, (req, res) => res.end(JSON.stringify(req.session.cookie)))) as Answer
+    const { secure, sameSite } = JSON.parse(answer.body)
+    return { secure, sameSite, sent: answer.headers['set-cookie']?.[0]?.replace(/^[^;]*/, '') }
+  },
+  [
+    { secure: 'auto', sameSite: 'auto', sent: undefined },
+    { secure: false, sameSite: 'lax', sent: '; Path=/; HttpOnly; SameSite=Lax' },
+  ],
+)
+
+difference(
+  'A session that cannot be stored is answered with the error',
+  async (lib) => {
+    const circular = (req: Any, res: Any) => {
+      req.session.self = req.session
+      res.end('hello')
+    }
+    const answer = await play(lib, {}, circular)
+    return answer === 'hangs' ? answer : [answer.status, answer.body.split('\n')[0]]
+  },
+  ['hangs', [500, 'Converting circular structure to JSON']],
+)
+
+difference(
+  'A request whose session could not be read does not destroy it',
+  async (lib) => {
+    const store = new lib.MemoryStore()
+    const first = (await play(lib, { store }, (_req, res) => res.end())) as Answer
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] as string
+    store.get = (_id: string, callback: (error: Error) => void) => callback(new Error('down for a second'))
+    const answer = (await play(lib, { store, unset: 'destroy' }, () => {}, { cookie })) as Answer
+    return [answer.status, Object.keys(store.sessions).length]
+  },
+  [
+    [500, 0],
+    [500, 1],
+  ],
+)
+
+difference(
+  '`regenerate` reports what `genid` throws',
+  async (lib) => {
+    let calls = 0
+    const genid = () => {
+      if (++calls > 1) throw new Error('no more ids')
+      return 'one'
+    }
+    const store = new lib.MemoryStore()
+    // What is thrown in the store's callback would end the process; a synchronous store shows where it goes.
+    store.destroy = (_id: string, callback: () => void) => callback()
+    const regenerate = (req: Any, res: Any) => {
+      let thrown = ''
+      try {
+        req.session.regenerate((error: Error) => res.end(`callback: ${error.message}`))
+      } catch (error) {
+        thrown = (error as Error).message
+      }
+      if (thrown) res.end(`thrown: ${thrown}`)
+    }
+    return ((await play(lib, { genid, store }, regenerate)) as Answer).body
+  },
+  ['thrown: no more ids', 'callback: no more ids'],
+)
+
+difference(
+  'A method that is given no callback returns a promise',
+  async (lib) => {
+    const methods = async (req: Any, res: Any, next: (error: Any) => void) => {
+      try {
+        if (!(req.session.save() instanceof Promise)) return next(new Error('no promise'))
+        const kinds: boolean[] = []
+        await req.session.save()
+        await req.session.reload()
+        await req.session.regenerate()
+        const { session } = req
+        kinds.push(req.session !== session, session.destroy() instanceof Promise, req.session === undefined)
+        res.end(JSON.stringify(kinds))
+      } catch (error) {
+        next(error)
+      }
+    }
+    return ((await play(lib, {}, methods)) as Answer).status
+  },
+  [500, 200],
+)
+
+difference(
+  'The methods sit on the prototype',
+  async (lib) => {
+    const own = (req: Any, res: Any) => res.end(Object.getOwnPropertyNames(req.session).sort().join(' '))
+    return ((await play(lib, {}, own)) as Answer).body
+  },
+  ['cookie id reload req save', 'cookie id req'],
+)
+
+difference(
+  'Sessions are of this package, whatever the store extends',
+  async (lib) => {
+    const store = new (original as Any).MemoryStore()
+    const kind = (req: Any, res: Any) => res.end(String(req.session instanceof ours.Session))
+    const first = (await play(lib, { store }, kind)) as Answer
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] as string
+    return ((await play(lib, { store }, kind, { cookie })) as Answer).body
+  },
+  ['false', 'true'],
+)
+
+difference(
+  'Of two failures the other may be told first',
+  async (lib) => {
+    const store = new lib.MemoryStore()
+    store.set = (_id: string, _session: unknown, callback: (error: Error) => void) => callback(new Error('not stored'))
+    const failures: string[] = []
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store, name: 'not a name' })
+    const server = createServer((req, res) => {
+      middleware(req, res, (error?: Error) => {
+        if (error) failures.push(error.message)
+        else res.writeHead(200).end()
+      })
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    return failures
+  },
+  [
+    ['argument name is invalid', 'not stored'],
+    ['not stored', 'argument name is invalid'],
+  ],
+)
+
+difference(
+  '`originalMaxAge` assigned by hand counts at once',
+  async (lib) => {
+    const store = new lib.MemoryStore()
+    const first = (await play(lib, { store }, (_req, res) => res.end())) as Answer
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] as string
+    const assign = (req: Any, res: Any) => {
+      req.session.changed = true
+      req.session.cookie.originalMaxAge = 60_000
+      res.writeHead(200)
+      res.end()
+    }
+    const answer = (await play(lib, { store }, assign, { cookie })) as Answer
+    return Boolean(answer.headers['set-cookie'])
+  },
+  [false, true],
+)
+
+describe('promises without callbacks', () => {
+  test('end no process when nobody looks', async () => {
+    const store = new ours.MemoryStore()
+    store.set = (_id, _session, callback) => callback?.(new Error('not stored'))
+    const rejections: unknown[] = []
+    const note = (reason: unknown) => rejections.push(reason)
+    process.on('unhandledRejection', note)
+    const answer = (await play(ours, { store, saveUninitialized: false }, async (req, res) => {
+      req.session.save()
+      const told = await req.session.save().catch((error: Error) => error.message)
+      res.end(told)
+    })) as Answer
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    process.off('unhandledRejection', note)
+    expect([answer.body, rejections]).toEqual(['not stored', []])
+  })
+})

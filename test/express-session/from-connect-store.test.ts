@@ -1,0 +1,85 @@
+import original from 'express-session'
+import { storeChecks } from 'sojourn/conformance/store'
+import session, { fromConnectStore, toConnectStore } from 'sojourn/express-session'
+import { describe, expect, test } from 'vitest'
+
+describe.each([
+  ['express-session', () => new original.MemoryStore()],
+  ['the drop-in', () => new session.MemoryStore()],
+])('over the MemoryStore of %s', (_name, makeConnectStore) => {
+  const checks = storeChecks({ makeStore: () => fromConnectStore(makeConnectStore()), shared: false })
+  for (const { name, run } of checks) test(name, run)
+})
+
+const record = { values: { plain: '1', __token: '"t"' }, userId: 'ada', createdAt: 5, expiresAt: 9e12 }
+
+function promised<T>(run: (callback: (error: unknown, result?: T) => void) => void): Promise<T | undefined> {
+  return new Promise((resolve, reject) => run((error, result) => (error ? reject(error) : resolve(result))))
+}
+
+test('what express-session wrote is read', async () => {
+  const store = new original.MemoryStore()
+  const expires = new Date(9e12)
+  const cookie = { originalMaxAge: 60_000, expires, path: '/', httpOnly: true }
+  await promised((done) => store.set('sid', { cookie, views: 3, cart: ['a'], __own: 1, '': 2 } as never, done))
+  const read = await fromConnectStore(store, { clock: () => 7 }).read('sid')
+  expect(read).toMatchObject({ userId: null, createdAt: 7, expiresAt: 9e12, values: { views: '3', cart: '["a"]' } })
+  expect(Object.keys(read?.values ?? {})).toHaveLength(5)
+})
+
+test('a session without a lifetime of its own lives as long as its store remembers it', async () => {
+  const store = new original.MemoryStore()
+  await promised((done) => store.set('sid', { cookie: { originalMaxAge: null, expires: null } } as never, done))
+  const bridge = fromConnectStore(store, { clock: () => 1000, idle: '2s' })
+  expect(await bridge.read('sid')).toMatchObject({ expiresAt: 3000 })
+})
+
+test('what the engine writes, express-session can read, and a store expires by itself', async () => {
+  const store = new original.MemoryStore()
+  const bridge = fromConnectStore(store)
+  await bridge.create('id', { ...record, values: { ...record.values, odd: '{ "a" :1}', cookie: '"of the app"' } })
+  const kept = (await promised((done) => store.get('id', done))) as unknown as { cookie: { expires: string } }
+  expect(kept).toMatchObject({ plain: 1 })
+  expect(new Date(kept.cookie.expires).getTime()).toBe(9e12 + 5 * 60_000)
+  expect(await bridge.read('id')).toEqual({
+    ...record,
+    values: { ...record.values, odd: '{ "a" :1}', cookie: '"of the app"' },
+  })
+})
+
+test('a failure is passed on, and ENOENT is none', async () => {
+  const failing = (code?: string) => ({
+    get: (_id: string, done: (error: Error) => void) => done(Object.assign(new Error('disk'), { code })),
+    set: (_id: string, _session: unknown, done: (error?: Error) => void) => done(new Error('full')),
+    destroy: (_id: string, done: (error?: Error) => void) => done(new Error('locked')),
+  })
+  await expect(fromConnectStore(failing()).read('id')).rejects.toThrow('disk')
+  expect(await fromConnectStore(failing('ENOENT')).read('id')).toBe(null)
+  await expect(fromConnectStore(failing('ENOENT')).create('id', record)).rejects.toThrow('full')
+  await expect(fromConnectStore(failing('ENOENT')).delete('id')).rejects.toThrow('locked')
+})
+
+test('two bridges over one store take turns', async () => {
+  const store = new original.MemoryStore()
+  const [one, other] = [fromConnectStore(store), fromConnectStore(store)]
+  await one.create('id', record)
+  await Promise.all([
+    one.patch('id', { now: 0, set: { a: '1' } }),
+    other.patch('id', { now: 0, set: { b: '2' } }),
+    one.patch('id', { now: 0, unset: ['plain'] }),
+  ])
+  expect((await other.read('id'))?.values).toEqual({ __token: '"t"', a: '1', b: '2' })
+})
+
+test('through both bridges a store keeps the ids and the sessions that it had', async () => {
+  const store = new session.MemoryStore()
+  const cookie = { originalMaxAge: 60_000, expires: '2100-01-01T00:00:00.000Z', httpOnly: true, path: '/' }
+  store.sessions['raw id/+'] = JSON.stringify({ cookie, views: 1, __x: 2 })
+  const bridged = toConnectStore(fromConnectStore(store))
+  const read = await promised<object>((done) => bridged.get('raw id/+', done as never))
+  expect(read).toEqual({ cookie, views: 1, __x: 2 })
+  Object.assign(read as object, { views: 2 })
+  await promised((done) => bridged.set('raw id/+', read as never, done))
+  expect(Object.keys(store.sessions)).toEqual(['raw id/+'])
+  expect(JSON.parse(store.sessions['raw id/+'] as string)).toMatchObject({ cookie, views: 2, __x: 2 })
+})

@@ -1,0 +1,109 @@
+/** The four steps of docs/moving-from-express-session.md, with visitors who stay signed in throughout. */
+import type { Express } from 'express'
+import original from 'express-session'
+import { memoryStore } from 'sojourn/stores/memory'
+import { sqliteStore } from 'sojourn/stores/sqlite'
+import request from 'supertest'
+import { describe, expect, test } from 'vitest'
+
+type MakeApp = (stores: { oldStore: unknown; newStore: unknown }) => Express
+
+// Not imported by name: each is type-checked by itself, as the app of one moment.
+const names = ['before', 'step-1', 'step-2', 'step-3', 'step-4']
+const modules = await Promise.all(names.map((name) => import(`./programs/${name}.ts`)))
+const makers = modules.map(({ app }) => app as MakeApp)
+const [before, step1, step2, step3] = makers as [MakeApp, MakeApp, MakeApp, MakeApp]
+
+interface Page {
+  user: string | null
+  views: number
+  cart: { book: string; copies: number }[]
+}
+
+/** A browser, which keeps its cookies whatever answers it. */
+class Visitor {
+  readonly #jar = request.agent('http://127.0.0.1').jar
+  expected: Page = { user: null, views: 0, cart: [] }
+
+  async get(app: Express, path: string): Promise<Page> {
+    const agent = request.agent(app)
+    agent.jar = this.#jar
+    const response = await agent.get(path).redirects(1)
+    expect(response.status, response.text).toBe(200)
+    return response.body
+  }
+  async look(app: Express): Promise<void> {
+    this.expected.views++
+    expect(await this.get(app, '/')).toEqual(this.expected)
+  }
+  async login(app: Express, user: string): Promise<void> {
+    this.expected.user = user
+    const page = await this.get(app, `/login/${user}`)
+    expect(page.user).toBe(user)
+    this.expected = page
+  }
+  async buy(app: Express, book: string): Promise<void> {
+    this.expected.cart.push({ book, copies: 1 })
+    this.expected.views++
+    expect(await this.get(app, `/buy/${book}`)).toEqual(this.expected)
+  }
+  async logout(app: Express): Promise<void> {
+    const page = await this.get(app, '/logout')
+    expect(page.user).toBe(null)
+    this.expected = page
+  }
+}
+
+describe.each([
+  ['memory', () => memoryStore()],
+  ['SQLite', () => sqliteStore(':memory:')],
+])('to sessions in %s', (_name, makeStore) => {
+  test('nobody is logged out from the first step to the last', async () => {
+    const oldStore = new original.MemoryStore()
+    const stores = { oldStore, newStore: makeStore() }
+    const versions = makers.map((make) => make(stores))
+    const [faithful, sleeper, leaver] = [new Visitor(), new Visitor(), new Visitor()]
+    for (const visitor of [faithful, sleeper, leaver]) await visitor.login(versions[0] as Express, 'ada')
+    await sleeper.buy(versions[0] as Express, 'the first book')
+    for (const [step, version] of versions.entries()) {
+      const previous = versions[step - 1]
+      // While a version replaces another, both serve everybody. The last of them ends what the one before it kept.
+      if (previous && step < 4) {
+        for (const app of [version, previous, version, previous]) await faithful.look(app)
+        await faithful.buy(previous, `book ${step}`)
+        const newcomer = new Visitor()
+        await newcomer.login(version, 'grace')
+        await newcomer.look(previous)
+        await newcomer.logout(previous)
+        await newcomer.look(version)
+        await leaver.logout(previous)
+        await leaver.look(version)
+        await leaver.login(version, 'ada')
+      }
+      await faithful.buy(version, `another ${step}`)
+      for (let look = 0; look < 3; look++) await faithful.look(version)
+      await leaver.look(version)
+    }
+    // Somebody who comes back after all that.
+    const last = versions.at(-1) as Express
+    await sleeper.look(last)
+    expect(sleeper.expected).toMatchObject({ user: 'ada', cart: [{ book: 'the first book', copies: 1 }] })
+    expect(faithful.expected.cart).toHaveLength(8)
+    for (const visitor of [faithful, sleeper, leaver]) await visitor.logout(last)
+    await faithful.look(last)
+    const { sessions } = oldStore as unknown as { sessions: { [id: string]: string } }
+    for (const left of Object.values(sessions)) expect(left).not.toContain('user')
+  })
+
+  test('each of the first three steps can be taken back', async () => {
+    const oldStore = new original.MemoryStore()
+    const stores = { oldStore, newStore: makeStore() }
+    const visitor = new Visitor()
+    await visitor.login(before(stores), 'ada')
+    for (const make of [step1, before, step1, step2, step1, step2, step3, step2]) {
+      const version = make(stores)
+      await visitor.look(version)
+      await visitor.buy(version, 'book')
+    }
+  })
+})
