@@ -1,0 +1,27 @@
+import { Injectable, signal } from '@angular/core'
+import { sessionClient } from 'sojourn/client'
+import { api } from './api'
+
+/** Whether the visitor is signed in, as all of their tabs know it. */
+@Injectable({ providedIn: 'root' })
+export class Visitor {
+  /** `null` until the API has answered. */
+  readonly signedIn = signal<boolean | null>(null)
+  /** Milliseconds that are left to one who does nothing, once they are few. */
+  readonly expiresIn = signal<number | null>(null)
+
+  readonly #session = sessionClient({
+    status: `${api}/api/session`,
+    onChange: ({ signedIn }) => this.signedIn.set(signedIn),
+    onExpiring: (milliseconds) => this.expiresIn.set(milliseconds),
+  })
+
+  /** After a sign-in or sign-out: every tab is to know. */
+  async changed(): Promise<void> {
+    await this.#session.changed()
+  }
+
+  lookAgain(): void {
+    this.#session.refresh().catch(() => undefined)
+  }
+}

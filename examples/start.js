@@ -1,0 +1,39 @@
+/**
+ * Starts an example from a checkout, on the source as it stands: `node examples/start.js counter`. With an argument more,
+ * another file of it than server.js: `node examples/start.js steps 2-sessions`.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { build, isStale } from '../tools/build.ts'
+
+const [example = '', file = 'server'] = process.argv.slice(2)
+const place = (name, program) => new URL(`./${name}/${program}.js`, import.meta.url)
+
+if (/^[\w-]+$/.test(example) && existsSync(place(example, file))) {
+  const complaint = (await isStale()) && (await build({ checked: false }))
+  if (complaint) process.stderr.write(complaint)
+  stopWithNpm()
+  await import(place(example, file))
+} else {
+  console.error(`Say what to start: node examples/start.js ${choices().join(' | ')}`)
+  process.exitCode = 1
+}
+
+function choices() {
+  const programs = (folder) =>
+    readdirSync(new URL(`./${folder}/`, import.meta.url)).filter((name) => /\.js$/.test(name))
+  if (/^[\w-]+$/.test(example) && existsSync(new URL(`./${example}/`, import.meta.url))) {
+    return programs(example).map((name) => `${example} ${name.replace('.js', '')}`)
+  }
+  return readdirSync(new URL('.', import.meta.url)).filter((name) => existsSync(place(name, 'server')))
+}
+
+/** npm starts us through a shell, which hands no signal on: whoever stops npm alone would leave us running. */
+function stopWithNpm() {
+  const shell = process.ppid
+  if (process.env.npm_lifecycle_event === undefined) return
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGTERM')
+  }, 100).unref()
+}

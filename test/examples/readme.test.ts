@@ -1,0 +1,32 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { startCommand } from './example.js'
+
+const examples = join(import.meta.dirname, '../../examples')
+const names = readdirSync(examples, { withFileTypes: true })
+  .filter(
+    (entry) => entry.isDirectory() && entry.name !== 'stage' && existsSync(join(examples, entry.name, 'README.md')),
+  )
+  .map(({ name }) => name)
+const { scripts } = JSON.parse(await readFile(join(examples, '../package.json'), 'utf8')) as {
+  scripts: Record<string, string>
+}
+
+describe.each(names)('examples/%s', (name) => {
+  test('has a README of one screenful, which says how to start it with one command', async () => {
+    const readme = await readFile(join(examples, name, 'README.md'), 'utf8')
+    expect(readme.split('\n').length).toBeLessThanOrEqual(60)
+    const [, script = ''] = /^npm (?:run )?(\S+)/.exec(await startCommand(name)) ?? []
+    expect(Object.keys(scripts)).toContain(script)
+  })
+
+  test('is on the list that the login app shows, with the same command', async () => {
+    if (name === 'login') return
+    const { examples: list } = (await import(join(examples, 'login/examples.js'))) as {
+      examples: { command: string }[]
+    }
+    expect(list.map(({ command }) => command)).toContain(await startCommand(name))
+  })
+})
