@@ -1,0 +1,101 @@
+/**
+ * Measures what a session costs: the server's CPU time for a request above the same framework without sessions.
+ *
+ *     npm run bench -- --help
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { startPostgres } from '../test/harness/postgres.ts'
+import { startRedis } from '../test/harness/redis.ts'
+import { build, isStale } from '../tools/build.ts'
+import { chartOf } from './chart.ts'
+import { type Group, groups } from './groups.ts'
+import { type Costs, type Extent, measureRound } from './measure.ts'
+import { machine, markdownOf, type Report, versionsOf } from './report.ts'
+import { type GroupResult, resultOf } from './results.ts'
+
+const help = `npm run bench -- [options]
+
+  --peer <name>    only groups with this peer: ${[...new Set(groups.map(({ peer }) => peer))].join('; ')}
+  --store <name>   only groups with this store: ${[...new Set(groups.map(({ store }) => store))].join('; ')}
+  --rounds <n>     rounds, each in fresh processes; 5 unless said
+  --short          one short round, which fails where Sojourn costs more than a peer. For a check of direction only
+  --json           print figures as JSON
+  --write          put the last run into docs/performance.md and its chart
+`
+
+const { values: given } = parseArgs({
+  options: {
+    peer: { type: 'string' },
+    store: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    short: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (given.help) process.stdout.write(help)
+else await main()
+
+async function main(): Promise<void> {
+  const chosen = groups.filter(({ peer, store }) => (given.peer ?? peer) === peer && (given.store ?? store) === store)
+  if (chosen.length === 0) throw new Error(`No group has that peer and that store.\n\n${help}`)
+  if (await isStale()) {
+    const complaint = await build()
+    if (complaint !== undefined) throw new Error(complaint)
+  }
+  const extent: Extent = given.short
+    ? { rounds: 1, turns: 5, requests: 800, sessions: 50, connections: 32 }
+    : { rounds: Number(given.rounds), turns: 8, requests: 1500, sessions: 200, connections: 32 }
+  const results: GroupResult[] = []
+  for (const group of chosen) results.push(await measureGroup(group, extent))
+  const report: Report = {
+    taken: new Date().toISOString().slice(0, 10),
+    machine: machine(),
+    versions: versionsOf(chosen.flatMap(({ packages }) => packages)),
+    rounds: extent.rounds,
+    groups: results,
+  }
+  process.stdout.write(given.json ? `${JSON.stringify(report, null, 2)}\n` : `${markdownOf(report)}\n`)
+  if (given.write) writeDocument(report)
+  if (given.short) checkDirection(results)
+}
+
+async function measureGroup(group: Group, extent: Extent): Promise<GroupResult> {
+  const server = group.needs && (await { redis: startRedis, postgres: startPostgres }[group.needs]())
+  const names = [group.bare, group.peer, ...group.others]
+  try {
+    const rounds: Costs[] = []
+    while (rounds.length < extent.rounds) {
+      process.stderr.write(`${group.title}: round ${rounds.length + 1} of ${extent.rounds}\n`)
+      const order = rounds.length % 2 === 0 ? names : names.toReversed()
+      rounds.push(await measureRound(order, extent, server?.url ?? ''))
+    }
+    return resultOf(group, rounds)
+  } finally {
+    await server?.stop()
+  }
+}
+
+/** A short run tells no more than which of two is cheaper by far. */
+function checkDirection(results: readonly GroupResult[]): void {
+  const wrong = results
+    .flatMap(({ peer, results }) => results.filter(({ side }) => side.startsWith('Sojourn') && peer))
+    .filter(({ work, ofPeer }) => work === 'read' && !(ofPeer.median < 1))
+  for (const { side, work, ofPeer } of wrong) {
+    process.stderr.write(`${side} costs ${ofPeer.median.toFixed(2)} of its peer for "${work}"; it has to cost less\n`)
+  }
+  if (wrong.length > 0) process.exitCode = 1
+}
+
+function writeDocument(report: Report): void {
+  const page = new URL('../docs/performance.md', import.meta.url)
+  const between = /(?<=<!-- last run -->\n)[\s\S]*(?=\n<!-- end of last run -->)/
+  writeFileSync(
+    page,
+    readFileSync(page, 'utf8').replace(between, () => `\n${markdownOf(report)}\n`),
+  )
+  writeFileSync(new URL('../docs/images/performance.svg', import.meta.url), chartOf(report.groups))
+}

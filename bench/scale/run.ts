@@ -1,0 +1,34 @@
+/**
+ * What happens when there is much of something.
+ *
+ *     npm run bench:scale -- sqlite --sessions 10000000
+ */
+import { parseArgs } from 'node:util'
+import { build, isStale } from '../../tools/build.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sessions: { type: 'string', default: '100000' },
+    requests: { type: 'string', default: '1000' },
+    minutes: { type: 'string', default: '1' },
+    side: { type: 'string', default: 'Sojourn, SQLite' },
+  },
+})
+const trials = ['sqlite', 'memory', 'redis', 'one-session', 'soak']
+const chosen = positionals.length > 0 ? positionals : trials
+const unknown = chosen.find((name) => !trials.includes(name))
+if (unknown !== undefined) throw new Error(`There is no "${unknown}"; there are ${trials.join(', ')}`)
+
+const complaint = (await isStale()) ? await build() : undefined
+if (complaint !== undefined) throw new Error(complaint)
+for (const name of chosen) {
+  console.log(`\n${name}`)
+  const { run } = await import(`./${name}.ts`)
+  await run({
+    sessions: Number(values.sessions),
+    requests: Number(values.requests),
+    minutes: Number(values.minutes),
+    side: values.side,
+  })
+}
