@@ -19,7 +19,8 @@ export interface LifetimeOptions {
   remember?: { idle?: Duration; absolute?: Duration }
   /**
    * Replaces the token every so often while the session is used. The old token stays good until its successor was seen,
-   * plus `overlap` (default `'60s'`), so that parallel requests and lost responses log nobody out. Default: off.
+   * plus `overlap` (default `'60s'`), so that parallel requests and lost responses log nobody out. Until then the token
+   * is not replaced again, even where `every` is shorter. Default: off.
    */
   renewal?: Duration | { every: Duration; overlap?: Duration }
 }

@@ -10,7 +10,16 @@ import { SealedSession } from './sealed-session.js'
 import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, type SessionRecord } from './store.js'
 import { takeOver } from './take-over.js'
-import { digestText, parseToken, recognize, renewalName, renewalOf, type Token, tokenText } from './token.js'
+import {
+  digestText,
+  parseToken,
+  recognize,
+  renewalDueAt,
+  renewalName,
+  renewalOf,
+  type Token,
+  tokenText,
+} from './token.js'
 import { Visit } from './visit.js'
 
 /** Begins a visit: finds the cookie, reads the session, and judges it. At most one call of the store, as a rule. */
@@ -103,7 +112,7 @@ function prepare(visit: Visit, record: SessionRecord): void {
   if (renewal && renewal.seenAt === null) {
     visit.intentions.ownValues[renewalName] = JSON.stringify({ ...renewal, seenAt: now })
     visit.mayChange()
-  } else if (now - Math.max(visit.start, renewal?.at ?? 0) >= schedule.every) {
+  } else if (now >= renewalDueAt(schedule, visit.start, renewal)) {
     visit.intentions.tokenChange = 'scheduled'
     visit.mayChange()
   }

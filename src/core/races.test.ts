@@ -267,6 +267,57 @@ test('the old token after its successor was seen and the overlap passed: refused
     expect(events).toEqual(['refused stale_token'])
   }, renewal))
 
+const hurried = { lifetime: { idle: '1d', renewal: { every: '2s', overlap: '1m' } } } as const
+
+test('a request that outlasts renewals, within the overlap: its write stays and its client is let in', () =>
+  inEveryInterleaving(async ({ begin, request, look, clock, events, sessions }, scheduler) => {
+    const { cookie } = await begin({ count: 0 })
+    const slow = await scheduler.waitFor(sessions.load({ cookie }))
+    const slower = await scheduler.waitFor(sessions.load({ cookie }))
+    let latest = cookie
+    for (let second = 0; second < 20; second++) {
+      clock.now += 1_000
+      latest = await scheduler.waitFor(request(latest, (session) => session.count))
+    }
+    slow.a = 1
+    const [[given]] = (await together<unknown>(scheduler, [
+      sessions.commit(slow),
+      slower.update('count', (count = 0) => count + 1),
+      request(cookie, (session) => Object.assign(session, { b: 2 })),
+    ])) as [string[]]
+    expect(events).toEqual([])
+    expect(given).toContain(latest)
+    expect({ ...(await look(latest)) }).toEqual({ a: 1, b: 2, count: 1 })
+    expect((await look(cookie)).isNew).toBe(false)
+  }, hurried))
+
+test('a token that was replaced is good for the overlap, however often tokens are renewed, and then no more', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ wait: fc.integer({ min: 0, max: 20_000 }), age: fc.nat(3) }), { maxLength: 60 }),
+      async (steps) => {
+        const clock = { now: Date.now() }
+        const sessions = createSessions<Values>({ ...hurried, store: memoryStore(), clock: () => clock.now })
+        const { cookie } = await sessions.create()
+        /** From the first to the present one; of each, when it was first presented. */
+        const tokens = [{ cookie, seenAt: clock.now }]
+        for (const { wait, age } of steps) {
+          clock.now += wait
+          const index = Math.max(0, tokens.length - 1 - age)
+          const held = tokens[index] as (typeof tokens)[number]
+          const next = tokens[index + 1]
+          held.seenAt = Math.min(held.seenAt, clock.now)
+          const session = await sessions.load({ cookie: held.cookie })
+          expect(session.isNew).toBe(next !== undefined && clock.now >= next.seenAt + 60_000)
+          const [given] = await sessions.commit(session)
+          if (next && !session.isNew) expect(given).toContain(next.cookie)
+          else if (given) tokens.push({ cookie: given.split(';', 1)[0] as string, seenAt: Number.POSITIVE_INFINITY })
+        }
+        expect(tokens.length).toBeLessThanOrEqual(1 + steps.length)
+      },
+    ),
+  ))
+
 test('two first requests without a cookie: two sessions, only if both stored something', () =>
   inEveryInterleaving(async ({ request, look }, scheduler) => {
     const [first, second] = await together(scheduler, [

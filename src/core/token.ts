@@ -66,6 +66,19 @@ export interface Renewal {
 }
 
 /**
+ * When the next scheduled renewal is due. A record knows one secret before the present one, so that one has to be past
+ * its overlap first: else a request that began with it would lose its write, and its client its session.
+ */
+export function renewalDueAt(
+  { every, overlap }: { readonly every: number; readonly overlap: number },
+  start: number,
+  last: Renewal | null,
+): number {
+  const due = Math.max(start, last?.at ?? 0) + every
+  return last ? Math.max(due, (last.seenAt ?? Number.POSITIVE_INFINITY) + overlap) : due
+}
+
+/**
  * The secret that follows another in a scheduled renewal. It is derived, so that parallel requests, and a client that
  * missed the response, are given the same one; without the old secret the nonce in the record tells nothing.
  */

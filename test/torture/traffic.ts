@@ -73,7 +73,8 @@ export async function drive(store: SessionStore, orders: Orders, over: Promise<v
     store,
     storeTimeout,
     onStoreError: isAnonymous ? 'anonymous' : 'fail',
-    ...(renew && { lifetime: { renewal: { every: '2s', overlap: '60s' } } }),
+    // As long as a request may take: a token is good for the requests that began with it.
+    ...(renew && { lifetime: { renewal: { every: '1s', overlap: requestLimit } } }),
   })
   const report = emptyReport()
   let stopping = false
