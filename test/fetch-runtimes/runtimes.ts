@@ -36,12 +36,14 @@ export type RuntimeName = keyof typeof runtimes
 
 /** Installs them, once for all test processes. Resolves to why they cannot be had, if so. */
 export async function whyMissing(): Promise<string | undefined> {
-  const install = 'npm ls >/dev/null 2>&1 || npm ci --ignore-scripts --no-audit --no-fund'
+  const programs = Object.values(runtimes).map(({ program }) => join(packages, program))
+  // Not by `npm ls`, for which what is optional may be absent.
+  const areThere = programs.map((program) => `test -x ${program}`).join(' && ')
   try {
-    await run('flock', [home, 'sh', '-c', install], { cwd: home })
-    const missing = Object.entries(runtimes).filter(([, { program }]) => !existsSync(join(packages, program)))
+    await run('flock', [home, 'sh', '-c', `${areThere} || npm ci --ignore-scripts --no-audit --no-fund`], { cwd: home })
+    const missing = programs.filter((program) => !existsSync(program))
     if (missing.length === 0) return undefined
-    throw new Error(`there is no ${missing.map(([name]) => name).join(' and ')} for this machine`)
+    throw new Error(`there is no ${missing.join(' and ')} for this machine`)
   } catch (error) {
     if (process.env.SOJOURN_NO_SKIP === '1') throw error
     return String(error)
