@@ -91,7 +91,7 @@ export interface SessionVerbs<Data> {
   /**
    * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times; what
    * it returns is written, `undefined` removes the value. Resolves to the new value.
-   * @throws `session_ended` when there is no session any more; `contention` after many lost races
+   * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s
    */
   update<Name extends keyof Data & string>(
     name: Name,

@@ -286,6 +286,30 @@ describe('an outage', () => {
     expect(patches).toBe(1)
   })
 
+  test('updates that wait for each other behind a store that does not answer are all given up in time', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const storeTimeout = 50
+    const sessions = make({ store: { ...memory, patch: () => new Promise<never>(() => {}) }, storeTimeout })
+    const before = performance.now()
+    const updates = Array.from({ length: 40 }, async () => {
+      const session = await sessions.load({ cookie })
+      return session.update('a', (a = 0) => Number(a) + 1).catch((error) => error.code)
+    })
+    const codes = await Promise.all(updates)
+    expect(new Set(codes)).toEqual(new Set(['store_unavailable', 'contention']))
+    // One after the other they would take forty.
+    expect(performance.now() - before).toBeLessThan(20 * storeTimeout)
+  })
+
+  test('an update that others are always ahead of gives up in time', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const sessions = make({ store: { ...memory, patch: () => 'conflict' }, storeTimeout: 50 })
+    const session = await sessions.load({ cookie })
+    const before = performance.now()
+    await expect(session.update('a', () => 2)).rejects.toMatchObject({ code: 'contention' })
+    expect(performance.now() - before).toBeLessThan(1000)
+  })
+
   test('save() that nobody awaits does not end the process', async () => {
     const { cookie } = await make().create({ values: { a: 1 } })
     const sessions = make({ store: broken('patch') })

@@ -51,9 +51,11 @@ type Step = (before: string | null) => { value: unknown; text: string | null }
 
 function compareAndSet(visit: Visit, name: string, held: Held, step: Step): Promise<unknown> {
   const { engine, values } = visit
+  // From now, so that the time in the queue counts: a request must not hang behind others, each with a time limit of its own.
+  const deadline = performance.now() + 2 * engine.settings.storeTimeout
   return engine.turns.take(held.id, async (waited) => {
-    if (waited) await readAgain(visit, values, name, held.id)
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    if (waited && performance.now() < deadline) await readAgain(visit, values, name, held.id)
+    for (let attempt = 0; attempt < maxAttempts && performance.now() < deadline; attempt++) {
       const before = values.storedText(name)
       const { value, text } = step(before)
       if (text === null && before === null) return value
