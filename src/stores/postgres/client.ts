@@ -29,7 +29,7 @@ export function queryOf(client: PostgresClient, table: string): Query {
   const run: Query =
     'unsafe' in client
       ? // It is `sql` that decides: statements are prepared unless it was made with `prepare: false`.
-        async (text, parameters) => client.unsafe(text, parameters, { prepare: true }).values()
+        async (text, parameters) => withoutHoles(await client.unsafe(text, parameters, { prepare: true }).values())
       : async (text, values) => (await client.query({ text, values, rowMode: 'array' })).rows
   return async (text, parameters) => {
     for (let attempt = 1; ; attempt++) {
@@ -40,6 +40,14 @@ export function queryOf(client: PostgresClient, table: string): Query {
       }
     }
   }
+}
+
+/**
+ * Where a connection broke between a row and the end of its result, `postgres` 3.4 goes on to count on the next
+ * connection: the result of another statement then begins with places that were never filled.
+ */
+function withoutHoles<T>(rows: readonly T[]): T[] {
+  return rows.filter(() => true)
 }
 
 /** A deadlock, or a conflict where the database was set to REPEATABLE READ or SERIALIZABLE. Nothing was changed. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import postgres from 'postgres'
@@ -33,6 +34,38 @@ async function isRejected(answer: Awaitable<unknown>): Promise<boolean> {
     return false
   } catch {
     return true
+  }
+}
+
+/** A proxy that can break the next connection that gets a row (message `D`), right after it. */
+async function startBreaking(target: Server) {
+  let armed = false
+  const proxy = createServer((client) => {
+    const upstream = connect({ port: target.port, host: target.host })
+    for (const socket of [client, upstream]) socket.on('error', () => {})
+    client.pipe(upstream)
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+    upstream.on('data', (bytes) => {
+      for (let at = 0; armed && at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1)) {
+        if (bytes[at] !== 'D'.charCodeAt(0)) continue
+        armed = false
+        client.end(bytes.subarray(0, at + 1 + bytes.readUInt32BE(at + 1)))
+        upstream.destroy()
+        return
+      }
+      client.write(bytes)
+    })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const url = new URL(target.url)
+  url.port = String((proxy.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    breakAfterRow() {
+      armed = true
+    },
+    stop: () => new Promise((resolve) => proxy.close(resolve)),
   }
 }
 
@@ -109,6 +142,26 @@ await describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       await close(client)
     })
   })
+
+  test.each(Object.keys(clients) as (keyof typeof clients)[])(
+    '%s: a connection that breaks in the middle of an answer spoils no later one',
+    async (name) => {
+      const breaking = await startBreaking(server)
+      const client = clients[name](breaking.url)
+      const store = postgresStore({ pool: client, table: 'halves' })
+      await store.migrate()
+      await store.create('a', record)
+      for (let round = 0; round < 8; round++) {
+        breaking.breakAfterRow()
+        await expect.poll(() => isRejected(store.read('a'))).toBe(true)
+        const read = async () => expect(await store.read('a')).toEqual(record)
+        await expect.poll(() => isRejected(store.list?.({ limit: 1 })), { timeout: 10_000 }).toBe(false)
+        await Promise.all(Array.from({ length: 12 }, read))
+      }
+      await close(client)
+      await breaking.stop()
+    },
+  )
 
   describe('behind a network that goes silent', () => {
     let proxy: TcpProxy
