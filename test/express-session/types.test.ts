@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
@@ -55,7 +55,8 @@ async function complaints(program: string, packages: readonly string[], strictly
     await mkdir(dirname(place), { recursive: true })
     await symlink(join(root, 'node_modules', name), place)
   }
-  await cp(join(programs, program), join(home, program))
+  const file = basename(program)
+  await cp(join(programs, program), join(home, file))
   await writeFile(join(home, 'package.json'), '{ "type": "module" }')
   const compilerOptions = {
     target: 'es2022',
@@ -68,7 +69,7 @@ async function complaints(program: string, packages: readonly string[], strictly
     types: ['node'],
     noEmit: true,
   }
-  await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [program] }))
+  await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   const { stdout } = await run(process.execPath, [compiler, '-p', home, '--pretty', 'false']).catch((error) => error)
   return stdout
@@ -96,6 +97,13 @@ describe('an app that renamed its `declare module`', () => {
 
 test('the stores of others fit', async () => {
   expect(await complaints('stores.mts', [...theirs, ...stores])).toBe('')
+})
+
+describe('the walk from cookie-session', () => {
+  test.each(['before', 'step-1', 'step-2'])('%s compiles', async (step) => {
+    const packages = step === 'before' ? ['@types/cookie-session', '@types/keygrip'] : []
+    expect(await complaints(`cookie-session/${step}.ts`, packages)).toBe('')
+  })
 })
 
 describe('the walk from express-session', () => {

@@ -3,8 +3,8 @@ import type { Express } from 'express'
 import original from 'express-session'
 import { memoryStore } from 'sojourn/stores/memory'
 import { sqliteStore } from 'sojourn/stores/sqlite'
-import request from 'supertest'
 import { describe, expect, test } from 'vitest'
+import { Visitor } from './visitor.js'
 
 type MakeApp = (stores: { oldStore: unknown; newStore: unknown }) => Express
 
@@ -13,46 +13,6 @@ const names = ['before', 'step-1', 'step-2', 'step-3', 'step-4']
 const modules = await Promise.all(names.map((name) => import(`./programs/${name}.ts`)))
 const makers = modules.map(({ app }) => app as MakeApp)
 const [before, step1, step2, step3] = makers as [MakeApp, MakeApp, MakeApp, MakeApp]
-
-interface Page {
-  user: string | null
-  views: number
-  cart: { book: string; copies: number }[]
-}
-
-/** A browser, which keeps its cookies whatever answers it. */
-class Visitor {
-  readonly #jar = request.agent('http://127.0.0.1').jar
-  expected: Page = { user: null, views: 0, cart: [] }
-
-  async get(app: Express, path: string): Promise<Page> {
-    const agent = request.agent(app)
-    agent.jar = this.#jar
-    const response = await agent.get(path).redirects(1)
-    expect(response.status, response.text).toBe(200)
-    return response.body
-  }
-  async look(app: Express): Promise<void> {
-    this.expected.views++
-    expect(await this.get(app, '/')).toEqual(this.expected)
-  }
-  async login(app: Express, user: string): Promise<void> {
-    this.expected.user = user
-    const page = await this.get(app, `/login/${user}`)
-    expect(page.user).toBe(user)
-    this.expected = page
-  }
-  async buy(app: Express, book: string): Promise<void> {
-    this.expected.cart.push({ book, copies: 1 })
-    this.expected.views++
-    expect(await this.get(app, `/buy/${book}`)).toEqual(this.expected)
-  }
-  async logout(app: Express): Promise<void> {
-    const page = await this.get(app, '/logout')
-    expect(page.user).toBe(null)
-    this.expected = page
-  }
-}
 
 describe.each([
   ['memory', () => memoryStore()],
