@@ -10,9 +10,11 @@ import { startMariadb } from '../../test/harness/mariadb.js'
 import { startMemcached } from '../../test/harness/memcached.js'
 import { startMongodb } from '../../test/harness/mongodb.js'
 import { startPostgres } from '../../test/harness/postgres.js'
+import { startProxy } from '../../test/harness/proxy.js'
 import { startRedis, startRedisCluster, startRedisSentinel, startValkey } from '../../test/harness/redis.js'
 import { freePort, type Server } from '../../test/harness/server.js'
 import { expectReply } from '../../test/harness/text-protocol.js'
+import { createSessions } from '../core/sessions.js'
 import type { SessionRecord } from '../core/store.js'
 import { dynamodbStore } from './dynamodb.js'
 import { openStore } from './open.js'
@@ -66,7 +68,7 @@ test('sqlite: takes a path, also after slashes and with encoded characters', asy
 /** A server, and the URLs under which its stores are opened. */
 const servers: [
   tool: Parameters<typeof describeWith>[0][number],
-  start: () => Promise<Server>,
+  start: (options?: { own?: boolean }) => Promise<Server>,
   (url: string) => string[],
 ][] = [
   ['redis', startRedis, (url) => [url, `${url}/1?prefix=shop:`]],
@@ -100,6 +102,46 @@ for (const [tool, start, urls] of servers) {
     })
   })
 }
+
+await describeWith(
+  servers.map(([tool]) => tool),
+  'a server that stops answering',
+  () => {
+    test.concurrent.each(servers)(
+      '%s: requests end in time, and are served on new connections',
+      async (_, start, urls) => {
+        const server = await start({ own: true })
+        const proxy = await startProxy(server)
+        const store = await openStore(urls(proxy.url)[0] as string)
+        const sessions = createSessions<{ count?: number }>({ store, storeTimeout: 500 })
+        const { session, cookie } = await sessions.create({ values: { count: 0 } })
+        const visit = async () => {
+          const session = await sessions.load({ cookie })
+          session.count = (session.count ?? 0) + 1
+          await sessions.commit(session)
+        }
+        // Enough for every connection of a pool to be open.
+        await Promise.all(Array.from({ length: 50 }, visit))
+
+        proxy.strand()
+        const before = performance.now()
+        const outcomes = await Promise.allSettled(Array.from({ length: 50 }, visit))
+        expect(new Set(outcomes.map((it) => it.status === 'rejected' && it.reason.code))).toEqual(
+          new Set(['store_unavailable']),
+        )
+        expect(performance.now() - before).toBeLessThan(3000)
+        await expect.poll(() => visit().then(() => 'served'), { timeout: 30_000, interval: 200 }).toBe('served')
+
+        const left = await Promise.allSettled(Array.from({ length: 50 }, visit))
+        expect(left.filter(({ status }) => status === 'rejected')).toEqual([])
+        expect((await sessions.load({ cookie })).id).toBe(session.id)
+        await sessions.close()
+        await proxy.stop()
+        await server.stop()
+      },
+    )
+  },
+)
 
 await describeWith(['redis'], 'Redis of several nodes', () => {
   test('a cluster, by any of its nodes', async () => {

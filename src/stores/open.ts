@@ -4,7 +4,6 @@ import { type Address, addressOf, decoded } from './open/address.js'
 import {
   dynamodbClient,
   firestoreClient,
-  inTime,
   memjsClient,
   mongoDatabase,
   mysqlPool,
@@ -15,6 +14,7 @@ import {
   redisSentinel,
   valkeyClient,
 } from './open/clients.js'
+import { inTime } from './open/patience.js'
 
 /** A store with the client that was made for it; `close` closes both. */
 export interface OpenedStore extends SessionStore {
@@ -54,6 +54,9 @@ const schemes: { readonly [scheme: string]: Opener } = {
  * `postgres:`, `mysql:`, `mariadb:`, `memcached:`, `mongodb:`, `mongodb+srv:`, `firestore:` and `dynamodb:`. The parameters `prefix`, `table` and
  * `collection` name the place in it, and `migrate=true` lets the store make its table or its indexes; others are for the
  * client. An app that has more to say makes client and store by itself.
+ *
+ * A connection that gives no answer for five seconds is closed and another made, so that a server that hangs, or a firewall
+ * that forgot a connection, is survived without a restart.
  *
  * Resolves once the store has answered. Rejects with `invalid_option` for a URL that cannot be understood,
  * `client_missing` where the client's package is not installed, `store_unavailable` without an answer within five

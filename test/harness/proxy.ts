@@ -14,6 +14,8 @@ export interface TcpProxy {
   stall(): void
   /** From now on, what the client sends arrives and what the server answers is lost. */
   dropReplies(): void
+  /** What is open now carries nothing any more, for good; new connections are well: a firewall that forgot them. */
+  strand(): void
   /** Breaks all connections, and each new one at once: a server that is down. */
   cut(): void
   /** All is well again. Bytes held by `stall` go on their way. */
@@ -26,13 +28,14 @@ export async function startProxy(target: { url: string; host: string; port: numb
   let mode: 'open' | 'stalled' | 'deaf' | 'cut' = 'open'
   let lateness = 0
   const sockets = new Set<Socket>()
+  const stranded = new WeakSet<Socket>()
   let held: (() => void)[] = []
 
   function forward(from: Socket, to: Socket, isReply: boolean): void {
     // What was sent first arrives first, also when the delay shrinks between the two.
     let previous = Promise.resolve()
     from.on('data', (bytes) => {
-      if (isReply && mode === 'deaf') return
+      if ((isReply && mode === 'deaf') || stranded.has(from)) return
       const pass = () => {
         if (to.writable) to.write(bytes)
       }
@@ -44,6 +47,7 @@ export async function startProxy(target: { url: string; host: string; port: numb
       })
     })
     from.on('end', () => {
+      if (stranded.has(from)) return
       previous = previous.then(() => void to.end())
     })
     from.on('error', () => to.destroy())
@@ -100,6 +104,9 @@ export async function startProxy(target: { url: string; host: string; port: numb
     },
     dropReplies() {
       mode = 'deaf'
+    },
+    strand() {
+      for (const socket of sockets) stranded.add(socket)
     },
     cut,
     restore() {

@@ -9,7 +9,7 @@ interface Response {
 /** What Sojourn calls of a `Client` of `memjs`: not its own `set`, which cannot compare, but what that is made of. */
 export interface MemjsClient {
   readonly seq: number
-  readonly servers: readonly { connected: boolean; responseBuffer: Buffer }[]
+  readonly servers: readonly MemjsServer[]
   incrSeq(): void
   perform(
     key: string,
@@ -18,6 +18,17 @@ export interface MemjsClient {
     callback: (error: Error | null, response: Response) => void,
     retries: number,
   ): void
+}
+
+/** One of its servers, over one connection. */
+interface MemjsServer {
+  connected: boolean
+  responseBuffer: Buffer
+  /** By the sequence number of a request that waits for its answer. */
+  readonly responseCallbacks?: { readonly [seq: number]: unknown }
+  _socket?: { removeAllListeners(event: 'close'): unknown } | undefined
+  /** Closes the connection, and fails what waits for it. */
+  error(error: Error): void
 }
 
 export function isMemjs(client: object): client is MemjsClient {
@@ -37,6 +48,7 @@ export function overMemjs(client: MemjsClient): Commands {
       // One try: where the first may have been done, the answer to a second would not be the truth.
       return await answer((callback) => client.perform(key, build(seq), seq, callback, 1))
     } catch (error) {
+      for (const server of client.servers) if (server.responseCallbacks?.[seq]) giveUp(server, error)
       // It keeps the part of an answer that a lost connection left, and takes what comes over the next for the rest.
       for (const server of client.servers) if (!server.connected) server.responseBuffer = Buffer.alloc(0)
       throw error
@@ -69,6 +81,16 @@ export function overMemjs(client: MemjsClient): Commands {
       change(key, [status.exists, status.notStored], (sequence) => packet(opcode.add, sequence, key, { text, expiry })),
     delete: (key) => change(key, [status.notFound], (sequence) => packet(opcode.delete, sequence, key)),
   }
+}
+
+/**
+ * Closes a connection that hangs. Its own time limit does so only where nothing was sent meanwhile. The listener is one
+ * that would take the connection which follows for the one that closed.
+ */
+function giveUp(server: MemjsServer, error: unknown): void {
+  server._socket?.removeAllListeners('close')
+  server.connected = false
+  server.error(error instanceof Error ? error : new Error(String(error)))
 }
 
 /** One request: a header of 24 bytes, the flags and the expiry where there is text, the key, the text. */

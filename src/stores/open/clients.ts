@@ -7,20 +7,31 @@
  * @module
  */
 import { SojournError } from '../../core/errors.js'
-import type { Awaitable } from '../../core/store.js'
 import { type Address, hostsOf } from './address.js'
+import { impatient, inTime, keepAnswering, patience, queueLimit } from './patience.js'
 
 /** Takes note of how a client is closed, before it is connected. */
 export type Own = (close: () => unknown) => void
 
-/** How long to wait for a connection, in milliseconds. */
-const patience = 5_000
-
 export async function redisClient(address: Address, own: Own) {
   const { createClient } = await load('redis', () => import('redis'))
+  const url = address.urlFor(address.scheme)
   // What cannot be sent now fails now, and is not sent when its request is long over.
-  const client = made('redis', () => createClient({ url: address.urlFor(address.scheme), disableOfflineQueue: true }))
-  return connected(client, () => client.destroy(), own)
+  const client = made('redis', () =>
+    createClient({ url, disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }),
+  )
+  const stop = keepAnswering(
+    () => client.ping(),
+    () => {
+      if (client.isOpen) client.destroy()
+      client.connect().catch(() => {})
+    },
+  )
+  const close = () => {
+    stop()
+    if (client.isOpen) client.destroy()
+  }
+  return connected(client, close, own)
 }
 
 export async function redisCluster(address: Address, own: Own) {
@@ -40,14 +51,27 @@ export async function redisSentinel(address: Address, own: Own) {
 
 export async function valkeyClient(address: Address, own: Own) {
   const { Redis } = await load('iovalkey', () => import('iovalkey'))
-  const settings = { enableOfflineQueue: false, lazyConnect: true }
+  const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
   const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
-  return connected(client, () => client.disconnect(), own)
+  const stop = keepAnswering(
+    () => client.ping(),
+    () => client.disconnect(true),
+  )
+  const close = () => {
+    stop()
+    client.disconnect()
+  }
+  return connected(client, close, own)
 }
 
 export async function pgPool(address: Address, own: Own) {
   const { default: pg } = await load('pg', () => import('pg'))
-  const settings = { connectionString: address.urlFor('postgres'), connectionTimeoutMillis: patience }
+  const settings = {
+    connectionString: address.urlFor('postgres'),
+    connectionTimeoutMillis: patience,
+    // A connection whose statement had no answer in time is closed, and another takes its place in the pool.
+    query_timeout: patience,
+  }
   // A pool does not look at its URL before it connects.
   made('pg', () => new pg.Client(settings))
   const pool = new pg.Pool(settings)
@@ -58,9 +82,10 @@ export async function pgPool(address: Address, own: Own) {
 
 export async function mysqlPool(address: Address, own: Own) {
   const { createPool } = await load('mysql2', () => import('mysql2/promise'))
-  const pool = made('mysql2', () => createPool({ uri: address.urlFor('mysql'), connectTimeout: patience }))
+  const uri = address.urlFor('mysql')
+  const pool = made('mysql2', () => createPool({ uri, connectTimeout: patience, queueLimit }))
   own(() => pool.end())
-  return pool
+  return impatient(pool)
 }
 
 export async function memjsClient(address: Address, own: Own) {
@@ -128,17 +153,4 @@ async function connected<Client extends Connectable>(client: Client, close: () =
   const failed = new Promise<never>((_, reject) => client.on('error', reject))
   await inTime(Promise.race([client.connect(), failed]))
   return client
-}
-
-/** Rejects where there is no answer in time. */
-export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${patience} ms`)), patience)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

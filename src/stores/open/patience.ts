@@ -1,0 +1,88 @@
+/**
+ * Gives up connections that hang. One over which nothing comes back may look open for a quarter of an hour, until TCP
+ * gives it up: the server hangs, or something between has forgotten it.
+ *
+ * @module
+ */
+import type { Pool, PoolConnection, QueryOptions } from 'mysql2/promise'
+import type { Awaitable } from '../../core/store.js'
+
+/** How long to wait for a connection, or for an answer on one, in milliseconds. */
+export const patience = 5_000
+
+/** How many calls may wait for a server that hangs. */
+export const queueLimit = 10_000
+
+class Late extends Error {
+  constructor() {
+    super(`no answer within ${patience} ms`)
+  }
+}
+
+/** Rejects where there is no answer in time. */
+export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Late()), patience)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Asks a server that all calls reach over one connection whether it is there, and has the client connect anew where no
+ * answer comes, or where it has not come to connect for a while. Returns a function that stops it.
+ */
+export function keepAnswering(ping: () => Promise<unknown>, reconnect: () => void): () => void {
+  let isAsking = false
+  let failures = 0
+  const timer = setInterval(async () => {
+    if (isAsking) return
+    isAsking = true
+    try {
+      await inTime(ping())
+      failures = 0
+    } catch (error) {
+      failures++
+      if (error instanceof Late || failures % 4 === 0) reconnect()
+    }
+    isAsking = false
+  }, patience / 2)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** A pool whose connections have to answer in time: `mysql2` itself keeps one that hangs, and what waits for it. */
+export function impatient(pool: Pool) {
+  return {
+    async query(statement: QueryOptions) {
+      const connection = await connectionOf(pool)
+      try {
+        const answer = await inTime(connection.query(statement))
+        connection.release()
+        return answer
+      } catch (error) {
+        if (error instanceof Late) connection.destroy()
+        else connection.release()
+        throw error
+      }
+    },
+  }
+}
+
+/** A connection that comes too late goes back to the pool. */
+async function connectionOf(pool: Pool): Promise<PoolConnection> {
+  const asked = pool.getConnection()
+  try {
+    return await inTime(asked)
+  } catch (error) {
+    asked.then(
+      (connection) => connection.release(),
+      () => {},
+    )
+    throw error
+  }
+}
