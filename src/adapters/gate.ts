@@ -142,7 +142,7 @@ class Gate {
     refuseChunk(response, name, args)
     if (name === 'writeHead') args = applyHead(response, args)
     else refuseStatusLine(response, statusLineOf(response))
-    const saved = this.save()
+    const saved = this.save(name === 'end')
     if (saved) {
       void this.holdUntil(saved, () => keeper.writeHeaders())
     } else {
@@ -152,9 +152,9 @@ class Gate {
     return args
   }
 
-  save(): PromiseLike<void> | undefined {
+  save(isEnd: boolean): PromiseLike<void> | undefined {
     try {
-      const saved = this.keeper.beforeHead()
+      const saved = this.keeper.beforeHead(isEnd)
       if (!saved) this.keeper.writeHeaders()
       return saved
     } catch (error) {

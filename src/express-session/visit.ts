@@ -119,9 +119,8 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     })
   }
 
-  function prepareCookie(session: Session, text: string): void {
+  function prepareCookie(session: Session): void {
     try {
-      if (!mustSend(session, text)) return
       touch(session)
       setCookie = serialize(
         policy.cookieName,
@@ -149,19 +148,22 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
       if (!policy.resave) storedText = originalText
     },
 
-    beforeHead() {
+    beforeHead(isEnd) {
       const { session } = request
       departed = { session }
       if (!session) return destroyUnset()
-      touch(session)
       const text = textOf(session)
       departed.text = text
+      // What the cookie's lifetime was before it is touched counts for a head that leaves before the end.
+      let sends = !isEnd && mustSend(session, text)
+      touch(session)
+      if (isEnd) sends = mustSend(session, text)
       let waiting: Promise<void> | undefined
       if (mustStore(session, text)) waiting = stored((done) => session.save(done))
       else if (policy.storeTouches && broughtId !== undefined && broughtId === request.sessionID) {
         waiting = stored((done) => store.touch?.(request.sessionID, session as Session & SessionData, done))
       }
-      prepareCookie(session, text)
+      if (sends) prepareCookie(session)
       return waiting
     },
 
@@ -190,7 +192,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
 
     sendCookie() {
       const { session } = request
-      if (session) prepareCookie(session, textOf(session))
+      if (session && mustSend(session, textOf(session))) prepareCookie(session)
       this.writeHeaders()
     },
   }

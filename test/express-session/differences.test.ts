@@ -314,24 +314,6 @@ difference(
   ],
 )
 
-difference(
-  '`originalMaxAge` assigned by hand counts at once',
-  async (lib) => {
-    const store = new lib.MemoryStore()
-    const first = (await play(lib, { store }, (_req, res) => res.end())) as Answer
-    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] as string
-    const assign = (req: Any, res: Any) => {
-      req.session.changed = true
-      req.session.cookie.originalMaxAge = 60_000
-      res.writeHead(200)
-      res.end()
-    }
-    const answer = (await play(lib, { store }, assign, { cookie })) as Answer
-    return Boolean(answer.headers['set-cookie'])
-  },
-  [false, true],
-)
-
 describe('promises without callbacks', () => {
   test('end no process when nobody looks', async () => {
     const store = new ours.MemoryStore()

@@ -155,6 +155,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ['priority', 'high'],
       ['priority', 1],
       ['extra', { kept: 'nowhere' }],
+      ['originalMaxAge', minute],
+      ['originalMaxAge', null],
     )
     .map(([name, value]) => ({ kind: 'cookieAttribute' as const, name, value })),
   fc.record({

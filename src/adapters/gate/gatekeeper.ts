@@ -3,8 +3,10 @@ export interface Gatekeeper {
   /**
    * Called once, when the first byte would leave. Returns undefined when there is nothing to wait for (then nothing is
    * held, all stays synchronous); a promise: everything is held until it settles. A throw or rejection fails the response.
+   *
+   * @param isEnd whether it is `end` itself that brings the head
    */
-  beforeHead(): PromiseLike<void> | undefined
+  beforeHead(isEnd: boolean): PromiseLike<void> | undefined
   /**
    * Called right after `beforeHead` succeeded with the head still open: sets cookies and headers on the response. (Not by
    * `appendHeader`, which changes an array that a handler gave and may use again.) A throw fails the response.
@@ -28,7 +30,7 @@ export function together(first: Gatekeeper, second: Gatekeeper): Gatekeeper {
   const inTurn = (saved: PromiseLike<void> | undefined, next: () => PromiseLike<void> | undefined) =>
     saved ? saved.then(next) : next()
   return {
-    beforeHead: () => inTurn(first.beforeHead(), () => second.beforeHead()),
+    beforeHead: (isEnd) => inTurn(first.beforeHead(isEnd), () => second.beforeHead(isEnd)),
     writeHeaders() {
       first.writeHeaders()
       second.writeHeaders()
