@@ -107,12 +107,15 @@ describe('the walk from cookie-session', () => {
 })
 
 describe('the walk from express-session', () => {
-  test.each(['before', 'step-1', 'step-2', 'step-3', 'step-4'])('%s compiles', async (step) => {
+  test.each(['before', 'step-1', 'step-2', 'step-3', 'step-4', 'back-from-step-3'])('%s compiles', async (step) => {
     const packages = step === 'before' ? [...theirs, 'express-session'] : theirs
     expect(await complaints(`${step}.ts`, packages)).toBe('')
   })
 
-  test.each(['step-1', 'step-2', 'step-3', 'step-4'])('%s needs no types of express-session', async (step) => {
-    expect(await complaints(`${step}.ts`, [])).toBe('')
-  })
+  test.each(['step-1', 'step-2', 'step-3', 'step-4', 'back-from-step-3'])(
+    '%s needs no types of express-session',
+    async (step) => {
+      expect(await complaints(`${step}.ts`, [])).toBe('')
+    },
+  )
 })

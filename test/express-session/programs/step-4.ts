@@ -11,9 +11,10 @@ declare module 'sojourn' {
   }
 }
 
-export function app({ oldStore, newStore }: { oldStore: Store; newStore: SessionStore }) {
+export function app({ oldStore, newStore }: { oldStore: Store; newStore: SessionStore }, cookieName = 'session') {
   const sessions = createSessions({
     store: newStore,
+    cookie: { name: cookieName },
     accept: expressSessionCookie({
       secret: 'keyboard cat',
       store: toConnectStore(migrating({ from: fromConnectStore(oldStore), to: newStore })),
