@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { cookieValues } from '../../src/core/cookie.js'
 import { isSojournError } from '../../src/core/errors.js'
 import { memoryStore } from '../../src/core/memory-store.js'
 import type { SessionsOptions } from '../../src/core/options.js'
@@ -112,6 +111,8 @@ async function storedRecords(): Promise<FuzzTarget> {
         await sessions.commit(found)
       } catch (error) {
         assert.ok(isSojournError(error), String(error))
+      } finally {
+        await sessions.close()
       }
     }),
   }
@@ -166,16 +167,4 @@ function returnPaths(): FuzzTarget {
 
 export async function fuzzTargets(): Promise<FuzzTarget[]> {
   return [await cookieHeaders(), await sealedCookies(), await storedRecords(), options(), returnPaths()]
-}
-
-/** Milliseconds to read a header with so many pairs: the best of many tries. */
-export function parseTime(pairs: number): number {
-  const header = Array.from({ length: pairs }, (_, index) => `n${index}=v`).join('; ')
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < 200; round++) {
-    const start = performance.now()
-    cookieValues(`${header}; session=x`, 'session')
-    best = Math.min(best, performance.now() - start)
-  }
-  return best
 }
