@@ -1,5 +1,5 @@
 import { clientName, clientText } from './client.js'
-import { SojournError } from './errors.js'
+import { isSojournError, SojournError } from './errors.js'
 import { after } from './guarded-store.js'
 import { isLimited, withinLimit } from './session-limit.js'
 import { signInName } from './sign-in.js'
@@ -35,10 +35,11 @@ export function commit(visit: Visit): Awaitable<void> {
   return done
 }
 
-/** Calls the store; a failure is kept. */
-function call<T>(visit: Visit, storeCall: () => Awaitable<T>): Awaitable<T> {
+/** Calls the store. A failure is kept, but for a record that is too large: nothing was written, and it may shrink. */
+function call<T>(visit: Visit, storeCall: () => Awaitable<T>, tooLarge?: () => unknown): Awaitable<T> {
   const keep = (error: unknown): never => {
-    visit.failure = error
+    if (tooLarge && isSojournError(error) && error.code === 'record_too_large') tooLarge()
+    else visit.failure = error
     throw error
   }
   try {
@@ -64,7 +65,7 @@ function endSessions(visit: Visit): Awaitable<void> {
 }
 
 function writeSession(visit: Visit): Awaitable<void> {
-  if (visit.lost) return
+  if (visit.lost) return tellDropped(visit, visit.lost)
   if (isLimited(visit)) return withinLimit(visit, () => write(visit))
   return write(visit)
 }
@@ -79,10 +80,11 @@ function createSession(visit: Visit): Awaitable<void> {
   const signsIn = visit.intentions.tokenChange === 'sign-in'
   if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
   if (!form) {
+    const [what, option] = engine.settings.transport ? ['token', 'transport'] : ['cookie', 'cookie']
     engine.warnOnce(
       'insecure connection',
-      'A session was not stored: the connection looks like plain HTTP, over which no session cookie is sent. ' +
-        "Behind a proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set cookie.secure",
+      `A session was not stored: the connection looks like plain HTTP, over which no session ${what} is sent. Behind a ` +
+        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${option}.secure`,
     )
     return
   }
@@ -92,10 +94,16 @@ function createSession(visit: Visit): Awaitable<void> {
   if (signsIn) Object.assign(set, signInValues(visit))
   set[tokenName] = digestText(token.secret)
   const record: SessionRecord = { values: set, userId: visit.userId, createdAt: now, expiresAt: visit.expiryAt(now) }
-  visit.takeIntentions()
+  const intentions = visit.takeIntentions()
+  const { startAsked } = visit
   visit.startAsked = false
+  const tooLarge = () => {
+    if (values !== visit.values) return
+    resume(visit, intentions)
+    visit.startAsked = startAsked
+  }
   return after(
-    call(visit, () => engine.store.create(token.id, record)),
+    call(visit, () => engine.store.create(token.id, record), tooLarge),
     (isFree) => {
       if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
       const held = { id: token.id, record }
@@ -122,7 +130,11 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
   return after(
-    call(visit, () => engine.store.patch(held.id, patch)),
+    call(
+      visit,
+      () => engine.store.patch(held.id, patch),
+      () => values === visit.values && resume(visit, intentions),
+    ),
     (outcome) => {
       if (values !== visit.values) return
       if (outcome === 'absent') return dropWrite(visit, held, changes, intentions, 'ended')
@@ -233,11 +245,19 @@ function dropWrite(
     visit.intentions.tokenChange = 'sign-in'
     return isCounted ? createSession(visit) : writeSession(visit)
   }
-  visit.lost = true
+  visit.lost = reason
   visit.cookie = 'none'
+  tellDropped(visit, reason, intentions.tokenChange !== 'none')
+}
+
+/** Reports what was not reported yet of the changes that are dropped. */
+function tellDropped(visit: Visit, reason: 'ended' | 'token_replaced', isNewToken = false): void {
+  const { engine, values } = visit
+  const changes = values.changes()
   const names = [...Object.keys(changes.set), ...changes.unset]
-  if (names.length === 0 && intentions.tokenChange === 'none') return
-  visit.engine.events.emit('writeDropped', { id: held.id, at: visit.engine.settings.clock(), reason, names })
+  if (names.length === 0 && !isNewToken) return
+  values.written(changes)
+  engine.events.emit('writeDropped', { id: visit.id, at: engine.settings.clock(), reason, names })
 }
 
 function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {

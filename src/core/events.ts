@@ -1,4 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
+import { SojournError } from './errors.js'
+import { show } from './show.js'
 import { warn } from './warning.js'
 
 /** Why a session ended. */
@@ -30,11 +32,27 @@ export interface SessionEvents {
 }
 
 export type SessionEventName = keyof SessionEvents
+
+const names: { readonly [Name in SessionEventName]: true } = {
+  created: true,
+  signedIn: true,
+  renewed: true,
+  ended: true,
+  refused: true,
+  writeDropped: true,
+  bindingChanged: true,
+  outage: true,
+  sameNameCookies: true,
+}
+
 export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
 
 /** Tells listeners, and the `node:diagnostics_channel` of the name `sojourn:<event>`, what happened. */
 export interface EventSource {
-  /** Calls `listener` for each event of that name, until the returned function is called. What it throws harms nobody. */
+  /**
+   * Calls `listener` for each event of that name, until the returned function is called. What it throws harms nobody.
+   * @throws `invalid_option` for a name that no event has, and for a listener that is no function
+   */
   on<Name extends SessionEventName>(name: Name, listener: SessionEventListener<Name>): () => void
 }
 
@@ -46,6 +64,7 @@ export function createEvents(): Events {
   const listeners = new Map<string, Set<(event: never) => void>>()
   return {
     on(name, listener) {
+      checkSubscription(name, listener)
       const ofName = listeners.get(name) ?? new Set()
       listeners.set(name, ofName)
       ofName.add(listener)
@@ -63,6 +82,18 @@ export function createEvents(): Events {
       const diagnostics = channel(`sojourn:${name}`)
       if (diagnostics.hasSubscribers) diagnostics.publish(event)
     },
+  }
+}
+
+function checkSubscription(name: unknown, listener: unknown): void {
+  if (typeof name !== 'string' || !Object.hasOwn(names, name)) {
+    throw new SojournError(
+      'invalid_option',
+      `sessions.on() knows no event ${show(name)}. The events are ${Object.keys(names).join(', ')}`,
+    )
+  }
+  if (typeof listener !== 'function') {
+    throw new SojournError('invalid_option', `sessions.on('${name}') needs a function; got ${show(listener)}`)
   }
 }
 

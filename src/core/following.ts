@@ -22,12 +22,19 @@ interface Follower {
   timer: ReturnType<typeof setTimeout> | undefined
 }
 
+/** Who is to hear of endings, by store: several sessions may share one, such as one for cookies and one for headers. */
+const listeners = new WeakMap<SessionStore, Set<(id: string) => void>>()
+
 /** An ending in this process is known at once; in another one as soon as the store tells, else at the next look. */
-export function createFollowing({ settings, store: guarded, events }: Engine, store: SessionStore): Following {
+export function createFollowing({ settings, events }: Engine, store: SessionStore): Following {
   const followers = new Map<string, Set<Follower>>()
   let watching: Promise<(() => unknown) | null> | undefined
   let isWatching = false
-  events.on('ended', ({ id }) => endAll(id))
+  const sharing = listeners.get(store) ?? new Set()
+  listeners.set(store, sharing.add(endAll))
+  events.on('ended', ({ id }) => {
+    for (const tell of sharing) tell(id)
+  })
 
   function endAll(id: string): void {
     for (const follower of followers.get(id) ?? []) end(follower)
@@ -52,7 +59,8 @@ export function createFollowing({ settings, store: guarded, events }: Engine, st
 
   async function look(follower: Follower): Promise<void> {
     try {
-      const record = await guarded.read(follower.id)
+      // Of the visit's own store: a session that travels in a cookie is nowhere else.
+      const record = await follower.visit.engine.store.read(follower.id)
       const now = settings.clock()
       if (!record || record.expiresAt <= now || record.userId !== follower.visit.userId) end(follower)
       else schedule(follower, record.expiresAt - now)
@@ -107,6 +115,7 @@ export function createFollowing({ settings, store: guarded, events }: Engine, st
     async close() {
       for (const ofId of followers.values()) for (const { timer } of ofId) clearTimeout(timer)
       followers.clear()
+      sharing.delete(endAll)
       const stop = await watching
       await stop?.()
     },

@@ -16,12 +16,12 @@ export interface DropInDescription {
 
 const description = Symbol.for('sojourn.middleware')
 
-/** Marks a middleware function. */
+/** Marks a middleware function. Behind a function, so that whoever prints the app does not print its secrets. */
 export function describeMiddleware<F extends object>(middleware: F, about: MiddlewareDescription): F {
-  return Object.defineProperty(middleware, description, { value: about })
+  return Object.defineProperty(middleware, description, { value: () => about })
 }
 
 /** What a function says of itself; `undefined` for one that is not of Sojourn. */
 export function middlewareDescription(middleware: unknown): MiddlewareDescription | undefined {
-  return (middleware as { [description]?: MiddlewareDescription } | undefined)?.[description]
+  return (middleware as { [description]?: () => MiddlewareDescription } | undefined)?.[description]?.()
 }

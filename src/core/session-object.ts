@@ -1,5 +1,5 @@
 import { commit } from './commit.js'
-import { SojournError } from './errors.js'
+import { isSojournError, SojournError } from './errors.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import type { SignInOptions } from './sign-in.js'
 import { changeValue, takeValue } from './single-value.js'
@@ -89,9 +89,17 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     return visit.engine.track(takeValue(visit, name)) as Promise<never>
   }
 
-  /** Node shows a proxy's target; a reader of a log wants to see the values. */
+  /** Node shows a proxy's target; a reader of a log wants to see the values, and what is wrong with one. */
   [inspect](): object {
-    return { ...this }
+    return Object.fromEntries(Reflect.ownKeys(this).map((name) => [name, shown(this, name)]))
+  }
+}
+
+function shown(session: object, name: string | symbol): unknown {
+  try {
+    return Reflect.get(session, name)
+  } catch (error) {
+    return isSojournError(error) ? Symbol(error.code) : error
   }
 }
 
@@ -158,6 +166,11 @@ class SessionHandler implements ProxyHandler<SessionObject> {
   readonly visit: Visit
   constructor(visit: Visit) {
     this.visit = visit
+  }
+
+  /** With `showProxy` Node shows the handler as well, and it leads to the token. */
+  [inspect](): string {
+    return 'SessionHandler {}'
   }
 
   get(target: SessionObject, name: string | symbol, receiver: unknown): unknown {

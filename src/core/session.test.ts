@@ -213,6 +213,7 @@ describe('values', () => {
       code: 'corrupt_value',
       message: expect.stringMatching(/"a"/),
     })
+    expect(inspect(session)).toBe('{ a: Symbol(corrupt_value), b: 2 }')
     session.a = 3
     await commit(session)
     expect((await load(cookie)).a).toBe(3)

@@ -1,6 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from '../stores/memory.js'
+import { SojournError } from './errors.js'
 import type { SessionEventName } from './events.js'
 import type { SessionsOptions } from './options.js'
 import type { Session } from './session.js'
@@ -386,6 +388,80 @@ describe('events', () => {
   })
 })
 
+test.each(['signin', 'constructor', '', undefined])('no event has the name %j', (name) => {
+  expect(() => make().on(name as 'ended', () => {})).toThrow(/knows no event .* The events are created, signedIn, /)
+})
+
+test('a listener that is no function is refused', () => {
+  expect(() => make().on('ended', undefined as never)).toThrow(
+    /sessions\.on\('ended'\) needs a function; got undefined/,
+  )
+})
+
+test('each change that comes after the end is reported once', async () => {
+  const sessions = make()
+  const dropped: unknown[] = []
+  sessions.on('writeDropped', ({ id, reason, names }) => dropped.push([id, reason, names]))
+  const { cookie } = await sessions.create({ userId: 'alice' })
+  const session = await sessions.load({ cookie })
+  await sessions.end(session.id)
+  session.a = 1
+  expect(await session.save()).toBe(false)
+  expect(await session.save()).toBe(false)
+  session.list = [1]
+  expect(await session.save()).toBe(false)
+  await sessions.commit(session)
+  expect(dropped).toEqual([
+    [session.id, 'ended', ['a']],
+    [session.id, 'ended', ['list']],
+  ])
+  expect(await memory.read(session.id)).toBe(null)
+})
+
+describe('a record that is too large', () => {
+  function tight(): SessionStore {
+    const fits = (set: Record<string, string> = {}) => {
+      if (JSON.stringify(set).length > 500) throw new SojournError('record_too_large', 'too large')
+    }
+    return {
+      ...memory,
+      create(id, record) {
+        fits(record.values)
+        return memory.create(id, record)
+      },
+      patch(id, patch) {
+        fits(patch.set)
+        return memory.patch(id, patch)
+      },
+    }
+  }
+  const large = Array.from({ length: 500 }, () => 1)
+
+  test.each(['new', 'stored'])('can be made smaller and saved, when it is %s, with the sign-in', async (kind) => {
+    const sessions = make({ store: tight() })
+    const known = kind === 'new' ? '' : (await sessions.create({ values: { a: 1 } })).cookie
+    const { cookie } = await visit(sessions, known, async (session) => {
+      session.signIn('alice')
+      session.list = large
+      await expect(session.save()).rejects.toMatchObject({ code: 'record_too_large' })
+      session.list = [2]
+      expect(await session.save()).toBe(true)
+    })
+    const { session } = await visit(sessions, cookie)
+    expect([session.userId, session.list]).toEqual(['alice', [2]])
+    if (known) expect((await sessions.load({ cookie: known })).userId).toBe(null)
+  })
+
+  test('fails the response where nobody makes it smaller', async () => {
+    const sessions = make({ store: tight() })
+    const attempt = visit(sessions, '', async (session) => {
+      session.list = large
+      await session.save().catch(() => {})
+    })
+    await expect(attempt).rejects.toMatchObject({ code: 'record_too_large', status: 500 })
+  })
+})
+
 describe('list and end', () => {
   test('page through a user’s living sessions', async () => {
     const sessions = make()
@@ -444,6 +520,15 @@ test('a session that ended just before it was followed is not missed', async () 
   await memory.delete(session.id)
   await new Promise<void>((resolve) => sessions.follow(session, resolve))
   await sessions.close()
+})
+
+test('who follows a session that only its cookie holds learns that it expired', async () => {
+  const store = cookieStore({ secrets: 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e' })
+  const sessions = make({ store, clock: Date.now, lifetime: { idle: '100ms' } })
+  const { cookie } = await sessions.create({ userId: 'alice' })
+  const session = await sessions.load({ cookie })
+  await new Promise<void>((resolve) => sessions.follow(session, resolve))
+  expect(Date.now()).toBeGreaterThanOrEqual(session.expiresAt)
 })
 
 test('a follower that throws keeps no other from being told', async () => {

@@ -94,6 +94,6 @@ async function readAgain(visit: Visit, values: Values, name: string, id: string)
 
 /** The visit may have gone on with another session meanwhile, which is not lost. */
 function ended(visit: Visit, values: Values): SojournError {
-  if (values === visit.values) visit.lost = true
+  if (values === visit.values) visit.lost = 'ended'
   return new SojournError('session_ended', 'The session ended, or was given a new token, while this request ran')
 }
