@@ -32,23 +32,31 @@ export async function startValkey(options: RedisOptions = {}): Promise<Server> {
 
 /** Three primaries that share the keys between them. */
 export interface RedisCluster {
+  /** The primaries at the start, and after them their replicas. */
   readonly nodes: readonly Server[]
   stop(): Promise<void>
 }
 
-/** A Redis Cluster of three primaries without replicas. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+/**
+ * A Redis Cluster of three primaries, without replicas or with one each. A replica takes over some four seconds after its
+ * primary was killed.
+ */
+export async function startRedisCluster({ replicas = 0 }: { replicas?: 0 | 1 } = {}): Promise<RedisCluster> {
   const program = await toolPath('redis')
-  const nodes = await startAll(3, async () => {
+  const nodes = await startAll(3 * (1 + replicas), async () => {
     const bus = String(await freePort())
-    return startOne('redis', program, { args: ['--cluster-enabled', 'yes', '--cluster-port', bus] })
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', bus]
+    if (replicas === 0) return startOne('redis', program, { args })
+    const pace = ['--cluster-node-timeout', '2500', '--repl-diskless-sync-delay', '0']
+    return startOne('redis', program, { durable: true, args: [...args, ...pace] })
   })
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())))
   try {
     const addresses = nodes.map((node) => `${node.host}:${node.port}`)
     const cli = join(dirname(program), 'redis-cli')
-    await run(cli, ['--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes'])
+    await run(cli, ['--cluster', 'create', ...addresses, '--cluster-replicas', String(replicas), '--cluster-yes'])
     await Promise.all(nodes.map((node) => until(node.port, 'CLUSTER INFO', /cluster_state:ok/)))
+    for (const { port } of nodes.slice(3)) await until(port, 'INFO replication', /master_link_status:up/)
   } catch (error) {
     await stop()
     throw error

@@ -11,6 +11,7 @@ const contests: [store: string, arena: string, needs: Tool[]][] = [
   ['redis', 'one server', ['redis']],
   ['redis', 'Sentinel', ['redis']],
   ['redis', 'a cluster', ['redis']],
+  ['redis', 'a replicated cluster', ['redis']],
   ['postgres', 'one server', ['postgres']],
   ['postgres', 'PgBouncer', ['postgres', 'pgbouncer']],
   ['mysql', 'MariaDB', ['mariadb']],

@@ -88,6 +88,8 @@ async function round(
       orders: { worker: index, workers: workers.length, ...shared, duration, renew: fault === renewals },
     }),
   )
+  // Where the round itself fails, its own error is the one to be told.
+  for (const report of under) report.catch(() => {})
   const sessionIds = [shared.lasting, ...shared.doomed].map(({ id }) => id)
   let faults = 0
   let wellAgainAt = Date.now()

@@ -30,6 +30,11 @@ export const redis: Contestant = {
       const place = { cluster: cluster.nodes.map(({ url }) => url) }
       return { seats: seatsAt(place), faults: [movesOfSlots(cluster.nodes)], stop: () => cluster.stop() }
     },
+    async 'a replicated cluster'() {
+      const cluster = await startRedisCluster({ replicas: 1 })
+      const place = { cluster: cluster.nodes.map(({ url }) => url) }
+      return { seats: seatsAt(place), faults: clusterFailovers(cluster.nodes), stop: () => cluster.stop() }
+    },
   },
 
   async open({ library, place }) {
@@ -67,12 +72,14 @@ function failovers(sentinels: readonly Server[], servers: readonly Server[]): Fa
 
   async function failOver(primary: Server): Promise<void> {
     await primary.kill()
-    await until(async () => (await primaryNow()) !== primary)
+    await until('the replica takes over', async () => (await primaryNow()) !== primary)
     await primary.restart()
     // The sentinels would see to it, after some time.
     const { host, port } = await primaryNow()
     await command(primary, 'REPLICAOF', host, String(port))
-    await until(async () => /master_link_status:up/.test(String(await command(primary, 'INFO', 'replication'))))
+    await until('the old primary follows', async () =>
+      /master_link_status:up/.test(String(await command(primary, 'INFO', 'replication'))),
+    )
   }
 
   return [
@@ -93,6 +100,75 @@ function failovers(sentinels: readonly Server[], servers: readonly Server[]): Fa
         await command(primary, 'CLIENT', 'KILL', 'TYPE', 'replica')
         await delay(300)
         await failOver(primary)
+        await command(replica, 'CONFIG', 'SET', 'masteruser', '', 'masterauth', '')
+      },
+    },
+  ]
+}
+
+/** What befalls the primary that has the busiest session. */
+function clusterFailovers(nodes: readonly Server[]): Fault[] {
+  async function pairOf(sessionId: string): Promise<[primary: Server, replica: Server]> {
+    const alive = nodes[0]
+    const slot = Number(await command(alive, 'CLUSTER', 'KEYSLOT', `sojourn:session:${sessionId}`))
+    type Range = [from: number, to: number, ...nodes: [host: string, port: number][]]
+    for (const end = Date.now() + 30_000; Date.now() < end; await delay(50)) {
+      const ranges = (await command(alive, 'CLUSTER', 'SLOTS')) as Range[]
+      const [, , ...places] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? [0, 0]
+      const [primary, replica] = places.map(([, port]) => nodes.find((node) => node.port === port))
+      if (primary && replica) return [primary, replica]
+    }
+    throw new Error('the primary has no replica')
+  }
+  const isPrimary = async (node: Server) => /role:master/.test(String(await command(node, 'INFO', 'replication')))
+  const follows = async (node: Server) =>
+    /master_link_status:up/.test(String(await command(node, 'INFO', 'replication').catch(() => '')))
+  const isWell = async () => {
+    const states = await Promise.all(nodes.map(async (node) => String(await command(node, 'CLUSTER', 'INFO'))))
+    return states.every((state) => state.includes('cluster_state:ok'))
+  }
+
+  async function failOver(primary: Server, replica: Server): Promise<void> {
+    await primary.kill()
+    await until('the replica takes over', () => isPrimary(replica))
+    // For a while the cluster does without it.
+    await delay(1000)
+    await primary.restart()
+    await until('the old primary follows', () => follows(primary))
+    await until('the cluster is well', isWell)
+  }
+
+  return [
+    {
+      name: 'the replica takes over from its primary, as asked',
+      async strike({ sessionIds: [busiest = ''] }) {
+        const [primary, replica] = await pairOf(busiest)
+        // Where the two are not level within five seconds, nothing comes of it.
+        await until('the replica takes over', async () => {
+          await command(replica, 'CLUSTER', 'FAILOVER').catch(() => {})
+          await delay(300)
+          return isPrimary(replica)
+        })
+        await until('the old primary follows', () => follows(primary))
+        await until('the cluster is well', isWell)
+      },
+    },
+    {
+      name: 'a primary is killed',
+      short: true,
+      exceptions: asynchronous,
+      strike: async ({ sessionIds: [busiest = ''] }) => failOver(...(await pairOf(busiest))),
+    },
+    {
+      name: 'a primary is killed while its replica is cut off',
+      exceptions: asynchronous,
+      async strike({ sessionIds: [busiest = ''] }) {
+        const [primary, replica] = await pairOf(busiest)
+        // It cannot connect again as a user that there is not.
+        await command(replica, 'CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'nothing')
+        await command(primary, 'CLIENT', 'KILL', 'TYPE', 'replica')
+        await delay(300)
+        await failOver(primary, replica)
         await command(replica, 'CONFIG', 'SET', 'masteruser', '', 'masterauth', '')
       },
     },
@@ -133,9 +209,9 @@ function movesOfSlots(nodes: readonly Server[]): Fault {
   }
 }
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 30_000; !(await isSo()); await delay(50)) {
-    if (Date.now() > end) throw new Error('waited for half a minute, in vain')
+    if (Date.now() > end) throw new Error(`waited for half a minute, in vain: ${what}`)
   }
 }
 
