@@ -81,8 +81,8 @@ export class Visit {
   /** Whether the request counts as use of the session, and so moves its expiry. */
   isActivity = true
 
-  /** Set when a write was dropped because the session had ended. */
-  lost = false
+  /** Why writes are dropped, once one was. */
+  lost: false | 'ended' | 'token_replaced' = false
   /** The store could not be read, and the policy is `'anonymous'`. */
   outage: SojournError | null = null
   /** The store failed to write, which is not tried again; or a sign-in was refused. */
