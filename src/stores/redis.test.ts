@@ -5,7 +5,7 @@ import type { Cluster as ValkeyCluster, Redis as ValkeyRedis } from 'iovalkey'
 import type * as redis from 'redis'
 import { createClient, createClientPool, createCluster, createSentinel, RESP_TYPES } from 'redis'
 import type * as redis5 from 'redis5'
-import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startProxy, type TcpProxy } from '../../test/harness/proxy.js'
 import {
@@ -21,6 +21,7 @@ import { expectLikeTheModel } from '../../test/stores/model.js'
 import { connectRedis, type Library, libraries, type Place } from '../../test/stores/redis-clients.js'
 import { storeChecks } from '../conformance/store.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
+import { openStore } from './open.js'
 import { runScript } from './redis/client.js'
 import { listen } from './redis/listen.js'
 import { publish } from './redis/scripts.js'
@@ -364,6 +365,27 @@ await describeWith(['redis'], 'on one server', () => {
     await expect.poll(() => ended).toEqual(['a'])
     await store.close?.()
   })
+
+  test.each(['redis', 'valkey'])(
+    '%s: a store from a URL asks no more than the document allows either',
+    async (scheme) => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      onTestFinished(() => void vi.useRealTimers())
+      const admin = await administer(server)
+      await admin('ACL', 'SETUSER', 'app', 'reset', ...(await documentedRules('sojourn:', prefix)))
+      const connections = async () =>
+        Number(/total_connections_received:(\d+)/.exec(String(await admin('INFO', 'stats')))?.[1])
+      const store = await openStore(`${server.url.replace(/^\w+:\/\//, `${scheme}://app:secret@`)}?prefix=${prefix}`)
+      const before = await connections()
+      for (let beat = 0; beat < 12; beat++) {
+        vi.advanceTimersByTime(2500)
+        await delay(20)
+      }
+      expect(await connections()).toBe(before)
+      expect(await store.create('a', record())).toBe(true)
+      await store.close()
+    },
+  )
 
   describe('a client with options of its own', () => {
     const clients: Record<string, () => Promise<RedisClient>> = {

@@ -21,7 +21,7 @@ export async function redisClient(address: Address, own: Own) {
     createClient({ url, disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }),
   )
   const stop = keepAnswering(
-    () => client.ping(),
+    () => client.time(),
     () => {
       if (client.isOpen) client.destroy()
       client.connect().catch(() => {})
@@ -54,7 +54,7 @@ export async function valkeyClient(address: Address, own: Own) {
   const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
   const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
   const stop = keepAnswering(
-    () => client.ping(),
+    () => client.time(),
     () => client.disconnect(true),
   )
   const close = () => {

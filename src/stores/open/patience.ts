@@ -34,16 +34,17 @@ export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
 
 /**
  * Asks a server that all calls reach over one connection whether it is there, and has the client connect anew where no
- * answer comes, or where it has not come to connect for a while. Returns a function that stops it.
+ * answer comes, or where it has not come to connect for a while. Returns a function that stops it. `ask` has to be
+ * something that the server's permissions allow.
  */
-export function keepAnswering(ping: () => Promise<unknown>, reconnect: () => void): () => void {
+export function keepAnswering(ask: () => Promise<unknown>, reconnect: () => void): () => void {
   let isAsking = false
   let failures = 0
   const timer = setInterval(async () => {
     if (isAsking) return
     isAsking = true
     try {
-      await inTime(ping())
+      await inTime(ask())
       failures = 0
     } catch (error) {
       failures++
