@@ -1,0 +1,59 @@
+import { request } from 'node:http'
+
+/** What a server answered. */
+export interface Answer {
+  readonly status: number
+  readonly headers: { readonly [name: string]: string | string[] | undefined }
+  readonly body: string
+}
+
+/** A client that keeps its cookies. */
+export interface Browser {
+  readonly jar: Map<string, string>
+  /** Every value that it was ever given in a cookie. */
+  readonly given: Set<string>
+  /** The `Cookie` header that it sends. */
+  readonly cookie: string
+  send(method: string, path: string, headers?: Record<string, string>): Promise<Answer>
+}
+
+/** A browser whose requests reach a server on this port. */
+export function browser(port: number): Browser {
+  const jar = new Map<string, string>()
+  const given = new Set<string>()
+  return {
+    jar,
+    given,
+    get cookie() {
+      return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+    },
+    async send(method, path, headers = {}) {
+      const answer = await exchange(port, method, path, { cookie: this.cookie, ...headers })
+      for (const cookie of answer.headers['set-cookie'] ?? []) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+        if (/Max-Age=0/.test(cookie)) jar.delete(name)
+        else {
+          jar.set(name, value)
+          given.add(value)
+        }
+      }
+      return answer
+    },
+  }
+}
+
+function exchange(port: number, method: string, path: string, headers: Record<string, string>): Promise<Answer> {
+  const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ''))
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, headers: sent }, (incoming) => {
+      const { statusCode: status = 0, headers } = incoming
+      let body = ''
+      incoming.setEncoding('utf8')
+      incoming.on('data', (text) => (body += text))
+      incoming.on('end', () => resolve({ status, headers, body }))
+      incoming.on('error', reject)
+    })
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+}
