@@ -146,6 +146,27 @@ await describeWith(['memcached'], 'Memcached', () => {
       await own.stop()
     })
 
+    test('a connection that hangs is given up, also while requests come without a pause', async () => {
+      const proxy = await startProxy(server)
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${proxy.host}:${proxy.port}`)
+      const store = memcachedStore({ client, prefix: `hangs-${name}:` })
+      await store.create('a', record())
+      proxy.strand()
+      let answered = false
+      const read = () =>
+        Promise.resolve(store.read('a')).then(
+          () => {
+            answered = true
+          },
+          () => {},
+        )
+      const traffic = setInterval(read, 20)
+      await vi.waitFor(() => expect(answered).toBe(true), { timeout: 15_000, interval: 50 })
+      clearInterval(traffic)
+      close()
+      await proxy.stop()
+    })
+
     test('a connection that breaks in the middle of an answer spoils no later one', async () => {
       const network = await startCutter(server)
       const { client, close } = (clients[name] as (typeof clients)[string])(network.address)

@@ -18,8 +18,8 @@ export interface Commands {
   delete(key: string): Promise<boolean>
 }
 
-/** Milliseconds. */
-const patience = 3_000
+/** How long to wait for an answer, in milliseconds. */
+export const patience = 3_000
 
 /** What a client calls back with. Neither client answers for a connection that was lost, so this does. */
 export function answer<T>(call: (callback: (error: unknown, answer: T) => void) => void): Promise<T> {

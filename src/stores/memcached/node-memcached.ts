@@ -1,4 +1,4 @@
-import { answer, type Commands } from './commands.js'
+import { answer, type Commands, patience } from './commands.js'
 
 /** What Sojourn calls of a client of the package `memcached`. */
 export interface NodeMemcachedClient {
@@ -6,6 +6,14 @@ export interface NodeMemcachedClient {
   add(key: string, text: string, expiry: number, callback: (error: unknown, done: boolean) => void): void
   cas(key: string, text: string, mark: string, expiry: number, callback: (error: unknown, done: boolean) => void): void
   del(key: string, callback: (error: unknown, done: boolean) => void): void
+  /** By server. */
+  readonly connections?: { readonly [server: string]: ConnectionPool }
+}
+
+/** Its connections to one server, each with what it waits for, in the order in which it was sent. */
+interface ConnectionPool {
+  readonly pool: { readonly metaData: readonly { readonly start: number }[] }[]
+  release(connection: object, atOnce: boolean): void
 }
 
 export function isNodeMemcached(client: object): client is NodeMemcachedClient {
@@ -14,28 +22,48 @@ export function isNodeMemcached(client: object): client is NodeMemcachedClient {
 }
 
 export function overNodeMemcached(client: NodeMemcachedClient): Commands {
+  async function ask<T>(call: Parameters<typeof answer<T>>[0]): Promise<T> {
+    try {
+      return await answer(call)
+    } catch (error) {
+      giveUpHanging(client)
+      throw error
+    }
+  }
+
   return {
     async find(key) {
-      const found = await answer<Record<string, unknown> | undefined>((callback) => client.gets(key, callback))
+      const found = await ask<Record<string, unknown> | undefined>((callback) => client.gets(key, callback))
       if (!found) return null
       const { cas, ...item } = found
       // The key is told with the namespace of the client, if it has one.
       const [text] = Object.values(item)
       return {
         text: String(text),
-        replace: (text, expiry) => answer((callback) => client.cas(key, text, String(cas), expiry, callback)),
+        replace: (text, expiry) => ask((callback) => client.cas(key, text, String(cas), expiry, callback)),
       }
     },
     async add(key, text, expiry) {
       try {
         // It hides an error of the server behind a plain `false`; that there is one already is an error to it.
-        if (await answer((callback) => client.add(key, text, expiry, callback))) return true
+        if (await ask((callback) => client.add(key, text, expiry, callback))) return true
       } catch (error) {
         if ((error as { notStored?: boolean }).notStored) return false
         throw error
       }
       throw new Error('Memcached answered with an error')
     },
-    delete: (key) => answer((callback) => client.del(key, callback)),
+    delete: (key) => ask((callback) => client.del(key, callback)),
+  }
+}
+
+/** Closes connections that hang. The client itself does so only where nothing is sent for a while. */
+function giveUpHanging({ connections = {} }: NodeMemcachedClient): void {
+  const lately = Date.now() - patience
+  for (const server of Object.values(connections)) {
+    for (const connection of [...server.pool]) {
+      const [oldest] = connection.metaData
+      if (oldest && oldest.start <= lately) server.release(connection, true)
+    }
   }
 }
