@@ -20,8 +20,9 @@ export type { AssuranceLevel, Duration, LifetimeOptions } from './core/lifetime.
 export type { SessionsOptions } from './core/options.js'
 // With a star, so that `declare module 'sojourn' { interface SessionData { … } }` reaches the interface itself.
 export * from './core/session.js'
-export { createSessions, type Sessions } from './core/sessions.js'
+export { createSessions, type LoadRequest, type ResponseHeaders, type Sessions } from './core/sessions.js'
 export type { SignInOptions } from './core/sign-in.js'
 export type { SessionStatus } from './core/status.js'
 export type { Awaitable, ListPage, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from './core/store.js'
+export type { TransportOptions } from './core/transport.js'
 export type { Device, PageOptions, SessionInfo, SessionPage } from './core/user-sessions.js'

@@ -101,6 +101,15 @@ describe('ws', () => {
     await expect(connect(cookie)).rejects.toThrow(/503/)
   })
 
+  test('a header brings the token where that is the transport', async () => {
+    const inHeader = make({ transport: { header: 'authorization' } })
+    await serve({}, inHeader)
+    const { headers } = await inHeader.create({ userId: 'alice' })
+    const { cookie } = await sessions.create({ userId: 'bob' })
+    expect(await answer(await connect('', headers), 'hi')).toBe('alice: hi')
+    expect(await answer(await connect(cookie), 'hi')).toBe('null: hi')
+  })
+
   test('save and update work while it is open; what needs a cookie does not', async () => {
     await serve()
     const { cookie } = await sessions.create({ userId: 'alice', values: { n: 1 } })

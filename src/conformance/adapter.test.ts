@@ -328,6 +328,31 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
     },
   ],
   [
+    'a token that is lost',
+    'with a header for the token, it comes back in one, and no cookie is set',
+    headers((name, value) => (name === 'session-token' ? undefined : value)),
+  ],
+  [
+    'an answer for whoever has another token',
+    'with a header for the token, answers vary by it, and a cookie counts for nothing',
+    headers((name, value) => (name === 'vary' ? 'Cookie' : value)),
+  ],
+  [
+    'an end that the client is not told',
+    'with a header for the token, signing in replaces it, and signing out empties it',
+    headers((name, value) => (name === 'session-token' && value === '' ? undefined : value)),
+  ],
+  [
+    'a token over plain HTTP',
+    'with a header for the token, none is sent over what looks like plain HTTP from elsewhere',
+    {
+      before(request, _response, next) {
+        Object.assign(request, { secure: true })
+        next()
+      },
+    },
+  ],
+  [
     'early hints that wait',
     'early hints do not wait for the session',
     {

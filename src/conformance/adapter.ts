@@ -20,12 +20,13 @@ import { createBackend, type Pace } from './adapter-checks/backend.js'
 import { type AdapterBench, type AdapterCheck, createApp } from './adapter-checks/bench.js'
 import { orderChecks } from './adapter-checks/order-checks.js'
 import { sessionChecks } from './adapter-checks/session-checks.js'
+import { transportChecks } from './adapter-checks/transport-checks.js'
 import { optionalWireChecks, wireChecks } from './adapter-checks/wire-checks.js'
 import { type Check, checksOf, type Deviation, refuse, takeSteps } from './check.js'
 
 export type { Check, Deviation } from './check.js'
 
-const requiredChecks = { ...sessionChecks, ...orderChecks, ...wireChecks }
+const requiredChecks = { ...sessionChecks, ...orderChecks, ...wireChecks, ...transportChecks }
 
 /** A route that not every framework can serve. */
 export type OptionalRoute = keyof typeof optionalWireChecks

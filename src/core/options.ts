@@ -14,6 +14,7 @@ import {
 } from './lifetime.js'
 import { show } from './show.js'
 import type { SessionStore } from './store.js'
+import { type HeaderTransport, headerTransportOf, type TransportOptions } from './transport.js'
 
 /** What `createSessions` takes. Every option has a default that is safe. */
 export interface SessionsOptions {
@@ -23,6 +24,11 @@ export interface SessionsOptions {
   lifetime?: LifetimeOptions | AssuranceLevel
   /** The session cookie's name and attributes. */
   cookie?: CookieOptions
+  /**
+   * Carries the token in a header instead of the cookie, for mobile and native clients. To serve browsers as well, make
+   * other sessions on the same store, and mount each on its own paths. Default: the cookie.
+   */
+  transport?: TransportOptions
   /**
    * What a visitor meets while the store is down. `'fail'` (default): an error, answered with 503. `'anonymous'`: an
    * empty session that cannot be changed and sets no cookie; choose it only for pages that need no session.
@@ -60,7 +66,10 @@ export interface SessionsOptions {
 /** {@link SessionsOptions} as used: checked once, complete and frozen. */
 export interface Settings {
   readonly lifetime: Lifetime
+  /** Where a header carries the token, only their `secure` counts: whether one may travel on a connection. */
   readonly cookie: CookieSettings
+  /** The header that carries the token; `null` for the cookie. */
+  readonly transport: HeaderTransport | null
   readonly onStoreError: 'fail' | 'anonymous'
   readonly storeTimeout: number
   /** Origins that may change state beside the app's own; `null` where that is not checked. */
@@ -77,6 +86,7 @@ const known: { readonly [object: string]: readonly string[] } = {
     'store',
     'lifetime',
     'cookie',
+    'transport',
     'onStoreError',
     'storeTimeout',
     'crossOrigin',
@@ -88,6 +98,7 @@ const known: { readonly [object: string]: readonly string[] } = {
     'accept',
     'clock',
   ],
+  transport: ['header', 'responseHeader', 'secure'],
   crossOrigin: ['trusted'],
   maxPerUser: ['limit', 'whenFull'],
   lifetime: ['idle', 'absolute', 'remember', 'renewal'],
@@ -107,12 +118,14 @@ export function settingsOf(options: SessionsOptions): Settings {
     if (typeof lifetime.renewal === 'object') refuseUnknown(lifetime.renewal, 'lifetime.renewal')
   }
   refuseUnknown(cookie, 'cookie')
+  const transport = options.transport === undefined ? null : transportOf(options, options.transport)
   if (typeof clock !== 'function') {
     throw new SojournError('invalid_option', 'clock must be a function that returns milliseconds since the epoch')
   }
   return Object.freeze({
     lifetime: lifetimeOf(lifetime),
-    cookie: cookieSettingsOf(cookie),
+    cookie: cookieSettingsOf(options.transport ? secureOf(options.transport) : cookie),
+    transport,
     onStoreError: oneOf(options.onStoreError, ['fail', 'anonymous'], 'onStoreError'),
     storeTimeout: milliseconds(storeTimeout, 'storeTimeout'),
     trustedOrigins: originsOf(options.crossOrigin ?? false),
@@ -135,6 +148,22 @@ function oneOf<const T>(value: T | undefined, allowed: readonly [T, ...T[]], opt
   if (value === undefined) return allowed[0]
   if (allowed.includes(value)) return value
   throw new SojournError('invalid_option', `${option} must be ${allowed.map(quote).join(' or ')}; got ${show(value)}`)
+}
+
+/** Refuses what only cookies can do. */
+function transportOf({ cookie, accept, store }: SessionsOptions, option: TransportOptions): HeaderTransport {
+  refuseUnknown(option, 'transport')
+  const reasons: [unknown, string][] = [
+    [cookie, 'cookie does not go with transport, where no cookie is set: leave it out, and see transport.secure'],
+    [accept, 'accept does not go with transport, for it reads cookies: leave it out'],
+    [isCookieStore(store) || undefined, 'store must not be a cookieStore with transport: use a store on the server'],
+  ]
+  for (const [given, reason] of reasons) if (given !== undefined) throw new SojournError('invalid_option', reason)
+  return headerTransportOf(option)
+}
+
+function secureOf({ secure }: TransportOptions): CookieOptions {
+  return secure === undefined ? {} : { secure }
 }
 
 function originsOf(option: boolean | CrossOriginOptions): ReadonlySet<string> | null {

@@ -16,7 +16,7 @@ export interface ResponseHead {
  */
 export function sessionCookies(visit: Visit): string[] {
   const { form, token, cookie, sealed } = visit
-  if (!form) return []
+  if (!form || visit.engine.settings.transport) return []
   if (sealed) return sealed.setCookies(token, secondsToKeep(visit))
   if (cookie === 'none') return []
   return [cookie === 'send' && token ? setCookie(form, tokenText(token), secondsToKeep(visit)) : clearCookie(form)]
@@ -30,6 +30,7 @@ function secondsToKeep({ engine, limits, signedIn, start }: Visit): number | und
 /** Writes what the session has to say into the head of a response, after the commit. */
 export function finishHead(visit: Visit, head: ResponseHead): void {
   if (visit.wasUsed) noteUse(visit, head)
+  tellToken(visit, head)
   const cookies = sessionCookies(visit)
   if (cookies.length > 0) {
     for (const cookie of cookies) head.append('Set-Cookie', cookie)
@@ -38,15 +39,27 @@ export function finishHead(visit: Visit, head: ResponseHead): void {
   if (visit.clearSiteData) head.set('Clear-Site-Data', '"cache", "storage"')
 }
 
+/**
+ * A new token where a header carries it; an empty value, which no token is, where this response ended the session. Apps
+ * have caches of their own on disk, so it is not to be kept at all.
+ */
+function tellToken({ engine, form, cookie, token }: Visit, head: ResponseHead): void {
+  const { transport } = engine.settings
+  if (!transport || !form || cookie === 'none') return
+  head.set(transport.responseHeader, cookie === 'send' && token ? tokenText(token) : '')
+  head.set('Cache-Control', 'no-store')
+}
+
 /** Tells caches that a response depends on the session. */
 export function noteUse(visit: Visit, head: ResponseHead): void {
-  varyByCookie(head)
+  varyBy(visit.engine.settings.transport?.header ?? 'Cookie', head)
   if (visit.noStore || (visit.engine.settings.noStore && visit.userId !== null)) head.set('Cache-Control', 'no-store')
 }
 
 /** RFC 9110, section 12.5.5. */
-function varyByCookie(head: ResponseHead): void {
+function varyBy(header: string, head: ResponseHead): void {
   const vary = head.get('Vary')
-  if (!vary) head.set('Vary', 'Cookie')
-  else if (!vary.split(',').some((name) => /^\s*(cookie|\*)\s*$/i.test(name))) head.set('Vary', `${vary}, Cookie`)
+  const isSaid = (name: string) => name === '*' || name === header.toLowerCase()
+  if (!vary) head.set('Vary', header)
+  else if (!vary.split(',').some((name) => isSaid(name.trim().toLowerCase()))) head.set('Vary', `${vary}, ${header}`)
 }

@@ -10,7 +10,7 @@ import { load } from './load.js'
 import { memoryStore } from './memory-store.js'
 import { type SessionsOptions, type Settings, settingsOf } from './options.js'
 import type { RequestFacts } from './request-facts.js'
-import { sessionCookies } from './response-head.js'
+import { finishHead, sessionCookies } from './response-head.js'
 import { SealedSession } from './sealed-session.js'
 import type { Session, SessionData } from './session.js'
 import { sessionOf, visitBehind } from './session-object.js'
@@ -19,6 +19,7 @@ import { type SessionStatus, statusOf } from './status.js'
 import { type Awaitable, isPromise, type SessionStore } from './store.js'
 import { createSweeper } from './sweeper.js'
 import { tokenText } from './token.js'
+import { headerValue } from './transport.js'
 import { createTurns } from './turns.js'
 import { endAllSessions, endSession, listSessions, type PageOptions, type SessionPage } from './user-sessions.js'
 import { Visit } from './visit.js'
@@ -30,12 +31,15 @@ export interface Sessions<Data = SessionData> extends EventSource {
    * Finds the session of a request. For writing an adapter: the adapters that come with Sojourn call it for you.
    * @throws `store_unavailable` unless `onStoreError` is `'anonymous'`
    */
-  load(request: { cookie?: string | undefined; secure?: boolean; host?: string | undefined }): Promise<Session<Data>>
+  load(request: LoadRequest): Promise<Session<Data>>
   /**
    * Carries out what a handler intended with a session, and resolves to the `Set-Cookie` values that the response must
    * carry. For writing an adapter; call it before the first byte of the response.
+   *
+   * @param headers the response's, such as a `Headers` of the fetch standard: all that the session has to say is then
+   * written there, also a token where `transport` names a header for it, and the result is empty
    */
-  commit(session: Session<Data>): Promise<string[]>
+  commit(session: Session<Data>, headers?: ResponseHeaders): Promise<string[]>
   /**
    * The status of a session, for a route that a page asks how much time is left, such as `sojourn/client` does. Asking
    * does not count as activity: the expiry stays where it is, as long as the handler changes nothing. The response is
@@ -43,11 +47,12 @@ export interface Sessions<Data = SessionData> extends EventSource {
    */
   status(session: Session<Data>): SessionStatus
   /**
-   * Makes a stored session, for tests and jobs. `cookie` is a `Cookie` header that presents it.
+   * Makes a stored session, for tests and jobs. `headers` are request headers that present it; `cookie` is the `Cookie`
+   * header among them, empty where `transport` names another.
    */
   create(
     given?: { userId?: string | number; values?: Partial<Data> } & SignInOptions,
-  ): Promise<{ session: Session<Data>; cookie: string }>
+  ): Promise<{ session: Session<Data>; cookie: string; headers: Record<string, string> }>
   /**
    * A page of living sessions, of one user or of all.
    * @throws `unsupported` where the store cannot list; `invalid_option` and `invalid_value` for a page or a user that
@@ -75,6 +80,25 @@ export interface Sessions<Data = SessionData> extends EventSource {
   sweep(): Promise<number>
   /** Waits for what is under way, stops sweeping, and closes what the store opened. */
   close(): Promise<void>
+}
+
+/** What tells the session of a request. */
+export interface LoadRequest {
+  /** The `Cookie` header. Default: that of `headers`. */
+  readonly cookie?: string | undefined
+  /** The request's headers by their names in lower case, as Node has them. */
+  readonly headers?: { readonly [name: string]: string | readonly string[] | undefined }
+  /** Whether the request came over TLS. Default `true`. */
+  readonly secure?: boolean
+  /** The `Host` header: without TLS, only a loopback host has sessions. */
+  readonly host?: string | undefined
+}
+
+/** Headers of a response that can be added to. */
+export interface ResponseHeaders {
+  get(name: string): string | null | undefined
+  set(name: string, value: string): void
+  append(name: string, value: string): void
 }
 
 /** What an adapter calls. Answers at once where the store does. */
@@ -155,14 +179,23 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ cookie, secure = true, host }) {
-      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host }))
+    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host }) {
+      const header = (name: string) => textOf(headers[name])
+      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, header }))
     },
 
-    async commit(session) {
+    async commit(session, headers) {
       const visit = visitBehind(session)
       await visits.commit(visit)
-      const cookies = sessionCookies(visit)
+      if (headers) {
+        const get = (name: string) => headers.get(name) ?? undefined
+        finishHead(visit, {
+          get,
+          set: (name, value) => headers.set(name, value),
+          append: (name, value) => headers.append(name, value),
+        })
+      }
+      const cookies = headers ? [] : sessionCookies(visit)
       visit.cookie = 'none'
       return cookies
     },
@@ -179,6 +212,10 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       visit.begin()
       if (userId !== undefined) visit.signIn(userId, signIn)
       await visits.commit(visit)
+      const { transport } = settings
+      if (transport && visit.token) {
+        return { session, cookie: '', headers: { [transport.header]: headerValue(transport, visit.token) } }
+      }
       const { securely, plainly, secure } = settings.cookie
       const forms = secure === 'auto' ? [securely, plainly] : [form]
       const { token } = visit
@@ -186,7 +223,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
         if (!token) return []
         return sealed ? sealed.cookiePairs(token, it) : [`${it.name}=${tokenText(token)}`]
       })
-      return { session, cookie: pairs.join('; ') }
+      const cookie = pairs.join('; ')
+      return { session, cookie, headers: { cookie } }
     },
 
     list: (page = {}) => track(listSessions(engine, page)),
@@ -227,6 +265,10 @@ const nobody: RequestFacts = {
   address: undefined,
   secure: true,
   host: undefined,
+}
+
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 let told = false

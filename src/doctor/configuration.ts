@@ -52,16 +52,16 @@ function storeFindings({ store, isFirstTry }: Pick<Visits, 'store' | 'isFirstTry
   return findings
 }
 
-function cookieFindings({ cookie, trustedOrigins }: Visits['settings']): Finding[] {
+function cookieFindings({ cookie, transport, trustedOrigins }: Visits['settings']): Finding[] {
   const findings: Finding[] = []
   const { attributes, name } = cookie.securely
   if (cookie.secure === false) {
     findings.push({
       code: 'cookie-not-secure',
       level: 'error',
-      what: 'The cookie is sent over plain HTTP',
+      what: `The ${transport ? 'token' : 'cookie'} is sent over plain HTTP`,
       why: 'anybody on the way can read it, and plant one',
-      fix: 'leave cookie.secure out, and serve over TLS',
+      fix: `leave ${transport ? 'transport' : 'cookie'}.secure out, and serve over TLS`,
       standard: 'ASVS 3.3.1, NIST 5.1.1',
     })
   }

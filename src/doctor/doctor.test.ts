@@ -35,6 +35,7 @@ describe('a configuration', () => {
     ['cookie-without-revocation', { store: cookieStore({ secrets: secret }) }],
     ['cannot-list', { store: blindStore }],
     ['cookie-not-secure', { ...good(), cookie: { secure: false } }],
+    ['cookie-not-secure', { ...good(), transport: { header: 'authorization', secure: false } }],
     ['cookie-shared-with-subdomains', { ...good(), cookie: { domain: 'example.com' } }],
     ['cookie-path', { ...good(), cookie: { path: '/app' } }],
     ['cross-site-without-guard', { ...good(), cookie: { sameSite: 'none' } }],
@@ -49,6 +50,7 @@ describe('a configuration', () => {
 
   test.each<[string, SessionsOptions]>([
     ['the defaults, with a store', good()],
+    ['tokens in a header', { ...good(), transport: { header: 'authorization' } }],
     ['NIST’s second level', { ...good(), lifetime: 'aal2' }],
     ['a cookie store that can revoke', { store: cookieStore({ secrets: secret, revocation: memoryStore() }) }],
     [

@@ -6,6 +6,7 @@ import { createBackend } from '../../src/conformance/adapter-checks/backend.js'
 import { type AdapterBench, type AdapterCheck, createApp } from '../../src/conformance/adapter-checks/bench.js'
 import { orderChecks } from '../../src/conformance/adapter-checks/order-checks.js'
 import { sessionChecks } from '../../src/conformance/adapter-checks/session-checks.js'
+import { transportChecks } from '../../src/conformance/adapter-checks/transport-checks.js'
 import { wireChecks } from '../../src/conformance/adapter-checks/wire-checks.js'
 import { createSessions } from '../../src/core/sessions.js'
 import { serveStore } from './remote-store.js'
@@ -14,9 +15,9 @@ import { bundle, type RuntimeName, removeBundles, runtimes, serve, whyMissing } 
 afterAll(removeBundles)
 
 const checksOf: { readonly [adapter: string]: Record<string, AdapterCheck> } = {
-  fetch: { ...sessionChecks, ...orderChecks, ...wireChecks },
+  fetch: { ...sessionChecks, ...orderChecks, ...wireChecks, ...transportChecks },
   // What the runtime does on the wire, the other has shown.
-  hono: { ...sessionChecks, ...orderChecks },
+  hono: { ...sessionChecks, ...orderChecks, ...transportChecks },
 }
 /** What a runtime does by itself, whatever answers the request. Such a check is expected to fail. */
 const deviations: { readonly [name in RuntimeName]?: { readonly [check: string]: string } } = {
