@@ -163,59 +163,55 @@ function callBack<T>(promise: Promise<T>, callback: Callback | undefined): Promi
 
 /** Turns what a handler does with its session into questions to the visit. */
 class SessionHandler implements ProxyHandler<SessionObject> {
-  readonly visit: Visit
+  /** Private, since Node can be told to print the handler of a proxy: it leads to the token. */
+  readonly #visit: Visit
   constructor(visit: Visit) {
-    this.visit = visit
-  }
-
-  /** With `showProxy` Node shows the handler as well, and it leads to the token. */
-  [inspect](): string {
-    return 'SessionHandler {}'
+    this.#visit = visit
   }
 
   get(target: SessionObject, name: string | symbol, receiver: unknown): unknown {
-    if (name === visitOf) return this.visit
+    if (name === visitOf) return this.#visit
     if (name === targetOf) return target
     if (typeof name === 'symbol') return Reflect.get(target, name, receiver)
-    this.visit.use()
+    this.#visit.use()
     if (reserved.has(name)) return Reflect.get(SessionObject.prototype, name, receiver)
     if (name.startsWith('__')) return Reflect.get(Object.prototype, name, receiver)
-    const values = target.past ?? this.visit.values
+    const values = target.past ?? this.#visit.values
     const value = values.get(name)
-    if (typeof value === 'object' && value !== null) this.visit.mayChange()
+    if (typeof value === 'object' && value !== null) this.#visit.mayChange()
     if (value !== undefined || values.has(name)) return value
     return Reflect.get(Object.prototype, name, receiver)
   }
 
   set(_target: SessionObject, name: string | symbol, value: unknown): boolean {
     checkName(name)
-    this.visit.intend(`Setting session.${name}`, this.visit.held === null)
+    this.#visit.intend(`Setting session.${name}`, this.#visit.held === null)
     if (value !== undefined) refuseUnstorable(name, value)
-    this.visit.values.set(name, value)
+    this.#visit.values.set(name, value)
     return true
   }
 
   has(target: SessionObject, name: string | symbol): boolean {
-    this.visit.use()
-    return isValueName(name) && (target.past ?? this.visit.values).has(name)
+    this.#visit.use()
+    return isValueName(name) && (target.past ?? this.#visit.values).has(name)
       ? true
       : Reflect.has(SessionObject.prototype, name)
   }
 
   deleteProperty(_target: SessionObject, name: string | symbol): boolean {
-    if (!isValueName(name) || !this.visit.values.has(name)) return true
-    this.visit.intend(`Deleting session.${name}`, false)
-    this.visit.values.delete(name)
+    if (!isValueName(name) || !this.#visit.values.has(name)) return true
+    this.#visit.intend(`Deleting session.${name}`, false)
+    this.#visit.values.delete(name)
     return true
   }
 
   ownKeys(target: SessionObject): string[] {
-    this.visit.use()
-    return (target.past ?? this.visit.values).names().filter(isValueName)
+    this.#visit.use()
+    return (target.past ?? this.#visit.values).names().filter(isValueName)
   }
 
   getOwnPropertyDescriptor(target: SessionObject, name: string | symbol): PropertyDescriptor | undefined {
-    if (!isValueName(name) || !(target.past ?? this.visit.values).has(name)) return undefined
+    if (!isValueName(name) || !(target.past ?? this.#visit.values).has(name)) return undefined
     return { value: this.get(target, name, target), writable: true, enumerable: true, configurable: true }
   }
 
