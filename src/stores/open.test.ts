@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
 import { startMariadb } from '../../test/harness/mariadb.js'
@@ -63,6 +63,15 @@ test('sqlite: takes a path, also after slashes and with encoded characters', asy
     message: expect.not.stringContaining('migrate'),
   })
   await expect(openStore('sqlite:')).rejects.toMatchObject({ code: 'invalid_option' })
+})
+
+test('sqlite: on a Node without SQLite of its own, by a driver that is installed', async () => {
+  const { getBuiltinModule } = process
+  const lacking = (name: string) => (name === 'node:sqlite' ? undefined : getBuiltinModule(name))
+  const stub = vi.spyOn(process, 'getBuiltinModule').mockImplementation(lacking as typeof getBuiltinModule)
+  onTestFinished(() => stub.mockRestore())
+  await expectToKeepSessions(`sqlite:${folder}/driver.db`)
+  await expect(openStore(`sqlite:${folder}/nowhere/a.db`)).rejects.toMatchObject({ code: 'store_misconfigured' })
 })
 
 /** A server, and the URLs under which its stores are opened. */

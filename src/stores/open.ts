@@ -12,6 +12,7 @@ import {
   redisClient,
   redisCluster,
   redisSentinel,
+  sqliteDriver,
   valkeyClient,
 } from './open/clients.js'
 import { inTime } from './open/patience.js'
@@ -92,11 +93,13 @@ async function openMemory(address: Address) {
   return memoryStore()
 }
 
-async function openSqlite(address: Address) {
+async function openSqlite(address: Address, own: Own) {
   const { sqliteStore } = await import('./sqlite.js')
   address.end()
   if (!address.place) refuse('a SQLite URL names a file: sqlite:sessions.db')
-  return sqliteStore(decoded(address.place))
+  const path = decoded(address.place)
+  const database = await sqliteDriver(path, own)
+  return sqliteStore(database ? { database } : path)
 }
 
 async function openRedis(

@@ -13,6 +13,19 @@ import { impatient, inTime, keepAnswering, patience, queueLimit } from './patien
 /** Takes note of how a client is closed, before it is connected. */
 export type Own = (close: () => unknown) => void
 
+/** For a Node before 22.13, which has no SQLite of its own. */
+export async function sqliteDriver(path: string, own: Own) {
+  if (process.getBuiltinModule?.('node:sqlite')) return undefined
+  const { default: Database } = await load('libsql', () => import('libsql'))
+  try {
+    const database = new Database(path)
+    own(() => database.close())
+    return database
+  } catch (cause) {
+    throw new SojournError('store_misconfigured', `openStore: ${JSON.stringify(path)} cannot be opened`, { cause })
+  }
+}
+
 export async function redisClient(address: Address, own: Own) {
   const { createClient } = await load('redis', () => import('redis'))
   const url = address.urlFor(address.scheme)
