@@ -133,7 +133,9 @@ Cookie.prototype = {
 
 /** The cookie of a stored record. Its date may be text, and the lifetime to start anew is the one that was stored. */
 export function cookieOfRecord(stored: Cookie): WorkingCookie {
-  const { expires, originalMaxAge } = stored
+  // Of a record that has no cookie, the message is to be that of express-session.
+  const expires = stored.expires
+  const originalMaxAge = stored.originalMaxAge
   const cookie = new Cookie(stored)
   if (typeof expires === 'string') cookie.expires = new Date(expires)
   // Setting `expires` moved it.

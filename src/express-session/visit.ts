@@ -133,7 +133,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
   }
 
   function destroyUnset(): Promise<void> | undefined {
-    if (!policy.unsetDestroys || !request.sessionID) return undefined
+    if (!policy.unsetDestroys || !request.sessionID || request.session != null) return undefined
     return stored((done) => store.destroy(request.sessionID, done))
   }
 

@@ -271,10 +271,13 @@ difference(
 difference(
   'The methods sit on the prototype',
   async (lib) => {
-    const own = (req: Any, res: Any) => res.end(Object.getOwnPropertyNames(req.session).sort().join(' '))
+    const own = (req: Any, res: Any) => {
+      const names = Object.getOwnPropertyNames(req.session).sort().join(' ')
+      const returned = req.session.save(() => res.end(`${names}, ${typeof returned}`))
+    }
     return ((await play(lib, {}, own)) as Answer).body
   },
-  ['cookie id reload req save', 'cookie id req'],
+  ['cookie id reload req save, undefined', 'cookie id req, object'],
 )
 
 difference(

@@ -1,0 +1,645 @@
+/**
+ * What the generated sequences do not come to: both packages do the same thing, step by step, and what it shows is compared.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { EventEmitter } from 'node:events'
+import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inherits, inspect } from 'node:util'
+import original from 'express-session'
+import ours from 'sojourn/express-session'
+import { afterEach, describe, expect, test } from 'vitest'
+
+// biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
+type Any = any
+type Respond = (req: Any, res: Any, fail: (error?: Any) => void) => void
+
+const servers: Server[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
+
+interface Played {
+  status: number | undefined
+  setCookie: string[]
+  headers: { [name: string]: unknown }
+  body: string
+  errors: string[]
+}
+
+/** Plays requests one after the other, as one browser, and tells what came back. */
+async function play(lib: Any, options: Any, respond: Respond, requests = 1, headers: object = {}): Promise<Played[]> {
+  let count = 0
+  const genid = () => `id-${++count}`
+  const middleware = lib({ secret: 'keyboard cat', resave: false, saveUninitialized: true, genid, ...options })
+  let errors: string[] = []
+  const server = createServer((req, res) => {
+    const fail = (error?: Error) => {
+      errors.push(`${error?.message}${res.headersSent ? ', sent' : ''}`)
+      if (!res.headersSent) res.writeHead(500).end('failed')
+    }
+    middleware(req, res, (error?: Error) => {
+      if (error) return fail(error)
+      try {
+        respond(req, res, fail)
+      } catch (thrown) {
+        fail(thrown as Error)
+      }
+    })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const played: Played[] = []
+  let cookie = ''
+  for (let number = 0; number < requests; number++) {
+    errors = []
+    const outgoing = { port, host: '127.0.0.1', headers: { ...headers, ...(cookie && { cookie }) } }
+    const answer = await new Promise<Played>((resolve) => {
+      const request = get(outgoing, async (incoming: IncomingMessage) => {
+        let body = ''
+        for await (const chunk of incoming) body += chunk
+        const { date: _d, connection: _c, 'keep-alive': _k, ...rest } = incoming.headers
+        const { 'transfer-encoding': _t, 'content-length': _l, 'set-cookie': setCookie = [], ...others } = rest
+        resolve({ status: incoming.statusCode, setCookie, headers: others, body, errors })
+      })
+      request.setTimeout(300, () => request.destroy())
+      request.on('error', () => resolve({ status: undefined, setCookie: [], headers: {}, body: 'hangs', errors }))
+    })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    cookie = answer.setCookie.at(-1)?.split(';')[0] ?? cookie
+    played.push(answer)
+  }
+  return played
+}
+
+/** Does the same with both. */
+function same(title: string, run: (lib: Any) => unknown): void {
+  test(title, async () => {
+    const [theirs, mine] = [await run(original), await run(ours)]
+    expect(mine).toEqual(theirs)
+    // A comparison of nothing with nothing shows nothing.
+    expect(theirs).toBeDefined()
+  })
+}
+
+const say = (req: Any, res: Any) => res.end(JSON.stringify([req.sessionID, req.session]))
+
+describe('the request', () => {
+  same('may have its session exchanged for another object', (lib) =>
+    play(
+      lib,
+      {},
+      (req, res) => {
+        const { session } = req
+        if (req.session.swapped) return say(req, res)
+        req.session = new lib.Session(req, { cookie: session.cookie, swapped: true })
+        res.end()
+      },
+      2,
+    ),
+  )
+
+  same('may have its session exchanged for another one of its store', (lib) => {
+    const store = new lib.MemoryStore()
+    return play(
+      lib,
+      { store },
+      (req, res) => {
+        if (req.session.other) return say(req, res)
+        store.createSession(req, { cookie: { originalMaxAge: null }, other: 1 })
+        res.end(String(Object.keys(store.sessions)))
+      },
+      2,
+    )
+  })
+
+  same('may be generated a session by its store', (lib) =>
+    play(
+      lib,
+      {},
+      (req, res) => {
+        if (req.session.views) return say(req, res)
+        req.sessionStore.generate(req)
+        req.session.views = 1
+        res.end(req.session.id)
+      },
+      2,
+    ),
+  )
+
+  same('may be given another id', (lib) => {
+    const store = new lib.MemoryStore()
+    return play(
+      lib,
+      { store },
+      (req, res) => {
+        if (req.session.kept) return say(req, res)
+        req.sessionID = 'mine'
+        req.session.kept = 1
+        res.end(String(Object.keys(store.sessions)))
+      },
+      2,
+    )
+  })
+
+  // But for what express-session keeps of a parsed URL, as Express does.
+  same('keeps its cookie header and gets no property more', (lib) =>
+    play(
+      lib,
+      {},
+      (req, res) => {
+        const known = new Set(Object.keys(new req.constructor(null)))
+        res.end(
+          JSON.stringify([
+            Object.keys(req)
+              .filter((name) => !known.has(name) && name !== '_parsedUrl')
+              .sort(),
+            req.headers.cookie,
+          ]),
+        )
+      },
+      2,
+    ),
+  )
+
+  same('whose session is unset keeps it, or has it destroyed', async (lib) => {
+    const shown = []
+    for (const unset of ['keep', 'destroy', undefined]) {
+      for (const how of ['null', 'undefined', 'delete', 'zero']) {
+        const store = new lib.MemoryStore()
+        let number = 0
+        const answers = await play(
+          lib,
+          { store, unset },
+          (req, res) => {
+            if (++number === 2) {
+              if (how === 'null') req.session = null
+              if (how === 'undefined') req.session = undefined
+              if (how === 'delete') delete req.session
+              if (how === 'zero') req.session = 0
+            }
+            res.end(String(req.sessionID))
+          },
+          3,
+        )
+        shown.push([unset, how, answers, Object.keys(store.sessions)])
+      }
+    }
+    return shown
+  })
+
+  same('has originalUrl looked at before url', async (lib) => {
+    const shown: unknown[] = []
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: false, cookie: { path: '/app' } })
+    for (const [url, originalUrl] of [
+      ['/x', '/app/x'],
+      ['/app', '/x'],
+      ['/app', undefined],
+      ['', '/app?x=/'],
+      ['/x', ''],
+    ]) {
+      const req: Any = Object.assign(new EventEmitter(), {
+        url,
+        headers: {},
+        ...(originalUrl === undefined ? {} : { originalUrl }),
+      })
+      const res: Any = Object.assign(new EventEmitter(), {
+        writeHead() {},
+        end() {},
+        write() {},
+        getHeader() {},
+        setHeader() {},
+      })
+      middleware(req, res, () => shown.push([url, originalUrl, typeof req.session]))
+    }
+    return shown
+  })
+
+  same('keeps the asynchronous context of its handler', (lib) => {
+    const context = new AsyncLocalStorage<string>()
+    return play(lib, {}, (req, res) => {
+      context.run('mine', () => {
+        req.session.save(() => {
+          req.session.reload(() => res.end(context.getStore()))
+        })
+      })
+    })
+  })
+})
+
+describe('the session', () => {
+  same('is shown by inspect and by its prototype', (lib) => {
+    const session = new lib.Session({ sessionID: 'id' }, { a: 1 })
+    const names = Object.getOwnPropertyNames(lib.Session.prototype).sort()
+    return [
+      inspect(session),
+      names,
+      names.map((name) => lib.Session.prototype[name].length),
+      lib.Session.length,
+      lib.Session.name,
+      Object.getOwnPropertyDescriptor(session, 'id'),
+      String(session),
+      session.constructor === lib.Session,
+    ]
+  })
+
+  same('hands its callbacks what the store said', (lib) => {
+    const store = new lib.MemoryStore()
+    store.set = (_id: string, _session: Any, done: Any) => setImmediate(done, 'set said', 1)
+    store.destroy = (_id: string, done: Any) => setImmediate(done, 'destroy said', 2)
+    store.get = (_id: string, done: Any) => setImmediate(done, 'get said', null)
+    return play(lib, { store }, (req, res) => {
+      const told: unknown[] = []
+      req.session.save((...args: Any[]) => {
+        told.push(args)
+        req.session.reload((...args: Any[]) => {
+          told.push(args)
+          req.session.regenerate((...args: Any[]) => {
+            told.push(args, req.session.id)
+            req.session.destroy((...args: Any[]) => {
+              told.push(args)
+              res.end(JSON.stringify(told))
+            })
+          })
+        })
+      })
+    })
+  })
+
+  same('may have its save replaced', (lib) => {
+    const store = new lib.MemoryStore()
+    return play(
+      lib,
+      { store },
+      (req, res) => {
+        const { save } = req.session
+        req.session.save = function (this: Any, ...args: Any[]) {
+          this.saves = (this.saves ?? 0) + 1
+          return save.apply(this, args)
+        }
+        res.end(JSON.stringify(Object.values(store.sessions)))
+      },
+      3,
+    )
+  })
+
+  same('has the toJSON of its values heard', (lib) => {
+    const store = new lib.MemoryStore()
+    return play(
+      lib,
+      { store },
+      (req, res) => {
+        req.session.at = new Date(0)
+        req.session.deep = { toJSON: () => ({ told: 1 }) }
+        req.session.not = undefined
+        req.session.fn = () => 1
+        req.session.map = new Map([[1, 2]])
+        res.end(JSON.stringify(Object.values(store.sessions)))
+      },
+      2,
+    )
+  })
+
+  same('tells a change of order from none', (lib) => {
+    const writes: string[] = []
+    class Store extends lib.MemoryStore {
+      set(id: string, session: Any, done: Any) {
+        writes.push(JSON.stringify(session))
+        super.set(id, session, done)
+      }
+    }
+    let number = 0
+    return play(
+      lib,
+      { store: new Store() },
+      (req, res) => {
+        if (++number === 1) Object.assign(req.session, { a: 1, b: 2 })
+        else {
+          const { a } = req.session
+          delete req.session.a
+          req.session.a = a
+        }
+        res.end(JSON.stringify(writes))
+      },
+      3,
+    )
+  })
+
+  same('may have another cookie', async (lib) => {
+    const shown = []
+    for (const cookie of [{}, { maxAge: 5 }, new lib.Cookie({ maxAge: 60_000, path: '/x' })]) {
+      const store = new lib.MemoryStore()
+      const [answer] = await play(lib, { store }, (req, res) => {
+        req.session.cookie = cookie
+        res.end('hello')
+      })
+      const { setCookie, ...rest } = answer as Played
+      shown.push([rest, setCookie.map((line) => line.replace(/Expires=[^;]*/, 'Expires')), Object.keys(store.sessions)])
+    }
+    return shown
+  })
+})
+
+describe('the cookie', () => {
+  same('takes odd options', (lib) => {
+    const shown = []
+    for (const options of [
+      null,
+      undefined,
+      false,
+      0,
+      '',
+      [],
+      ['a'],
+      { maxAge: undefined },
+      { maxAge: null },
+      { maxAge: 0 },
+      { maxAge: Number.NaN },
+      { maxAge: Number.POSITIVE_INFINITY },
+      { maxAge: -1 },
+      { expires: '2030-01-01' },
+      { expires: 0 },
+      { originalMaxAge: 5 },
+      { maxAge: 1000, expires: null },
+      { expires: null, maxAge: 0 },
+      { path: '' },
+      { path: null },
+      { httpOnly: 0 },
+      { secure: 'auto' },
+      { sameSite: 'auto' },
+      { data: 1, serialize: 2 },
+      { _expires: 3 },
+      'text',
+      5,
+      true,
+      () => {},
+    ] as Any[]) {
+      try {
+        const cookie = new lib.Cookie(options)
+        const { maxAge, originalMaxAge } = cookie
+        const near = (value: unknown) => (typeof value === 'number' ? Math.round(value / 100) : String(value))
+        let line: string
+        try {
+          line = String(cookie.serialize('n', 'v')).replace(/Expires=[^;]*/, 'Expires')
+        } catch (error) {
+          line = String(error)
+        }
+        shown.push([inspect(options), Object.keys(cookie), near(maxAge), near(originalMaxAge), line])
+      } catch (error) {
+        shown.push([inspect(options), String(error)])
+      }
+    }
+    return shown
+  })
+
+  same('is inspected, compared and turned into JSON', (lib) => {
+    const cookie = new lib.Cookie({ expires: new Date(0), secure: true, other: 1 })
+    return [
+      inspect(cookie.data),
+      JSON.stringify(cookie),
+      Object.keys(cookie.data),
+      JSON.stringify({ ...cookie }),
+      Object.getOwnPropertyNames(lib.Cookie.prototype).sort(),
+      lib.Cookie.length,
+      lib.Cookie.name,
+      Object.prototype.toString.call(cookie),
+      cookie instanceof lib.Cookie,
+    ]
+  })
+
+  same('of a session is written as the session', (lib) =>
+    play(
+      lib,
+      { cookie: { maxAge: null, sameSite: 'lax', domain: 'example.com' } },
+      (req, res) => {
+        const { cookie } = req.session
+        res.end(JSON.stringify([cookie, cookie.data, cookie.toJSON(), cookie.serialize('a', 'b c'), cookie.maxAge]))
+      },
+      2,
+    ),
+  )
+
+  same('may come from a function, which is told the request', (lib) => {
+    let calls = 0
+    return play(
+      lib,
+      { cookie: (req: Any) => ({ path: '/', priority: req.url === '/' ? 'high' : 'low', httpOnly: ++calls > 100 }) },
+      (req, res) => res.end(`${calls} ${JSON.stringify(req.session)}`),
+      3,
+    )
+  })
+
+  same('may come from a function that throws', async (lib) => {
+    const middleware = lib({
+      secret: 's',
+      resave: false,
+      saveUninitialized: false,
+      cookie: () => {
+        throw new Error('no cookie')
+      },
+    })
+    try {
+      middleware({ url: '/', headers: {} }, { writeHead() {} }, () => {})
+      return 'nothing thrown'
+    } catch (error) {
+      return String(error)
+    }
+  })
+})
+
+describe('the store', () => {
+  same('must be one that can be listened to', (lib) => {
+    const shown: string[] = []
+    for (const store of [
+      {},
+      { get() {}, set() {}, destroy() {} },
+      'text',
+      Object.create(lib.Store.prototype),
+    ] as Any[]) {
+      try {
+        lib({ secret: 's', resave: false, saveUninitialized: false, store })
+        shown.push('taken')
+      } catch (error) {
+        shown.push((error as Error).name)
+      }
+    }
+    return shown
+  })
+
+  same('may lack createSession or regenerate, and then fails', async (lib) => {
+    class Bare extends EventEmitter {
+      get(_id: string, done: Any) {
+        done(null, { cookie: {} })
+      }
+      set(_id: string, _session: Any, done: Any) {
+        done()
+      }
+      destroy(_id: string, done: Any) {
+        done()
+      }
+    }
+    return play(lib, { store: new Bare() }, (req, res) => {
+      try {
+        req.session.regenerate(() => res.end('regenerated'))
+      } catch (error) {
+        res.end((error as Error).name)
+      }
+    })
+  })
+
+  same('may have its methods assigned, and generate replaced', async (lib) => {
+    const store = new lib.MemoryStore()
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
+    const { generate } = store
+    store.generate = function (req: Any) {
+      generate.call(this, req)
+      req.session.made = 'here'
+    }
+    const req: Any = { url: '/', headers: {} }
+    await new Promise((resolve) => middleware(req, { writeHead() {}, end() {} }, resolve))
+    return [req.session, generate.length]
+  })
+
+  same('may be called on an object of ES5, and by destructured methods', async (lib) => {
+    function Old(this: Any) {
+      lib.MemoryStore.call(this)
+    }
+    inherits(Old, lib.MemoryStore)
+    const old = new (Old as Any)()
+    const { get, set, all, length, touch, destroy, clear } = lib.MemoryStore.prototype
+    const call = (method: Any, ...args: Any[]) =>
+      new Promise((resolve) => method.call(old, ...args, (...told: Any[]) => resolve(told)))
+    const session = { cookie: { originalMaxAge: null }, a: 1 }
+    return [
+      await call(set, 'a', session),
+      await call(set, 'b', session),
+      await call(get, 'a'),
+      await call(get, 'c'),
+      await call(touch, 'a', { cookie: { expires: null } }),
+      await call(all),
+      await call(length),
+      await call(destroy, 'a'),
+      await call(all),
+      await call(clear),
+      await call(length),
+      [get, set, all, length, touch, destroy, clear].map((method) => [method.name, method.length]),
+      lib.MemoryStore.length,
+      lib.Store.length,
+      lib.Store.name,
+      lib.MemoryStore.name,
+    ]
+  })
+
+  same('may fail in whichever way', async (lib) => {
+    const shown = []
+    for (const method of ['get', 'set', 'touch', 'destroy']) {
+      for (const error of [
+        new Error('broken'),
+        Object.assign(new Error('gone'), { code: 'ENOENT' }),
+        'text',
+        { code: 'ENOENT' },
+      ]) {
+        const store = new lib.MemoryStore()
+        let number = 0
+        const answers = await play(
+          lib,
+          { store, unset: 'keep' },
+          (req, res) => {
+            if (++number === 1) store[method] = (...args: Any[]) => args.at(-1)?.(error)
+            if (method === 'set') req.session.number = number
+            if (method === 'destroy') return req.session.destroy((told: Any) => res.end(String(told)))
+            res.end('fine')
+          },
+          2,
+        )
+        shown.push([method, String(error), answers])
+      }
+    }
+    return shown
+  })
+
+  same('may throw instead of calling back', async (lib) => {
+    const store = new lib.MemoryStore()
+    store.get = () => {
+      throw new Error('thrown by get')
+    }
+    const headers = { cookie: `connect.sid=${encodeURIComponent('s:a.b')}` }
+    return play(lib, { store }, say, 1, headers)
+  })
+
+  same('may give a record that is none', async (lib) => {
+    const shown = []
+    for (const record of [
+      {},
+      { cookie: null },
+      { cookie: {} },
+      { cookie: 'text' },
+      'text',
+      5,
+      [],
+      { cookie: { expires: 'never' } },
+    ]) {
+      const store = new lib.MemoryStore()
+      let number = 0
+      const answers = await play(
+        lib,
+        { store },
+        (req, res) => {
+          if (++number === 1) store.get = (_id: string, done: Any) => done(null, record)
+          res.end(inspect(req.session.a))
+        },
+        2,
+      )
+      shown.push([inspect(record), answers])
+    }
+    return shown
+  })
+})
+
+describe('the response', () => {
+  const responses: { [name: string]: Respond } = {
+    'ends with a text and an encoding': (_req, res) => res.end('aGVsbG8=', 'base64'),
+    'ends twice': (_req, res) => res.end('one').end?.('two'),
+    'ends with an empty text': (_req, res) => res.end(''),
+    'has a head of an array': (_req, res) =>
+      res.writeHead(201, ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X', 'y']).end('x'),
+    'has a head of pairs': (_req, res) =>
+      res
+        .writeHead(201, [
+          ['Set-Cookie', 'a=1'],
+          ['X', 'y'],
+        ])
+        .end('x'),
+    'has a reason': (_req, res) => res.writeHead(299, 'Odd', { X: 'y' }).end('x'),
+    'writes nothing, then something': (_req, res) => {
+      res.write('')
+      res.end('x')
+    },
+    'writes bytes': (_req, res) => {
+      res.write(new Uint8Array([104, 105]))
+      res.end(Buffer.from('!'))
+    },
+    'has a status without a body': (_req, res) => {
+      res.statusCode = 304
+      res.setHeader('ETag', '"x"')
+      res.end()
+    },
+    'has a wrong status': (_req, res) => res.writeHead(42).end(),
+    'has a wrong header': (_req, res) => res.writeHead(200, { 'bad name': 'x' }).end(),
+    'has its cookie looked at by a handler': (req, res) => {
+      res.setHeader('Set-Cookie', 'a=1')
+      req.session.a = 1
+      res.end(String(res.getHeader('set-cookie')))
+    },
+    'is handled by writeHead alone': (req, res) => {
+      req.session.a = 1
+      res.writeHead(200)
+      res.end(String(res.headersSent))
+    },
+  }
+  for (const [name, respond] of Object.entries(responses)) same(name, (lib) => play(lib, {}, respond, 2))
+})
