@@ -140,7 +140,9 @@ function oneLogin(begin: () => Promise<Place>): void {
 
       await post(page, `/${last}/logout`)
       const closed = () => told.ws.code !== undefined && told.socketIo.reason !== undefined
-      await Promise.all([page, other].map((tab) => tab.waitForFunction(closed, undefined, { timeout: 1000, polling: 50 })))
+      await Promise.all(
+        [page, other].map((tab) => tab.waitForFunction(closed, undefined, { timeout: 1000, polling: 50 })),
+      )
       expect(await other.evaluate(() => [told.ws.code, told.socketIo.reason])).toEqual([4401, 'io server disconnect'])
       expect(await who(page)).toEqual(['nobody'])
       expect(await context.cookies()).toEqual([])
