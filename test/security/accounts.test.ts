@@ -6,7 +6,7 @@ import { memoryStore } from '../../src/stores/memory.js'
 import { apps } from './apps.js'
 import { type Browser, browser } from './browser.js'
 
-describe.each(Object.entries(apps))('%s', (_name, serve) => {
+describe.each(Object.entries(apps))('%s', (name, serve) => {
   let now: number
   let sessions: Sessions
   let app: ServedApp | undefined
@@ -118,5 +118,43 @@ describe.each(Object.entries(apps))('%s', (_name, serve) => {
     expect((await alice.send('GET', '/me', { cookie })).body).toBe('nobody')
     expect((await alice.send('GET', '/me')).body).toBe('7')
     expect(reports).toEqual(['stale_token'])
+  })
+
+  test('a token in the address, in a form or in another header is no token', async () => {
+    const alice = await visitor()
+    await alice.send('POST', '/login')
+    const token = alice.jar.get('session') ?? ''
+    const stranger = browser(app?.port ?? 0)
+    const headers = { authorization: `Bearer ${token}`, 'x-session': token, session: token }
+    expect((await stranger.send('GET', `/me?session=${token}&sid=${token}`, headers)).body).toBe('nobody')
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect((await stranger.send('POST', '/visit', form, `session=${token}`)).body).toBe('1')
+    expect((await alice.send('POST', '/visit')).body).toBe('1')
+  })
+
+  test('an administrator ends the sessions of everybody', async () => {
+    const alice = await visitor()
+    await alice.send('POST', '/login')
+    const guest = browser(app?.port ?? 0)
+    await guest.send('POST', '/visit')
+    const everybody = await sessions.list()
+    expect(everybody.sessions.map(({ userId }) => userId).sort()).toEqual(['7', null])
+    for (const { id } of everybody.sessions) expect(await sessions.end(id)).toBe(true)
+    expect((await alice.send('GET', '/me')).body).toBe('nobody')
+    expect((await guest.send('POST', '/visit')).body).toBe('1')
+  })
+
+  test('guesses are told with the address that they come from', async () => {
+    const mallory = await visitor()
+    const refused: unknown[] = []
+    sessions.on('refused', ({ reason, address }) => refused.push([reason, address]))
+    for (const guess of ['a', 'b']) await mallory.send('GET', '/me', { cookie: `session=${guess.repeat(64)}` })
+    const address = expect.stringMatching(/127\.0\.0\.1$/)
+    // What knows no address by itself is told one by the app.
+    const from = ['fetch', 'Hono'].includes(name) ? null : address
+    expect(refused).toEqual([
+      ['unknown_id', from],
+      ['unknown_id', from],
+    ])
   })
 })

@@ -80,6 +80,7 @@ const serveExpress =
 const serveFastify: Serve = async (sessions, witness) => {
   const app = Fastify({ forceCloseConnections: true })
   await app.register(fastifyAdapter.session, { sessions })
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   app.addHook('onError', async (_request, _reply, error) => witness.failed(error))
   app.get('/static', () => 'static')
   app.post('/change', { onRequest: fastifyAdapter.requireFresh({ within }) }, () => 'changed')

@@ -14,7 +14,7 @@ export interface Browser {
   readonly given: Set<string>
   /** The `Cookie` header that it sends. */
   readonly cookie: string
-  send(method: string, path: string, headers?: Record<string, string>): Promise<Answer>
+  send(method: string, path: string, headers?: Record<string, string>, body?: string): Promise<Answer>
 }
 
 /** A browser whose requests reach a server on this port. */
@@ -27,8 +27,8 @@ export function browser(port: number): Browser {
     get cookie() {
       return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
     },
-    async send(method, path, headers = {}) {
-      const answer = await exchange(port, method, path, { cookie: this.cookie, ...headers })
+    async send(method, path, headers = {}, body = '') {
+      const answer = await exchange({ port, method, path }, { cookie: this.cookie, ...headers }, body)
       for (const cookie of answer.headers['set-cookie'] ?? []) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
         if (/Max-Age=0/.test(cookie)) jar.delete(name)
@@ -42,10 +42,14 @@ export function browser(port: number): Browser {
   }
 }
 
-function exchange(port: number, method: string, path: string, headers: Record<string, string>): Promise<Answer> {
+function exchange(
+  target: { port: number; method: string; path: string },
+  headers: Record<string, string>,
+  content: string,
+): Promise<Answer> {
   const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ''))
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, method, path, headers: sent }, (incoming) => {
+    const outgoing = request({ host: '127.0.0.1', ...target, headers: sent }, (incoming) => {
       const { statusCode: status = 0, headers } = incoming
       let body = ''
       incoming.setEncoding('utf8')
@@ -54,6 +58,6 @@ function exchange(port: number, method: string, path: string, headers: Record<st
       incoming.on('error', reject)
     })
     outgoing.on('error', reject)
-    outgoing.end()
+    outgoing.end(content)
   })
 }
