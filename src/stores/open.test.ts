@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -271,6 +272,32 @@ test.each(['redis', 'valkey', 'postgres', 'mysql', 'memcached', 'mongodb', 'redi
     expect(error).toSatisfy(tellsNobody('secret'))
   },
 )
+
+describe('what listens and says nothing', () => {
+  let silent: AddressInfo
+  const server = createServer((socket) => socket.on('error', () => {}).resume())
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    silent = server.address() as AddressInfo
+  })
+  afterAll(() => server.close())
+
+  test.concurrent.each([
+    'redis',
+    'valkey',
+    'postgres',
+    'mysql',
+    'memcached',
+    'mongodb',
+    'redis+cluster',
+    'redis+sentinel',
+  ])('%s: is an error within seconds', async (scheme) => {
+    const before = performance.now()
+    const opening = openStore(`${scheme}://127.0.0.1:${silent.port}/1`)
+    await expect(opening).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(performance.now() - before).toBeLessThan(15_000)
+  })
+})
 
 describe('a client that is not installed', () => {
   /** The built package where nothing else is installed. */

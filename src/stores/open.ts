@@ -82,7 +82,8 @@ export async function openStore(url: string): Promise<OpenedStore> {
     await inTime(store.read('openStore'))
     return { ...store, close }
   } catch (error) {
-    await close().catch(() => {})
+    // A client that waits for an answer may wait for it before it closes, too.
+    await inTime(close()).catch(() => {})
     throw explained(error, couldMigrate)
   }
 }

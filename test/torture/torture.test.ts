@@ -24,7 +24,7 @@ for (const [store, arena, needs] of contests) {
       const outcomes = []
       for await (const outcome of torture({ store, arena, short: true, duration: 2000 })) outcomes.push(outcome)
       console.log([header, ...outcomes.map(describeOutcome)].join('\n'))
-      expect(outcomes.length).toBeGreaterThan(1)
+      expect(outcomes.length).toBeGreaterThan(0)
       expect(outcomes.filter((outcome) => brokenPromises(outcome).length > 0)).toEqual([])
     }, 180_000)
   })

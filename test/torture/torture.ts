@@ -38,7 +38,7 @@ const recoveryLimit = 10_000
 /** The errors that a client may get while a store fails. */
 const fairErrors = new Set(['store_unavailable', 'contention'])
 
-const calm: Fault = { name: 'nothing goes wrong', short: true, strike: () => delay(500) }
+const calm: Fault = { name: 'nothing goes wrong', strike: () => delay(500) }
 const renewals: Fault = { name: 'tokens are renewed all the time', short: true, strike: () => delay(500) }
 
 /** Tortures a store in each of its arenas, and hands over what came of each fault. */
