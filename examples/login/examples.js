@@ -72,4 +72,10 @@ export const examples = [
     command: 'npm run start:node',
     url: 'http://localhost:4015',
   },
+  {
+    name: 'WebSocket',
+    shows: 'A room whose sockets know their visitor, and close at the logout.',
+    command: 'npm run start:websocket',
+    url: 'http://localhost:4016',
+  },
 ]

@@ -9,6 +9,7 @@ import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import type { SessionStore } from '../core/store.js'
+import { withSession } from './fetch.js'
 import { type SocketSessionsOptions, socketSessions } from './websocket.js'
 
 interface Data {
@@ -99,6 +100,28 @@ describe('ws', () => {
       throw new Error('down')
     }
     await expect(connect(cookie)).rejects.toThrow(/503/)
+  })
+
+  test.each<[string, SocketSessionsOptions['address'], number]>([
+    ['is not known behind a proxy, which is no change', undefined, 0],
+    ['is what the app says', () => '203.0.113.20', 0],
+    ['tells of another network', () => '198.51.100.7', 1],
+  ])('the address of the client %s', async (_what, address, changes) => {
+    const signIn = withSession(
+      sessions,
+      (_request, session) => {
+        session.signIn('alice')
+        return new Response()
+      },
+      { address: () => '203.0.113.9' },
+    )
+    const [cookie = ''] = (await signIn(new Request('https://shop.example/'))).headers.getSetCookie()
+    const changed = vi.fn()
+    sessions.on('bindingChanged', changed)
+    await serve({ secure: () => true, ...(address ? { address } : {}) })
+    const proxied = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }
+    expect(await answer(await connect(cookie.split(';', 1)[0], proxied), 'hi')).toBe('alice: hi')
+    expect(changed).toHaveBeenCalledTimes(changes)
   })
 
   test('a header brings the token where that is the transport', async () => {

@@ -25,6 +25,8 @@ export interface SocketSessionsOptions {
   origins?: readonly string[]
   /** Whether the request came over TLS; needed behind a proxy that ends it. Default: whether this connection is TLS. */
   secure?(request: IncomingMessage): boolean
+  /** The client's address. Default: that of the connection, and unknown behind a proxy. */
+  address?(request: IncomingMessage): string | undefined
   /** Refuse visitors who are not signed in, with 401. Default `false`. */
   requireUser?: boolean
 }
@@ -72,14 +74,14 @@ const sessionEnded = 4401
  */
 export function socketSessions<Data extends object = SessionData>(
   sessions: Sessions<Data> | SessionsOptions,
-  { origins = [], secure, requireUser = false }: SocketSessionsOptions = {},
+  { origins = [], requireUser = false, ...connection }: SocketSessionsOptions = {},
 ): SocketSessions<Data> {
   const visits = visitsFrom(sessions as SessionsOptions)
   const opened = new WeakMap<IncomingMessage, Visit>()
   const trusted = trustedOrigins({ trusted: origins })
 
   async function open(request: IncomingMessage): Promise<Visit> {
-    const facts = new Handshake(request, secure)
+    const facts = new Handshake(request, connection)
     refuseCrossOrigin(facts, trusted)
     const visit = await visits.open(facts)
     visit.isConnection = true
@@ -149,9 +151,11 @@ class Handshake implements RequestFacts {
   readonly headersSent = true
   readonly request: IncomingMessage
   readonly secure: boolean
+  readonly #addressOf: SocketSessionsOptions['address']
 
-  constructor(request: IncomingMessage, secure: SocketSessionsOptions['secure']) {
+  constructor(request: IncomingMessage, { secure, address }: SocketSessionsOptions) {
     this.request = request
+    this.#addressOf = address
     this.secure = secure?.(request) ?? (request.socket as Partial<TLSSocket>).encrypted === true
   }
   get cookie(): string | undefined {
@@ -161,7 +165,9 @@ class Handshake implements RequestFacts {
     return directHost(this)
   }
   get address(): string | undefined {
-    return this.request.socket.remoteAddress
+    if (this.#addressOf) return this.#addressOf(this.request)
+    // A proxy's own would look like a client that has moved.
+    return this.host === undefined ? undefined : this.request.socket.remoteAddress
   }
   header(name: string): string | undefined {
     return this.request.headers[name] as string | undefined

@@ -37,11 +37,15 @@ export function clientOf(values: Readonly<Record<string, string>>): Client {
   }
 }
 
-/** What is different about a client, beyond an update of its browser or another address in its network. */
+/**
+ * What is different about a client, beyond an update of its browser or another address in its network. Not every way in
+ * knows the address: one that is not known is no change.
+ */
 export function clientChanges(before: Client, now: Client): ('device' | 'network')[] {
   const changes: ('device' | 'network')[] = []
   if (before.agent !== undefined && withoutVersions(before.agent) !== withoutVersions(now.agent)) changes.push('device')
-  if (before.address !== undefined && networkOf(before.address) !== networkOf(now.address)) changes.push('network')
+  const knowsBoth = before.address !== undefined && now.address !== undefined
+  if (knowsBoth && networkOf(before.address) !== networkOf(now.address)) changes.push('network')
   return changes
 }
 

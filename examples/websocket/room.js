@@ -1,0 +1,27 @@
+// What runs in the browser. The cookie goes with the upgrade by itself; a script never sees it.
+const status = document.getElementById('status')
+const say = document.getElementById('say')
+const text = document.getElementById('text')
+const messages = document.getElementById('messages')
+
+const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`)
+
+socket.addEventListener('open', () => {
+  status.textContent = 'You are in the room.'
+})
+socket.addEventListener('message', ({ data }) => {
+  const item = document.createElement('li')
+  item.textContent = data
+  messages.prepend(item)
+})
+socket.addEventListener('close', ({ code }) => {
+  // 4401: the session ended, here or in another tab.
+  status.textContent = code === 4401 ? 'You were signed out.' : 'The connection is gone. Reload to try again.'
+  say.remove()
+})
+say.addEventListener('submit', (event) => {
+  event.preventDefault()
+  if (socket.readyState !== WebSocket.OPEN) return
+  socket.send(text.value)
+  text.value = ''
+})
