@@ -165,6 +165,20 @@ describe('A proxy', () => {
     expect(received).toBe('a')
   })
 
+  test('leaves open connections without an answer for good, and serves new ones', async () => {
+    proxy.strand()
+    client.write('b')
+    const other = connect(proxy.port, proxy.host)
+    const heard = new Promise((resolve) => other.once('data', (bytes) => resolve(String(bytes))))
+    other.write('c')
+    expect(await heard).toBe('c')
+    proxy.restore()
+    other.write('d')
+    await new Promise((resolve) => other.once('data', resolve))
+    expect([received, client.destroyed]).toEqual(['a', false])
+    other.destroy()
+  })
+
   test('breaks connections, and each new one', async () => {
     const closed = once(client, 'close')
     proxy.cut()
