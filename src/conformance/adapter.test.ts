@@ -328,6 +328,16 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
     },
   ],
   [
+    'a connection for each request',
+    'a connection that is kept open serves one visitor after the other',
+    {
+      before(_request, response, next) {
+        response.setHeader('Connection', 'close')
+        next()
+      },
+    },
+  ],
+  [
     'a token that is lost',
     'with a header for the token, it comes back in one, and no cookie is set',
     headers((name, value) => (name === 'session-token' ? undefined : value)),

@@ -35,6 +35,26 @@ export const wireChecks = {
     assert.ok(stream.endsWith(`\r\n\r\n${'x'.repeat(1_000_000)}`), 'the stream came whole')
   },
 
+  async 'a connection that is kept open serves one visitor after the other'({ start }) {
+    const app = await start()
+    const [first, second] = [await app.regular(), await app.regular()]
+    const wire = dial(app.port)
+    const turns: [path: string, visitor: Visitor, end: RegExp][] = [
+      ['/set/one', first, /one\s*(0\s*)?$/],
+      ['/empty', second, /HTTP\/1\.1 204 [\s\S]*\r\n\r\n$/],
+      ['/set/two', app.visitor(), /two\s*(0\s*)?$/],
+      ['/me', second, /nobody\s*(0\s*)?$/],
+    ]
+    for (const [path, { cookie }, end] of turns) {
+      wire.socket.write(requestText(path, { cookie, followed: true }))
+      await eventually(`${path} is answered on the same connection`, () => end.test(wire.received()))
+    }
+    wire.socket.destroy()
+    assert.equal(wire.received().match(/set-cookie: session=/gi)?.length, 1, 'one cookie, for the new visitor')
+    assert.deepEqual(JSON.parse((await first.ask('/values')).body), { views: 1, one: 'one' })
+    assert.deepEqual(JSON.parse((await second.ask('/values')).body), { views: 2 })
+  },
+
   async 'requests that are pipelined are answered in order, each with its own session'({ start }) {
     const app = await start()
     const visitors = [await app.regular(), app.visitor(), await app.regular()]
