@@ -17,7 +17,7 @@ export interface ResponseHead {
 export function sessionCookies(visit: Visit): string[] {
   const { form, token, cookie, sealed } = visit
   if (!form || visit.engine.settings.transport) return []
-  if (sealed) return sealed.setCookies(token, secondsToKeep(visit))
+  if (sealed) return sealed.setCookies(token, secondsToKeep(visit), cookie === 'send')
   if (cookie === 'none') return []
   return [cookie === 'send' && token ? setCookie(form, tokenText(token), secondsToKeep(visit)) : clearCookie(form)]
 }

@@ -61,9 +61,12 @@ export class SealedSession {
     return parsed && { token: parsed, record }
   }
 
-  /** The `Set-Cookie` values after a commit. Throws `cookie_too_large`. */
-  setCookies(token: Token | null, seconds: number | undefined): string[] {
-    if (!this.#isChanged) return []
+  /**
+   * The `Set-Cookie` values after a commit: where the session changed, or its token did, as for a client that missed the
+   * response of a renewal. Throws `cookie_too_large`.
+   */
+  setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[] {
+    if (!this.#isChanged && !isNewToken) return []
     this.#isChanged = false
     const chunks = token ? this.#chunks(token, this.form) : []
     const cookies = chunks.map((chunk, index) => setCookie(formOf(this.form, index), chunk, seconds))
