@@ -56,7 +56,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
   let touched = false
   let setCookie: string | undefined
   /** What was there when the first byte left. */
-  let departed: { session: Session | null | undefined; text?: string } | undefined
+  let departed: { session: Session | null | undefined; text?: string; isEnd: boolean } | undefined
 
   /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
   let followed: Session
@@ -150,7 +150,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
 
     beforeHead(isEnd) {
       const { session } = request
-      departed = { session }
+      departed = { session, isEnd }
       if (!session) return destroyUnset()
       const text = textOf(session)
       departed.text = text
@@ -174,7 +174,8 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     },
 
     beforeEnd() {
-      if (!departed) return undefined
+      // What changes after `end` was called is not stored.
+      if (!departed || departed.isEnd) return undefined
       const { session } = request
       try {
         if (!session) return departed.session ? destroyUnset() : undefined

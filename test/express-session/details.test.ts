@@ -601,6 +601,21 @@ describe('the store', () => {
 })
 
 describe('the response', () => {
+  same('is over for the session when it ends', async (lib) => {
+    const store = new lib.MemoryStore()
+    const answers = await play(
+      lib,
+      { store },
+      (req, res) => {
+        req.session.early = 1
+        res.end('x')
+        req.session.late = 1
+      },
+      2,
+    )
+    return [answers, Object.values(store.sessions)]
+  })
+
   const responses: { [name: string]: Respond } = {
     'ends with a text and an encoding': (_req, res) => res.end('aGVsbG8=', 'base64'),
     'ends twice': (_req, res) => res.end('one').end?.('two'),
