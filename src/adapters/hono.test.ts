@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { cors } from 'hono/cors'
 import { csrf } from 'hono/csrf'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { streamOf } from '../../test/adapters/routes/parts.js'
@@ -129,6 +130,26 @@ describe('a store that fails to write', () => {
     expect([response.status, await response.text()]).toEqual([503, 'The server cannot answer at present'])
     expect([...response.headers.keys()].sort()).toEqual(['cache-control', 'content-type'])
     expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test.each([
+    ['before', 0],
+    ['after', 1],
+  ])('leaves it to CORS who may read the answer, mounted %s the session', async (_where, index) => {
+    const app = new Hono()
+    const middleware = [session(sessions)]
+    middleware.splice(index, 0, cors({ origin: 'https://app.example', credentials: true }))
+    app.use(...middleware).get('/', (c) => {
+      c.var.session.views = 1
+      return c.text('page', 200, { etag: '"1"' })
+    })
+    store.broken.add('create')
+    const response = await app.request('http://localhost/', { headers: { origin: 'https://app.example' } })
+    store.broken.clear()
+    expect(response.status).toBe(503)
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://app.example')
+    expect(response.headers.get('access-control-allow-credentials')).toBe('true')
+    expect(response.headers.get('etag')).toBeNull()
   })
 
   test('goes to app.onError', async () => {

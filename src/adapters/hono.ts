@@ -95,12 +95,18 @@ function hasSession(c: Context, visits: Visits): boolean {
   throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
 }
 
-/** Takes back what the handler did to the response: Hono would copy its headers to the answer to the error. */
+/**
+ * Takes back what the handler did to the response: Hono would copy its headers to the answer to the error. What CORS says
+ * is no part of a page, and without it a page on another origin could not even read the error.
+ */
 function takeBack(c: Context): void {
-  const names = [...c.res.headers.keys()]
+  const headers = [...c.res.headers]
   c.res = undefined
   c.finalized = false
-  for (const name of names) c.header(name, undefined)
+  for (const [name, value] of headers) {
+    const isToStay = name.startsWith('access-control-') || name === 'vary'
+    c.header(name, isToStay ? value : undefined)
+  }
   c.status(200)
 }
 
