@@ -17,8 +17,8 @@ export interface Browser {
   send(method: string, path: string, headers?: Record<string, string>, body?: string): Promise<Answer>
 }
 
-/** A browser whose requests reach a server on this port. */
-export function browser(port: number): Browser {
+/** A client of the server on this port. With `header` it keeps its token by itself, and sends it there. */
+export function browser(port: number, header?: string): Browser {
   const jar = new Map<string, string>()
   const given = new Set<string>()
   return {
@@ -28,7 +28,15 @@ export function browser(port: number): Browser {
       return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
     },
     async send(method, path, headers = {}, body = '') {
-      const answer = await exchange({ port, method, path }, { cookie: this.cookie, ...headers }, body)
+      const cookie = headers.cookie ?? this.cookie
+      const token = header === undefined ? { cookie } : { cookie: '', [header]: cookie.replace('session=', '') }
+      const answer = await exchange({ port, method, path }, { ...headers, ...token }, body)
+      const told = header === undefined ? undefined : answer.headers[header]
+      if (told === '') jar.delete('session')
+      else if (typeof told === 'string') {
+        jar.set('session', told)
+        given.add(told)
+      }
       for (const cookie of answer.headers['set-cookie'] ?? []) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
         if (/Max-Age=0/.test(cookie)) jar.delete(name)

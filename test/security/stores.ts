@@ -13,6 +13,8 @@ export interface BreakableStore {
   /** The store on the server, if there is one. */
   readonly server: SessionStore | null
   isBroken: boolean
+  /** The header that brings the token, where no cookie does. */
+  header?: string
 }
 
 type Method = (...given: unknown[]) => unknown
@@ -38,6 +40,11 @@ function breakable(server: SessionStore, wrap: (store: SessionStore) => SessionS
 export const stores: { readonly [kind: string]: () => BreakableStore } = {
   memory: () => breakable(memoryStore(), (store) => store),
   SQLite: () => breakable(sqliteStore(':memory:'), (store) => store),
+  'memory, the token in a header': () =>
+    Object.assign(
+      breakable(memoryStore(), (store) => store),
+      { header: 'x-session' },
+    ),
   encrypted: () => breakable(memoryStore(), (store) => encrypted(store, { secrets })),
   'a cookie with revocation': () => breakable(memoryStore(), (store) => cookieStore({ secrets, revocation: store })),
   'a cookie alone': () => ({ store: cookieStore({ secrets }), server: null, isBroken: false }),
