@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
@@ -159,6 +160,31 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     const hosts = cluster.nodes.map(({ host, port }) => `${host}:${port}`)
     await expectToKeepSessions(`redis+cluster://${hosts.join(',')}`)
     await expectToKeepSessions(`redis+cluster://${hosts[1]}?prefix=shop:`)
+    await cluster.stop()
+  })
+
+  test('a cluster whose primary hangs: its replica takes over, and the store follows', async () => {
+    const cluster = await startRedisCluster({ replicas: 1 })
+    const pid = cluster.nodes[0]?.pid as number
+    const store = await openStore(
+      `redis+cluster://${cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`,
+    )
+    const sessions = createSessions({ store, storeTimeout: 500 })
+    const visitors = await Promise.all(Array.from({ length: 30 }, () => sessions.create()))
+    const served = async () => {
+      const visits = await Promise.allSettled(visitors.map(({ cookie }) => sessions.load({ cookie })))
+      return visits.filter((visit) => visit.status === 'fulfilled' && !visit.value.isNew).length
+    }
+    // Time for the replicas to get the sessions.
+    await sleep(500)
+    process.kill(pid, 'SIGSTOP')
+    try {
+      expect(await served()).toBeLessThan(visitors.length)
+      await expect.poll(served, { timeout: 45_000, interval: 500 }).toBe(visitors.length)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await sessions.close()
     await cluster.stop()
   })
 

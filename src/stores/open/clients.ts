@@ -51,8 +51,33 @@ export async function redisCluster(address: Address, own: Own) {
   const { createCluster } = await load('redis', () => import('redis'))
   const { hosts, credentials } = hostsOf(address, 6379)
   const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port } }))
-  const client = made('redis', () => createCluster({ rootNodes, defaults: credentials }))
-  return connected(client, () => client.destroy(), own)
+  const defaults = { ...credentials, commandsQueueMaxLength: queueLimit }
+  const client = made('redis', () => createCluster({ rootNodes, defaults }))
+  let unanswered = new Set<Awaited<ReturnType<typeof client.nodeClient>>>()
+  const stop = keepAnswering(
+    async () => {
+      const nodes = await Promise.all(client.masters.map((master) => client.nodeClient(master)))
+      unanswered = new Set(nodes)
+      const ask = async (node: (typeof nodes)[number]) => {
+        await node.time()
+        unanswered.delete(node)
+      }
+      await Promise.all(nodes.map(ask))
+    },
+    () => {
+      for (const node of unanswered) {
+        if (node.isOpen) node.destroy()
+        node.connect().catch(() => {})
+        // At this the client asks the other nodes who has its slots now: while it hangs, its replica takes over.
+        node.emit('reconnecting')
+      }
+    },
+  )
+  const close = () => {
+    stop()
+    if (client.isOpen) client.destroy()
+  }
+  return connected(client, close, own)
 }
 
 export async function redisSentinel(address: Address, own: Own) {
