@@ -234,30 +234,61 @@ describe('ws', () => {
 })
 
 describe('Socket.IO', () => {
-  test('the session is socket.data.session, and its end closes the socket', async () => {
+  let served: SocketIoServer
+  afterEach(() => served.close())
+
+  async function serveSocketIo(options: SocketSessionsOptions = {}): Promise<void> {
     server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     port = (server.address() as AddressInfo).port
-    const sockets = socketSessions(sessions, { requireUser: true })
-    const io_ = new SocketIoServer(server)
-    io_.use((socket, next) => sockets.socketIo(socket, next))
-    io_.on('connection', (socket) => {
+    const sockets = socketSessions(sessions, options)
+    served = new SocketIoServer(server)
+    served.use((socket, next) => sockets.socketIo(socket, next))
+    served.on('connection', (socket) => {
       socket.on('who', (reply: (user: string) => void) => reply(socket.data.session.userId))
+      socket.on('count', async (reply: (n: number) => void) => {
+        reply(await socket.data.session.update('n', (n = 0) => n + 1))
+      })
     })
-    const client = (cookie: string): SocketIoClient =>
-      io(`http://127.0.0.1:${port}`, { extraHeaders: { cookie }, reconnection: false, forceNew: true })
+  }
+  const client = (cookie: string, headers: Record<string, string> = {}): SocketIoClient =>
+    io(`http://127.0.0.1:${port}`, { extraHeaders: { cookie, ...headers }, reconnection: false, forceNew: true })
+  const refusal = (socket: SocketIoClient) =>
+    new Promise<string>((resolve) => socket.once('connect_error', ({ message }) => resolve(message)))
 
+  test('the session is socket.data.session, and its end closes the socket', async () => {
+    await serveSocketIo({ requireUser: true })
     const { cookie, session } = await sessions.create({ userId: 'alice' })
     const visitor = client(cookie)
     expect(await visitor.emitWithAck('who')).toBe('alice')
     const gone = new Promise((resolve) => visitor.once('disconnect', resolve))
     await sessions.end(session.id)
     expect(await gone).toBe('io server disconnect')
+    expect(await refusal(client(''))).toMatch(/signed-in user/)
+  })
 
-    const stranger = client('')
-    const error = await new Promise<Error>((resolve) => stranger.once('connect_error', resolve))
-    expect(error.message).toMatch(/signed-in user/)
-    await io_.close()
+  test('pages of other origins are refused, but for those on the list', async () => {
+    await serveSocketIo({ origins: ['https://app.example.com'] })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const listed = client(cookie, { origin: 'https://app.example.com' })
+    expect(await listed.emitWithAck('who')).toBe('alice')
+    expect(await refusal(client(cookie, { origin: 'https://evil.example' }))).toMatch(/another origin/)
+    listed.close()
+  })
+
+  test('traffic keeps the session alive, and update works while it is open', async () => {
+    await serveSocketIo()
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const visitor = client(cookie)
+    for (let hour = 1; hour <= 30; hour++) {
+      now += 3_600_000
+      expect(await visitor.emitWithAck('count')).toBe(hour)
+    }
+    await vi.waitFor(async () =>
+      expect((await store.read(session.id))?.expiresAt).toBeGreaterThan(now + 20 * 3_600_000),
+    )
+    expect((await sessions.load({ cookie })).n).toBe(30)
+    visitor.close()
   })
 })
 
