@@ -29,13 +29,16 @@ test('the drop-in serves an app in Jest', async () => {
     })
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  let cookie = ''
-  for (const views of [1, 2, 3]) {
-    const response = await fetch(`http://127.0.0.1:${server.address().port}/`, { headers: { cookie } })
-    expect(await response.text()).toBe(`${views} views`)
-    cookie = response.headers.get('set-cookie').split(';')[0]
-    expect(response.headers.get('set-cookie')).toMatch(/^connect\.sid=s%3A.*; Path=\/; Expires=.*; HttpOnly$/)
+  try {
+    let cookie = ''
+    for (const views of [1, 2, 3]) {
+      const response = await fetch(`http://127.0.0.1:${server.address().port}/`, { headers: { cookie } })
+      expect(await response.text()).toBe(`${views} views`)
+      cookie = response.headers.get('set-cookie').split(';')[0]
+      expect(response.headers.get('set-cookie')).toMatch(/^connect\.sid=s%3A.*; Path=\/; Expires=.*; HttpOnly$/)
+    }
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
   }
-  server.closeAllConnections()
-  await new Promise((resolve) => server.close(resolve))
 })
