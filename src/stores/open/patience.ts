@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { Pool, PoolConnection, QueryOptions } from 'mysql2/promise'
 import type { Awaitable } from '../../core/store.js'
 
 /** How long to wait for a connection, or for an answer on one, in milliseconds. */
@@ -56,10 +55,21 @@ export function keepAnswering(ask: () => Promise<unknown>, reconnect: () => void
   return () => clearInterval(timer)
 }
 
+/** What is called of a pool of `mysql2/promise`, of which nobody else need have the types. */
+interface Pool<Statement, Result> {
+  getConnection(): Promise<Connection<Statement, Result>>
+}
+
+interface Connection<Statement, Result> {
+  query(statement: Statement): Promise<Result>
+  release(): void
+  destroy(): void
+}
+
 /** A pool whose connections have to answer in time: `mysql2` itself keeps one that hangs, and what waits for it. */
-export function impatient(pool: Pool) {
+export function impatient<Statement, Result>(pool: Pool<Statement, Result>) {
   return {
-    async query(statement: QueryOptions) {
+    async query(statement: Statement): Promise<Result> {
       const connection = await connectionOf(pool)
       try {
         const answer = await inTime(connection.query(statement))
@@ -75,7 +85,7 @@ export function impatient(pool: Pool) {
 }
 
 /** A connection that comes too late goes back to the pool. */
-async function connectionOf(pool: Pool): Promise<PoolConnection> {
+async function connectionOf<Statement, Result>(pool: Pool<Statement, Result>): Promise<Connection<Statement, Result>> {
   const asked = pool.getConnection()
   try {
     return await inTime(asked)
