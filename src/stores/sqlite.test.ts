@@ -79,10 +79,10 @@ const misconfigured = (message: string) =>
   expect.objectContaining({ code: 'store_misconfigured', message: expect.stringContaining(message) })
 
 describe('a file', () => {
-  test('is made where there is none, and keeps sessions for the next to open it', () => {
+  test('is made where there is none, and keeps sessions for the next to open it', async () => {
     const path = newFile()
     const first = sqliteStore(path)
-    first.create('a', record())
+    await first.create('a', record())
     first.close?.()
     const second = sqliteStore({ path: pathToFileURL(path) })
     expect(second.read('a')).toEqual(record())
@@ -102,11 +102,11 @@ describe('a file', () => {
     expect(readFileSync(path).toString('latin1', 68, 72)).toBe('SJRN')
   })
 
-  test('of a process that crashed is known again, also where the app chose the write-ahead log', () => {
+  test('of a process that crashed is known again, also where the app chose the write-ahead log', async () => {
     const [path, copy] = [newFile(), newFile()]
     const database = new BetterSqlite3(path)
     database.pragma('journal_mode = WAL')
-    sqliteStore({ database }).create('a', record())
+    await sqliteStore({ database }).create('a', record())
     for (const end of ['', '-wal']) copyFileSync(path + end, copy + end)
     database.close()
     const store = sqliteStore(copy)
@@ -114,21 +114,21 @@ describe('a file', () => {
     store.close?.()
   })
 
-  test('is read while another writes, and a write waits its turn for as long as `busyTimeout`', () => {
+  test('is read while another writes, and a write waits its turn for as long as `busyTimeout`', async () => {
     const path = newFile()
     const store = sqliteStore({ path, busyTimeout: 50 })
-    store.create('a', record())
+    await store.create('a', record())
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     expect(store.read('a')).toEqual(record())
     const started = performance.now()
-    expect(() => store.delete('a')).toThrow('locked')
+    await expect(store.delete('a')).rejects.toThrow('locked')
     expect(performance.now() - started).toBeGreaterThan(40)
     expect(() => sqliteStore({ path, busyTimeout: 0 })).toThrow(
       expect.objectContaining({ code: 'store_unavailable', message: expect.stringContaining('"busyTimeout"') }),
     )
     other.close()
-    expect(store.delete('a')).toBe(true)
+    expect(await store.delete('a')).toBe(true)
     store.close?.()
   })
 
@@ -144,12 +144,12 @@ describe('a file', () => {
     database.close()
   })
 
-  test('is hardly written to when only the expiry moves', () => {
+  test('is hardly written to when only the expiry moves', async () => {
     const path = newFile()
     const store = sqliteStore(path)
-    store.create('a', record({ values: { large: JSON.stringify('x'.repeat(1_000_000)) } }))
+    await store.create('a', record({ values: { large: JSON.stringify('x'.repeat(1_000_000)) } }))
     const before = statSync(`${path}-wal`).size
-    expect(store.patch('a', { now: 0, set: {}, unset: [], expiresAt: 2000 })).toBe('applied')
+    expect(await store.patch('a', { now: 0, set: {}, unset: [], expiresAt: 2000 })).toBe('applied')
     expect(statSync(`${path}-wal`).size - before).toBeLessThan(20_000)
     store.close?.()
   })
@@ -259,6 +259,103 @@ function asNobody(run: () => void): void {
   }
 }
 
+describe('writes that come together', () => {
+  const read = (database: DatabaseSync) => database.prepare('SELECT id FROM sessions ORDER BY id').all()
+
+  test('are answered once they are on record', async () => {
+    const path = newFile()
+    const [store, other] = [sqliteStore(path), new DatabaseSync(path)]
+    const created = ['a', 'b', 'c'].map((id) => store.create(id, record()))
+    expect(read(other)).toEqual([])
+    await created[0]
+    expect(read(other)).toEqual([{ id: 'a' }, { id: 'b' }, { id: 'c' }])
+    expect(await Promise.all(created)).toEqual([true, true, true])
+    other.close()
+    store.close?.()
+  })
+
+  test('are seen by who reads the session, or lists, before that', async () => {
+    const store = sqliteStore(newFile())
+    const [created, changed] = [store.create('a', record()), store.patch('a', { now: 0, expiresAt: 2000 })]
+    expect(store.read('a')).toEqual(record({ expiresAt: 2000 }))
+    expect(await Promise.all([created, changed])).toEqual([true, 'applied'])
+    void store.create('b', record())
+    expect(store.list?.({ limit: 5 })).toHaveLength(2)
+    store.close?.()
+  })
+
+  test('are not starved by who reads without a pause, also through another store', async () => {
+    const path = newFile()
+    const [store, other] = [sqliteStore(path), sqliteStore(path)]
+    let isDone = false
+    void Promise.resolve(store.create('a', record())).then(() => {
+      isDone = true
+    })
+    for (let reads = 0; !isDone && reads < 5000; reads++) await other.read('a')
+    expect(isDone).toBe(true)
+    for (const each of [store, other]) each.close?.()
+  })
+
+  test('are done in their order', async () => {
+    const store = sqliteStore(newFile())
+    const [made, changed, gone, absent] = [
+      store.create('a', record()),
+      store.patch('a', { now: 0, expiresAt: 2000 }),
+      store.delete('a'),
+      store.patch('a', { now: 0, expiresAt: 3000 }),
+    ]
+    expect(await Promise.all([made, changed, gone, absent])).toEqual([true, 'applied', true, 'absent'])
+    store.close?.()
+  })
+
+  test.each(['ABORT', 'ROLLBACK'])('are kept, but for the one that fails (%s)', async (how) => {
+    const database = new DatabaseSync(newFile())
+    const store = sqliteStore({ database })
+    database.exec(`CREATE TRIGGER picky BEFORE INSERT ON sessions WHEN NEW.id LIKE 'bad%'
+      BEGIN SELECT RAISE(${how}, 'not that one'); END`)
+    const ids = ['a', 'bad', 'c', 'bad too', 'e']
+    const outcomes = await Promise.allSettled(ids.map((id) => store.create(id, record())))
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(read(database)).toEqual([{ id: 'a' }, { id: 'c' }, { id: 'e' }])
+    expect(await store.create('f', record())).toBe(true)
+    database.close()
+  })
+
+  test('wait once for another process, and fail together', async () => {
+    const path = newFile()
+    const store = sqliteStore({ path, busyTimeout: 50 })
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const started = performance.now()
+    const outcomes = await Promise.allSettled([...'abcdefghij'].map((id) => store.create(id, record())))
+    expect(performance.now() - started).toBeLessThan(400)
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.message)).toEqual(
+      Array(10).fill('database is locked'),
+    )
+    other.exec('COMMIT')
+    expect(await store.create('a', record())).toBe(true)
+    other.close()
+    store.close?.()
+  })
+
+  test('are done before the store closes', async () => {
+    const path = newFile()
+    const store = sqliteStore(path)
+    const created = [store.create('a', record()), store.create('b', record())]
+    store.close?.()
+    expect(await Promise.all(created)).toEqual([true, true])
+    const again = sqliteStore(path)
+    expect(again.read('b')).toEqual(record())
+    again.close?.()
+  })
+})
+
 describe('close', () => {
   test('closes what was opened here, and may be called again', () => {
     const store = sqliteStore(newFile())
@@ -267,11 +364,11 @@ describe('close', () => {
     expect(() => store.read('a')).toThrow()
   })
 
-  test('is not there for a database handed over', () => {
+  test('is not there for a database handed over', async () => {
     const database = new DatabaseSync(newFile())
     const store = sqliteStore({ database })
     expect(store.close).toBeUndefined()
-    store.create('a', record())
+    await store.create('a', record())
     expect(database.prepare('SELECT user_id FROM sessions').all()).toEqual([{ user_id: 'ann' }])
     database.close()
   })
@@ -289,18 +386,18 @@ describe('where the runtime has no SQLite', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  test('a database handed over works', () => {
+  test('a database handed over works', async () => {
     vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined)
     const store = sqliteStore({ database: new Libsql(newFile()) })
-    expect(store.create('a', record())).toBe(true)
+    expect(await store.create('a', record())).toBe(true)
   })
 })
 
-test('a database that gives integers as bigint still gives times as numbers', () => {
+test('a database that gives integers as bigint still gives times as numbers', async () => {
   const database = new BetterSqlite3(newFile()).defaultSafeIntegers()
   const store = sqliteStore({ database })
-  expect(store.create('a', record())).toBe(true)
-  expect(store.patch('a', { now: 0, expiresAt: 2000 })).toBe('applied')
+  expect(await store.create('a', record())).toBe(true)
+  expect(await store.patch('a', { now: 0, expiresAt: 2000 })).toBe('applied')
   expect(store.read('a')).toEqual(record({ expiresAt: 2000 }))
   expect(store.sweep?.(2000, 10)).toBe(1)
   database.close()

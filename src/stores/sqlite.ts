@@ -3,6 +3,7 @@ import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
 import { updates } from './sqlite/updates.js'
+import { writingTogether } from './sqlite/writing-together.js'
 
 export type { SqliteDatabase, SqliteParameter, SqliteStatement } from './sqlite/database.js'
 export type { SqliteStoreOptions } from './sqlite/opening.js'
@@ -21,7 +22,7 @@ interface Row {
  * network share. Takes the file's path, or options.
  *
  * Uses `node:sqlite`, or on a Node that lacks it (before 22.13) a database of `libsql` or `better-sqlite3` handed over.
- * Every method answers at once rather than with a promise.
+ * Reads answer at once. The writes of one turn of the event loop share a transaction, and are answered once it is on record.
  *
  * Throws `client_missing` without a driver, and `store_misconfigured` for a file that cannot be used, which stays as it is.
  */
@@ -40,9 +41,11 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
   )
   const update = updates(database)
+  const { write, flush, beforeRead } = writingTogether(database)
 
   return {
     read(id) {
+      beforeRead(id)
       const row = select.get(id) as Row | undefined
       return row ? recordOf(row) : null
     },
@@ -50,20 +53,24 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     create(id, record) {
       refuseIllFormed(record)
       const { values, userId, createdAt, expiresAt } = record
-      return Number(insert.run(id, userId, createdAt, expiresAt, JSON.stringify(byKey(values))).changes) === 1
+      const data = JSON.stringify(byKey(values))
+      return write(id, () => Number(insert.run(id, userId, createdAt, expiresAt, data).changes) === 1)
     },
 
     patch(id, patch) {
       refuseIllFormed(patch)
-      if (update(id, patch)) return 'applied'
-      return patch.when && selectLiving.get(id, patch.now) ? 'conflict' : 'absent'
+      return write(id, () => {
+        if (update(id, patch)) return 'applied'
+        return patch.when && selectLiving.get(id, patch.now) ? 'conflict' : 'absent'
+      })
     },
 
     delete(id) {
-      return Number(remove.run(id).changes) === 1
+      return write(id, () => Number(remove.run(id).changes) === 1)
     },
 
     list({ userId, after = '', limit }) {
+      beforeRead()
       const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
       return (rows as Row[]).map((row) => [row.id, recordOf(row)])
     },
@@ -72,7 +79,12 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
       return Number(removeExpired.run(before, limit).changes)
     },
 
-    ...(close && { close }),
+    ...(close && {
+      close() {
+        flush()
+        close()
+      },
+    }),
   }
 }
 

@@ -6,17 +6,21 @@ const [driver, path, prefix] = process.argv.slice(2)
 const store = await openStore(driver, path)
 const now = Date.now()
 
-for (let number = 0; ; number++) {
+for (let number = 0; ; number += 4) {
+  await Promise.all([0, 1, 2, 3].map((step) => write(number + step)))
+}
+
+async function write(number) {
   const id = `${prefix}-${number % 7}`
   const text = String(number)
   const record = { values: { one: text, two: text }, userId: null, createdAt: now, expiresAt: now + 1e9 + number }
-  if (store.create(id, record)) say('has', id, number)
+  if (await store.create(id, record)) say('has', id, number)
   else if (number % 5 === 0) {
-    store.delete(id)
+    await store.delete(id)
     say('lost', id, number)
   } else {
     const { values, expiresAt } = record
-    if (store.patch(id, { now, set: values, expiresAt }) !== 'applied') throw new Error(`${id} is gone`)
+    if ((await store.patch(id, { now, set: values, expiresAt })) !== 'applied') throw new Error(`${id} is gone`)
     say('has', id, number)
   }
 }

@@ -1,0 +1,94 @@
+import type { SqliteDatabase } from './database.js'
+
+interface Write {
+  readonly id: string
+  readonly work: () => unknown
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The stores of this process whose writes wait for the turn of the event loop to end. */
+const waitingStores = new Set<() => void>()
+
+/** After so many reads without a turn, somebody reads in a loop that never lets one end: then the writes go first. */
+const patience = 200
+let reads = 0
+
+/**
+ * Has the writes of one turn of the event loop share a transaction, whose commit costs more than all of them. Each is
+ * answered when the transaction is on record, so that what an answer promises is what it would promise alone.
+ */
+export function writingTogether(database: SqliteDatabase) {
+  // The write lock is taken at once: a transaction that began by reading could not get it after another process wrote.
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const rollback = database.prepare('ROLLBACK')
+  let waiting: Write[] = []
+
+  function flush(): void {
+    const writes = waiting
+    waiting = []
+    waitingStores.delete(flush)
+    const [only] = writes
+    if (writes.length === 1 && only) runAlone(only)
+    else if (only) runTogether(writes)
+  }
+
+  function runAlone({ work, resolve, reject }: Write): void {
+    try {
+      resolve(work())
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  function runTogether(writes: readonly Write[]): void {
+    const results: unknown[] = []
+    let isBegun = false
+    try {
+      begin.run()
+      isBegun = true
+      for (const { work } of writes) results.push(work())
+      commit.run()
+    } catch (error) {
+      if (isBegun) rollBack()
+      const culprit = isBegun ? writes[results.length] : undefined
+      for (const write of culprit ? [culprit] : writes) write.reject(error)
+      // What one of them did wrong is not the others' fault.
+      const others = culprit ? writes.filter((write) => write !== culprit) : []
+      if (others.length > 0) runTogether(others)
+      return
+    }
+    for (const [index, { resolve }] of writes.entries()) resolve(results[index])
+  }
+
+  function rollBack(): void {
+    try {
+      rollback.run()
+    } catch {
+      // SQLite has done so itself, as it does when the disk is full.
+    }
+  }
+
+  return {
+    /** Does the work on a session with the others of this turn. Rejects with what it throws, or why nothing could be written. */
+    write<Result>(id: string, work: () => Result): Promise<Result> {
+      if (waiting.length === 0) {
+        setImmediate(flush)
+        waitingStores.add(flush)
+        reads = 0
+      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ id, work, resolve: resolve as Write['resolve'], reject })
+      })
+    },
+    /** Does what waits now. */
+    flush,
+    /** Does what waits now if it concerns what is about to be read: one session, or any. */
+    beforeRead(id?: string): void {
+      if (waitingStores.size === 0) return
+      if (waiting.some((write) => id === undefined || write.id === id)) flush()
+      if (++reads > patience) for (const flushOne of waitingStores) flushOne()
+    },
+  }
+}
