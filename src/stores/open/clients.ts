@@ -13,8 +13,17 @@ import { impatient, inTime, keepAnswering, patience, queueLimit } from './patien
 /** Takes note of how a client is closed, before it is connected. */
 export type Own = (close: () => unknown) => void
 
+interface SqliteDriver {
+  exec(sql: string): unknown
+  prepare(sql: string): {
+    get(...parameters: unknown[]): unknown
+    all(...parameters: unknown[]): unknown[]
+    run(...parameters: unknown[]): { changes: number | bigint }
+  }
+}
+
 /** For a Node before 22.13, which has no SQLite of its own. */
-export async function sqliteDriver(path: string, own: Own) {
+export async function sqliteDriver(path: string, own: Own): Promise<SqliteDriver | undefined> {
   if (process.getBuiltinModule?.('node:sqlite')) return undefined
   const { default: Database } = await load('libsql', () => import('libsql'))
   try {
