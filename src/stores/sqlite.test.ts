@@ -393,6 +393,28 @@ describe('where the runtime has no SQLite', () => {
   })
 })
 
+test('a database that gives rows as objects alone does as well, as Node 22.13 has it', async () => {
+  const database = new DatabaseSync(newFile())
+  const store = sqliteStore({
+    database: {
+      exec: (sql) => database.exec(sql),
+      prepare(sql) {
+        const statement = database.prepare(sql)
+        return {
+          get: (...parameters) => statement.get(...parameters),
+          all: (...parameters) => statement.all(...parameters),
+          run: (...parameters) => statement.run(...parameters),
+        }
+      },
+    },
+  })
+  await store.create('a', record())
+  expect(store.read('a')).toEqual(record())
+  expect(store.read('b')).toBe(null)
+  expect(store.list?.({ limit: 5 })).toEqual([['a', record()]])
+  database.close()
+})
+
 test('a database that gives integers as bigint still gives times as numbers', async () => {
   const database = new BetterSqlite3(newFile()).defaultSafeIntegers()
   const store = sqliteStore({ database })

@@ -1,6 +1,7 @@
 import { byKey, byName } from '../core/json-keys.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
+import { queryOf } from './sqlite/database.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
 import { updates } from './sqlite/updates.js'
 import { writingTogether } from './sqlite/writing-together.js'
@@ -8,14 +9,13 @@ import { writingTogether } from './sqlite/writing-together.js'
 export type { SqliteDatabase, SqliteParameter, SqliteStatement } from './sqlite/database.js'
 export type { SqliteStoreOptions } from './sqlite/opening.js'
 
-interface Row {
-  id: string
-  user_id: string | null
-  created_at: number | bigint
-  expires_at: number | bigint
+type Row = readonly [
+  userId: string | null,
+  createdAt: number | bigint,
+  expiresAt: number | bigint,
   /** A JSON object of JSON texts. That values are texts here is what makes `json_patch` replace and never merge. */
-  data: string
-}
+  data: string,
+]
 
 /**
  * Keeps sessions in one SQLite file, for the processes of one machine. They may share the file; it must not lie on a
@@ -28,14 +28,18 @@ interface Row {
  */
 export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): SessionStore {
   const { database, close } = openDatabase(fileOrOptions)
-  const columns = 'id, user_id, created_at, expires_at, data'
-  const select = database.prepare(`SELECT ${columns} FROM sessions WHERE id = ?`)
-  const insert = database.prepare(`INSERT INTO sessions (${columns}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+  const columns = 'user_id, created_at, expires_at, data'
+  const select = queryOf<Row>(database, `SELECT ${columns} FROM sessions WHERE id = ?`)
+  const insert = database.prepare(`INSERT INTO sessions (${columns}, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const selectLiving = database.prepare('SELECT 1 FROM sessions WHERE id = ? AND expires_at > ?')
   const remove = database.prepare('DELETE FROM sessions WHERE id = ?')
-  const selectPage = database.prepare(`SELECT ${columns} FROM sessions WHERE id > ? ORDER BY id LIMIT ?`)
-  const selectPageOfUser = database.prepare(
-    `SELECT ${columns} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
+  const selectPage = queryOf<[...Row, id: string]>(
+    database,
+    `SELECT ${columns}, id FROM sessions WHERE id > ? ORDER BY id LIMIT ?`,
+  )
+  const selectPageOfUser = queryOf<[...Row, id: string]>(
+    database,
+    `SELECT ${columns}, id FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
   )
   const removeExpired = database.prepare(
     'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
@@ -46,7 +50,7 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   return {
     read(id) {
       beforeRead(id)
-      const row = select.get(id) as Row | undefined
+      const row = select.get(id)
       return row ? recordOf(row) : null
     },
 
@@ -54,7 +58,7 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
       refuseIllFormed(record)
       const { values, userId, createdAt, expiresAt } = record
       const data = JSON.stringify(byKey(values))
-      return write(id, () => Number(insert.run(id, userId, createdAt, expiresAt, data).changes) === 1)
+      return write(id, () => Number(insert.run(userId, createdAt, expiresAt, data, id).changes) === 1)
     },
 
     patch(id, patch) {
@@ -72,7 +76,10 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     list({ userId, after = '', limit }) {
       beforeRead()
       const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
-      return (rows as Row[]).map((row) => [row.id, recordOf(row)])
+      return rows.map(([userId, createdAt, expiresAt, data, id]) => [
+        id,
+        recordOf([userId, createdAt, expiresAt, data]),
+      ])
     },
 
     sweep(before, limit) {
@@ -88,11 +95,6 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   }
 }
 
-function recordOf({ user_id, created_at, expires_at, data }: Row): SessionRecord {
-  return {
-    values: byName(JSON.parse(data)),
-    userId: user_id,
-    createdAt: Number(created_at),
-    expiresAt: Number(expires_at),
-  }
+function recordOf([userId, createdAt, expiresAt, data]: Row): SessionRecord {
+  return { values: byName(JSON.parse(data)), userId, createdAt: Number(createdAt), expiresAt: Number(expiresAt) }
 }
