@@ -3,8 +3,7 @@ import { session } from 'sojourn/express'
 import { html, page, stage, viewCount } from '../stage/page.js'
 import { serve } from '../stage/serve.js'
 
-const app = express()
-app.use(stage(), session({ cookie: { name: 'counter' } }))
+const app = express().use(stage(), session({ cookie: { name: 'counter' } }))
 
 app.get('/', (req, res) => {
   req.session.views = (req.session.views ?? 0) + 1

@@ -24,7 +24,11 @@ app.get('/', async (req, res) => {
           </div>
           <button>Add</button>
         </form>
-        <ul class="list">${notes.map((note) => html`<li>${note}</li>`)}</ul>`,
+        ${
+          notes.length === 0
+            ? html`<p class="hint">No notes yet.</p>`
+            : html`<ul class="list">${notes.map((note) => html`<li>${note}</li>`)}</ul>`
+        }`,
     }),
   )
 })

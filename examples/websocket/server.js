@@ -62,7 +62,8 @@ function roomPage(userId) {
   return page({
     title: 'Room',
     main: html`<h1>Hello, ${userId}</h1>
-      <p role="status" id="status">Connecting …</p>
+      <p class="quiet" role="status" id="status">Connecting …</p>
+      <p id="back" hidden><a class="button" href="/"></a></p>
       <form id="say">
         <div class="field">
           <label for="text">Message</label>
@@ -70,8 +71,11 @@ function roomPage(userId) {
         </div>
         <button>Send</button>
       </form>
-      <div role="log" aria-label="Messages"><ul class="list" id="messages"></ul></div>
-      <form method="post" action="/logout"><button class="second">Log out</button></form>
+      <div role="log" aria-label="Messages" id="log">
+        <p class="hint" id="empty">Nobody has said anything yet.</p>
+        <ul class="list" id="messages"></ul>
+      </div>
+      <form method="post" action="/logout" id="logout"><button class="second">Log out</button></form>
       <script type="module" src="/room.js"></script>`,
   })
 }

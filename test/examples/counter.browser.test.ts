@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { expectAccessible } from './accessibility.js'
 import { photograph } from './example.js'
@@ -17,6 +19,11 @@ await describeInChromium('counter', (visit) => {
     expect(await views(other)).toMatch(/^1\s/)
     await other.context().close()
     expect((await context.cookies()).map(({ name }) => name)).toEqual(['counter'])
+  })
+
+  test('is ten lines of code', async () => {
+    const code = await readFile(join(import.meta.dirname, '../../examples/counter/server.js'), 'utf8')
+    expect(code.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
   })
 
   test('takes a browser with a changed cookie for a stranger', async () => {

@@ -54,12 +54,15 @@ await describeInChromium('flash', (visit) => {
     const { page, context } = visit
     await page.goto(at('/'))
     await page.reload()
+    await page.getByText('No notes yet.').waitFor()
     expect(await context.cookies()).toEqual([])
   })
 
   test('shows a page that is accessible', async () => {
     const { page } = visit
     await page.goto(at('/'))
+    await expectAccessible(page)
+    await photograph(page, 'flash-empty')
     await add('Milk')
     await add('Bread')
     await expectAccessible(page)

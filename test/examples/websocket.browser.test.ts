@@ -20,6 +20,7 @@ await describeInChromium('websocket', (visit) => {
     await enter(page, 'mypassword')
     await sees('Hello, user1')
     await says('You are in the room.')
+    await page.getByText('Nobody has said anything yet.').waitFor()
     await expectAccessible(page)
     const other = await context.newPage()
     await other.goto(at('/'))
@@ -29,12 +30,40 @@ await describeInChromium('websocket', (visit) => {
     await reads('user1, message 1: hello', other)
     await send('<b>hi</b>', other)
     await reads('user1, message 2: <b>hi</b>')
+    expect(await page.getByText('Nobody has said').count()).toBe(0)
+    await expectAccessible(page)
     await photograph(page, 'websocket')
 
     await page.getByRole('button', { name: 'Log out' }).click()
     await sees('Sign in')
     await says('You were signed out.', other)
     expect(await other.getByRole('textbox').count()).toBe(0)
+    expect(await other.locator('main').innerText()).not.toMatch(/hello|Log out/)
+    await expectAccessible(other)
+    await photograph(other, 'websocket-signed-out')
+    await other.getByRole('link', { name: 'Sign in' }).click()
+    await sees('Sign in', other)
+  })
+
+  test('can be used with the keyboard alone', async () => {
+    const { page } = visit
+    await page.goto(at('/'))
+    await page.keyboard.type('user1')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('mypassword')
+    await page.keyboard.press('Enter')
+    await says('You are in the room.')
+    for (const text of ['one', 'two']) {
+      await page.keyboard.type(text)
+      await page.keyboard.press('Enter')
+      await reads(`: ${text}`)
+    }
+    const logOut = page.getByRole('button', { name: 'Log out' })
+    for (let tabs = 0; tabs < 10 && !(await logOut.evaluate((it) => it.matches(':focus-visible'))); tabs++) {
+      await page.keyboard.press('Tab')
+    }
+    await page.keyboard.press('Enter')
+    await sees('Sign in')
   })
 
   test('lets in neither strangers nor pages of other sites', async () => {
@@ -55,5 +84,8 @@ await describeInChromium('websocket', (visit) => {
     await says('You are in the room.')
     await visit.restart('SIGINT')
     await says('The connection is gone.')
+    await page.getByRole('link', { name: 'Try again' }).click()
+    // Its sessions were in memory.
+    await sees('Sign in')
   })
 })
