@@ -14,8 +14,9 @@
  *
  * @module
  */
+import type { CookieStore } from '../core/cookie-store.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
-import type { Awaitable } from '../core/store.js'
+import type { Awaitable, SessionStore } from '../core/store.js'
 import { createBackend, type Pace } from './adapter-checks/backend.js'
 import { type AdapterBench, type AdapterCheck, createApp } from './adapter-checks/bench.js'
 import { orderChecks } from './adapter-checks/order-checks.js'
@@ -50,8 +51,13 @@ export interface AdapterChecksOptions {
   /** The optional routes that it serves. None unless said. */
   routes?: readonly OptionalRoute[]
   /**
-   * Checks that this adapter fails, each with the reason. They run all the same, and are expected to fail: a deviation
-   * that is no longer one is an error.
+   * What keeps the sessions, given the store of the kit, which tells what is asked of it and can be made to fail: a
+   * decorator over it, or a `cookieStore` with it for `revocation`. The store of the kit itself unless said.
+   */
+  store?(kept: SessionStore): SessionStore | CookieStore
+  /**
+   * Checks that this adapter fails, or that any would over this `store`, each with the reason. They run all the same,
+   * and are expected to fail: a deviation that is no longer one is an error.
    */
   deviations?: readonly Deviation<AdapterCheckName>[]
 }
@@ -99,7 +105,8 @@ async function onBench(options: AdapterChecksOptions, check: (benchOf: BenchOf) 
   const benchOf: BenchOf = (pace) => ({
     async start(given = {}) {
       const backend = createBackend(pace)
-      const sessions = createSessions({ ...given, store: backend.store })
+      const store = options.store?.(backend.store) ?? backend.store
+      const sessions = createSessions({ ...given, store })
       running.push(() => sessions.close())
       const served = await options.start(sessions)
       running.push(() => served.close())

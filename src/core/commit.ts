@@ -35,10 +35,12 @@ export function commit(visit: Visit): Awaitable<void> {
   return done
 }
 
+const tooLargeCodes = ['record_too_large', 'cookie_too_large']
+
 /** Calls the store. A failure is kept, but for a record that is too large: nothing was written, and it may shrink. */
 function call<T>(visit: Visit, storeCall: () => Awaitable<T>, tooLarge?: () => unknown): Awaitable<T> {
   const keep = (error: unknown): never => {
-    if (tooLarge && isSojournError(error) && error.code === 'record_too_large') tooLarge()
+    if (tooLarge && isSojournError(error) && tooLargeCodes.includes(error.code)) tooLarge()
     else visit.failure = error
     throw error
   }

@@ -49,6 +49,11 @@ export function createSeal(secrets: Secrets, purpose: string): Seal {
   }
 }
 
+/** How many characters a text takes when it is sealed. */
+export function sealedLength(text: string): number {
+  return Math.ceil(((headLength + Buffer.byteLength(text) + tagLength) * 4) / 3)
+}
+
 function keyOfText(key: Buffer, salt: Buffer): Buffer {
   return createHmac('sha256', key).update(salt).digest()
 }

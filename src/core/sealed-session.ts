@@ -3,8 +3,11 @@ import type { CookieStore } from './cookie-store.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
 import { after, guardStore } from './guarded-store.js'
+import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
+import { sealedLength } from './seal.js'
 import {
   type Awaitable,
+  holds,
   type PatchOutcome,
   patched,
   type SessionPatch,
@@ -17,6 +20,8 @@ import { parseToken, type Token, tokenText } from './token.js'
 const maxCookies = 3
 /** Room for a name, within the 4096 bytes of RFC 6265bis, section 5.6. */
 const chunkLength = 3900
+/** As long as each token is. */
+const anyToken = '-'.repeat(64)
 
 /** One session that travels in cookies. It acts as the store of its visit. */
 export class SealedSession {
@@ -83,14 +88,8 @@ export class SealedSession {
 
   #chunks(token: Token, form: CookieForm): string[] {
     if (!this.#record) return []
-    const sealed = this.store.seal(JSON.stringify({ token: tokenText(token), record: this.#record }), form.name)
+    const sealed = this.store.seal(contentOf(tokenText(token), this.#record), form.name)
     const chunks = sealed.match(new RegExp(`.{1,${chunkLength}}`, 'g')) ?? []
-    if (chunks.length > maxCookies) {
-      throw new SojournError(
-        'cookie_too_large',
-        `The session takes ${sealed.length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it, or use a store on the server`,
-      )
-    }
     return chunks.map((chunk, index) => (index === 0 ? `${chunks.length}.${chunk}` : chunk))
   }
 
@@ -108,6 +107,7 @@ export class SealedSession {
 
   create(id: string, record: SessionRecord): Awaitable<boolean> {
     const { revocation } = this.store
+    refuseTooLarge(record)
     const free = revocation ? revocation.create(id, { ...record, values: onlyOwn(record.values) }) : true
     return after(free, (isFree) => {
       if (isFree) this.#become(id, record)
@@ -119,13 +119,13 @@ export class SealedSession {
     const record = this.#id === id ? this.#record : null
     if (!record || record.expiresAt <= patch.now) return 'absent'
     const { revocation } = this.store
-    const when = Object.entries(patch.when ?? {})
-    // What the server keeps, the server compares.
-    const mine = revocation ? when.filter(([name]) => !isOwn(name)) : when
-    if (mine.some(([name, text]) => (record.values[name] ?? null) !== text)) return 'conflict'
     const kept = revocation ? keptPart(patch) : null
+    // What the server keeps, the server compares, where it is asked.
+    if (!holds(record.values, kept ? withoutOwn(patch.when ?? {}) : patch.when)) return 'conflict'
+    const next = patched(record, patch)
+    refuseTooLarge(next)
     return after(kept && revocation ? revocation.patch(id, kept) : 'applied', (outcome) => {
-      if (outcome === 'applied') this.#become(id, patched(record, patch))
+      if (outcome === 'applied') this.#become(id, next)
       return outcome
     })
   }
@@ -169,29 +169,18 @@ function formOf(form: CookieForm, index: number): CookieForm {
   return { ...form, name: nameOf(form, index) }
 }
 
-function isOwn(name: string): boolean {
-  return name.startsWith('__')
-}
-function onlyOwn(values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => isOwn(name)))
-}
-function withoutOwn(values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => !isOwn(name)))
+/** What is sealed. Throws `cookie_too_large`. */
+function contentOf(token: string, record: SessionRecord): string {
+  const text = JSON.stringify({ token, record })
+  const length = sealedLength(text)
+  if (length <= maxCookies * chunkLength) return text
+  throw new SojournError(
+    'cookie_too_large',
+    `The session takes ${length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it, or use a store on the server`,
+  )
 }
 
-/** What of a patch concerns the revocation record; `null` for nothing. */
-function keptPart({ now, set = {}, unset = [], when = {}, userId, expiresAt }: SessionPatch): SessionPatch | null {
-  const part: SessionPatch = { now, set: onlyOwn(set), unset: unset.filter(isOwn) }
-  if (
-    userId === undefined &&
-    expiresAt === undefined &&
-    part.unset?.length === 0 &&
-    !Object.keys(part.set ?? {}).length
-  ) {
-    return null
-  }
-  part.when = Object.fromEntries(Object.entries(when).filter(([name]) => isOwn(name)))
-  if (userId !== undefined) part.userId = userId
-  if (expiresAt !== undefined) part.expiresAt = expiresAt
-  return part
+/** Before the revocation store is asked, so that a session that is refused stays as it was. */
+function refuseTooLarge(record: SessionRecord): void {
+  contentOf(anyToken, record)
 }

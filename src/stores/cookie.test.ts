@@ -160,6 +160,28 @@ test('beyond 4 KB it takes several cookies, which go when it shrinks; beyond thr
   })
 })
 
+test('what is too large is refused when it is saved, and changes nothing: it can be made smaller', async () => {
+  for (const revocation of [undefined, memoryStore()]) {
+    const sessions = make(revocation ? { revocation } : {})
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => Object.assign(session, { a: 1 }))
+    const signIn = (session: Session<Data>) => {
+      session.signIn('alice')
+      session.text = 'x'.repeat(9000)
+    }
+    await expect(request(sessions, jar, signIn)).rejects.toMatchObject({ code: 'cookie_too_large', status: 500 })
+    const { session } = await request(sessions, jar, async (it) => {
+      expect([it.userId, it.a]).toEqual([null, 1])
+      signIn(it)
+      await expect(it.save()).rejects.toMatchObject({ code: 'cookie_too_large' })
+      it.text = 'x'.repeat(5000)
+    })
+    expect(session.userId).toBe('alice')
+    const after = await request(sessions, jar)
+    expect([after.session.userId, after.session.text]).toEqual(['alice', 'x'.repeat(5000)])
+  }
+})
+
 test('without a revocation store a session cannot be listed or ended from the server, and that is said', async () => {
   const sessions = make()
   const { session } = await sessions.create({ userId: 'alice' })

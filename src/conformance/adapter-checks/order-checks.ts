@@ -14,7 +14,9 @@ function savedBeforeSeen(path: string, method = 'GET'): AdapterCheck {
       app.backend.calls.length = 0
       const release = app.backend.holdWrites()
       const wire = dial(app.port, requestText(path, { method, cookie: visitor.cookie }))
-      await eventually(`a write for ${path}`, () => app.backend.calls.some((call) => call !== 'read'))
+      const isAnswered = () => withoutHints(wire.received()) !== ''
+      const isWritten = () => app.backend.calls.some((call) => call !== 'read')
+      await eventually(`a write for ${path}`, () => isWritten() || isAnswered())
       await sleep(moment)
       const early = withoutHints(wire.received())
       release()
@@ -45,7 +47,7 @@ export const orderChecks = {
     const visitor = await app.regular()
     const release = app.backend.holdWrites()
     const wire = dial(app.port, requestText('/logout', { method: 'POST', cookie: visitor.cookie }))
-    await eventually('a delete', () => app.backend.calls.includes('delete'))
+    await eventually('a delete', () => app.backend.calls.includes('delete') || wire.received() !== '')
     await sleep(moment)
     const early = wire.received()
     release()
