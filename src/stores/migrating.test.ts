@@ -1,7 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeWith } from '../../test/harness/describe-with.js'
 import { type Actor, inEveryOrder, type Play } from '../../test/stores/interleavings.js'
-import { storeChecks } from '../conformance/store.js'
+import { places } from '../../test/stores/places.js'
+import { type StorePlace, storeChecks } from '../conformance/store.js'
 import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
 import { memoryStore } from './memory.js'
 import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
@@ -9,24 +11,38 @@ import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
 const now = Date.now()
 // The clock stands still: to try every order takes longer than a session lasts.
 const migrating = (options: MigratingOptions) => migratingBy({ clock: () => now, ...options })
-const methods = ['list', 'sweep'] as const
 
-describe.each([
-  ['moving', true],
-  ['before anything moves', false],
-])('%s', (_title, moves) => {
-  const makeStore = () => migratingBy({ from: memoryStore(), to: memoryStore(), moves })
-  for (const { name, run } of storeChecks({ makeStore, methods, shared: false })) test(name, run)
-})
+/** What a check creates goes to the old store, by one that does not move yet. */
+function withOldSessions(stores: MigratingOptions): SessionStore {
+  return { ...migratingBy(stores), create: migratingBy({ ...stores, moves: false }).create }
+}
 
-describe('with sessions that are still in the old store', () => {
-  // What a check creates goes to the old store, by one that does not move yet.
-  const makeStore = (): SessionStore => {
-    const stores = { from: memoryStore(), to: memoryStore() }
-    const { create } = migratingBy({ ...stores, moves: false })
-    return { ...migratingBy(stores), create }
+const stages: { readonly [title: string]: (stores: MigratingOptions) => SessionStore } = {
+  'before anything moves': (stores) => migratingBy({ ...stores, moves: false }),
+  moving: migratingBy,
+  'with sessions that are still in the old store': withOldSessions,
+}
+
+await describeWith(['redis', 'postgres'], 'the contract', () => {
+  for (const [name, { methods, shared, open }] of Object.entries(places)) {
+    describe(`over ${name}`, () => {
+      let place: Awaited<ReturnType<typeof open>>
+      beforeAll(async () => {
+        place = await open()
+      })
+      afterAll(() => place.close())
+      describe.each(Object.entries(stages))('%s', (_, migrate) => {
+        const part = ({ name, after }: StorePlace, which: string) =>
+          place.makeStore({ name: `${name}_${which}`, after })
+        const checks = storeChecks({
+          makeStore: async (given) => migrate({ from: await part(given, 'from'), to: await part(given, 'to') }),
+          methods,
+          shared,
+        })
+        for (const { name: check, run } of checks) test(check, run)
+      })
+    })
   }
-  for (const { name, run } of storeChecks({ makeStore, methods, shared: false })) test(name, run)
 })
 
 interface Scene {
