@@ -14,4 +14,7 @@ app.get('/api/views', (_req, res) => {
 })
 
 const port = Number(process.env.PORT || 3000)
-app.listen(port, '127.0.0.1', () => console.log(`Step 1: http://localhost:${port}`))
+app.listen(port, '127.0.0.1', (error) => {
+  if (error) throw error
+  console.log(`Step 1: http://localhost:${port}`)
+})

@@ -3,7 +3,8 @@
  *
  * Adds who the visitor is. `signIn` gives the browser a new token, so that one which somebody planted before is worth nothing;
  * `requireUser` answers 401 to a script of a stranger; `signOut` ends the session here, not only in the browser. CORS decides
- * who may read an answer, not who may post: `crossOrigin` refuses what pages of other origins send.
+ * who may read an answer, not who may post: `crossOrigin` refuses what pages of other origins send. A page that asks `status`
+ * how things stand keeps no session alive by asking.
  */
 import cors from 'cors'
 import express from 'express'
@@ -19,9 +20,13 @@ app.use(cors({ origin: origins, credentials: true }))
 app.use(session(sessions))
 app.use(express.json())
 
-app.get('/api/views', (req, res) => {
+app.post('/api/views', (req, res) => {
   req.session.views = (req.session.views ?? 0) + 1
   res.json({ views: req.session.views })
+})
+
+app.get('/api/session', (req, res) => {
+  res.json(sessions.status(req.session))
 })
 
 app.get('/api/me', (req, res) => {
@@ -48,4 +53,7 @@ app.get('/api/orders', requireUser(), (req, res) => {
 })
 
 const port = Number(process.env.PORT || 3000)
-app.listen(port, '127.0.0.1', () => console.log(`Step 4: http://localhost:${port}`))
+app.listen(port, '127.0.0.1', (error) => {
+  if (error) throw error
+  console.log(`Step 4: http://localhost:${port}`)
+})

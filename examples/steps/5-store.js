@@ -26,8 +26,12 @@ app.use(cors({ origin: origins, credentials: true }))
 app.use(session(sessions))
 app.use(express.json())
 
-app.get('/api/views', async (req, res) => {
+app.post('/api/views', async (req, res) => {
   res.json({ views: await req.session.update('views', (views = 0) => views + 1) })
+})
+
+app.get('/api/session', (req, res) => {
+  res.json(sessions.status(req.session))
 })
 
 app.get('/api/me', (req, res) => {
@@ -54,4 +58,7 @@ app.get('/api/orders', requireUser(), (req, res) => {
 })
 
 const port = Number(process.env.PORT || 3000)
-app.listen(port, '127.0.0.1', () => console.log(`Step 5: http://localhost:${port}`))
+app.listen(port, '127.0.0.1', (error) => {
+  if (error) throw error
+  console.log(`Step 5: http://localhost:${port}`)
+})

@@ -34,8 +34,12 @@ app.use(cors({ origin: origins, credentials: true, maxAge: 600 }))
 app.use(session(sessions))
 app.use(express.json({ limit: '10kb' }))
 
-app.get('/api/views', async (req, res) => {
+app.post('/api/views', async (req, res) => {
   res.json({ views: await req.session.update('views', (views = 0) => views + 1) })
+})
+
+app.get('/api/session', (req, res) => {
+  res.json(sessions.status(req.session))
 })
 
 app.get('/api/me', (req, res) => {
@@ -70,7 +74,10 @@ app.use((error, _req, res, next) => {
 })
 
 const port = Number(process.env.PORT || 3000)
-const server = app.listen(port, process.env.HOST || '127.0.0.1', () => console.log(`Step 6: http://localhost:${port}`))
+const server = app.listen(port, process.env.HOST || '127.0.0.1', (error) => {
+  if (error) throw error
+  console.log(`Step 6: http://localhost:${port}`)
+})
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { freePort } from '../harness/server.js'
 import { mayInstall } from '../harness/tool.js'
 import { expectAccessible } from './accessibility.js'
-import { photograph } from './example.js'
+import { photograph, start } from './example.js'
 import { describeInChromium, enter } from './in-chromium.js'
 
 const app = join(import.meta.dirname, '../../examples/angular/app')
@@ -172,6 +172,32 @@ await describeInChromium(
       await visit.restart('SIGTERM')
       await visit.page.reload()
       await sees('Welcome, user1')
+    })
+
+    test('has a page that the last of the steps serves as well', async () => {
+      const pagePort = String(await freePort())
+      const origin = `http://localhost:${pagePort}`
+      const stepsFile = visit.file.replace('sessions.db', 'steps.db')
+      const step = await start('npm run start:steps 6-production', { ORIGINS: origin, SESSION_FILE: stepsFile })
+      try {
+        const alone = await start('npm run start:angular page-alone', { PORT: pagePort, API_PORT: String(step.port) })
+        try {
+          const { page } = visit
+          await page.goto(alone.url)
+          await shows(/^1\s*view in/)
+          await enter(page, 'mypassword')
+          await sees('Welcome, user1')
+          await page.getByRole('button', { name: 'Orders' }).click()
+          await page.getByText('The first order of user1').waitFor()
+          await page.getByRole('button', { name: 'Sign out' }).click()
+          await sees('Sign in')
+          expect(await toast().count()).toBe(0)
+        } finally {
+          await alone.stop()
+        }
+      } finally {
+        await step.stop()
+      }
     })
 
     test('lets the pages of another origin read nothing and sign nobody out', async () => {

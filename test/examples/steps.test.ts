@@ -71,10 +71,11 @@ test.each(['3-cors', '4-login', '5-store', '6-production'])(
   async (step) => {
     await startStep(step)
     const call = newBrowser()
-    const { headers } = await call('views')
+    const { headers, json } = await call('views', {})
+    expect(json).toEqual({ views: 1 })
     expect(headers.get('access-control-allow-origin')).toBe(origin)
     expect(headers.get('access-control-allow-credentials')).toBe('true')
-    const foreign = await call('views', undefined, 'https://other.test')
+    const foreign = await call('views', {}, 'https://other.test')
     expect(foreign.headers.get('access-control-allow-origin')).toBeNull()
   },
 )
@@ -89,10 +90,12 @@ test.each(['4-login', '5-store', '6-production'])('step %s signs in and out, and
   expect((await call('login', user, 'https://other.test')).status).toBe(403)
   expect((await call('login', user)).json).toEqual({ userId: 'user1' })
   expect((await call('me')).json).toEqual({ userId: 'user1' })
+  expect((await call('session')).json).toEqual({ signedIn: true, expiresIn: expect.any(Number) })
   expect((await call('orders')).json).toEqual({ orders: ['The first order of user1'] })
   expect((await call('logout', {}, 'https://other.test')).status).toBe(403)
   expect((await call('logout', {})).status).toBe(200)
   expect((await call('me')).json).toEqual({ userId: null })
+  expect((await call('session')).json).toEqual({ signedIn: false, expiresIn: null })
 })
 
 test.each(['5-store', '6-production'])(
@@ -101,11 +104,11 @@ test.each(['5-store', '6-production'])(
     await startStep(step)
     const call = newBrowser()
     await call('login', user)
-    await Promise.all(Array.from({ length: 20 }, () => call('views')))
+    await Promise.all(Array.from({ length: 20 }, () => call('views', {})))
     await app?.stop('SIGKILL')
     await startStep(step)
     expect((await call('me')).json).toEqual({ userId: 'user1' })
-    expect((await call('views')).json).toEqual({ views: 21 })
+    expect((await call('views', {})).json).toEqual({ views: 21 })
   },
 )
 
@@ -127,6 +130,16 @@ test('step 6 takes its origins from a setting, keeps errors to itself, and ends 
   await call('login', user)
   const mine = await call('me')
   expect(mine.headers.get('cache-control')).toBe('no-store')
+})
+
+test.each(['1-no-session', '6-production'])('step %s says so where another still has the port', async (step) => {
+  const { port } = await startStep('2-sessions')
+  const message = await start(command.replace('1-no-session', step), { PORT: String(port) }).then(
+    ({ stop }) => stop().then(() => 'It seemed to start'),
+    String,
+  )
+  expect(message).toContain(`address already in use 127.0.0.1:${port}`)
+  expect(message).toContain('ended with code 1')
 })
 
 test('the README of the steps gives commands that work', async () => {
