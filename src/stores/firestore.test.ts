@@ -21,9 +21,7 @@ const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
 let collections = 0
 const newCollection = () => client.collection(`tests-${process.pid}-${Date.now()}-${++collections}`)
 
-// The tests further down run through version 8.
-const otherVersions = Object.entries(clients).filter(([version]) => version !== '8')
-describe.each(otherVersions)(`on ${where}, through client %s`, (_, client) => {
+describe.each(Object.entries(clients))(`on ${where}, through client %s`, (_, client) => {
   const checks = storeChecks({
     makeStore: ({ name }) => firestoreStore({ collection: client.collection(name) }),
     methods: ['list'],
