@@ -41,6 +41,7 @@ export interface SessionClient {
   refresh(): Promise<SessionStatus>
   /** Call it after a sign-in or sign-out: this page, and all other tabs, look again. */
   changed(): Promise<SessionStatus>
+  /** Ends the warnings and the calls of `onChange`. What is asked for afterwards is still answered. */
   close(): void
 }
 
@@ -77,11 +78,16 @@ export function sessionClient({
     const before = status
     status = now
     if (before?.signedIn !== now.signedIn) {
-      if (before) tabs.postMessage(0)
+      if (before) tellTabs()
       // By itself, so that an error in it is seen and harms nothing here.
       queueMicrotask(() => onChange?.(now))
     }
     watch(now)
+  }
+
+  /** A channel that was closed throws. */
+  function tellTabs(): void {
+    if (!closed) tabs.postMessage(0)
   }
 
   function refresh(): Promise<SessionStatus> {
@@ -157,7 +163,7 @@ export function sessionClient({
     refresh,
 
     changed() {
-      tabs.postMessage(0)
+      tellTabs()
       return refreshAfter()
     },
 

@@ -303,6 +303,7 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     const other = await openTab()
     await call(other, '/logout')
     await changed(other)
+    expect(await changed(tab)).toMatchObject({ signedIn: false })
     expect(await heard(tab)).toEqual(['signed out'])
     expect(complaints).toEqual([])
   })
