@@ -9,23 +9,26 @@ const report = (numFailedTests: number, ...testResults: (typeof passed)[]) => ({
   testResults,
 })
 
-test('the checks count as one test', () => {
-  expect(summary(report(0, passed), { checks: 0, tests: 0 })).toEqual({ passed: 4, failed: 0, notes: [] })
-  expect(summary(report(0, passed), { checks: 1, tests: 0 })).toMatchObject({ passed: 3, failed: 1 })
+const allWell = { checks: 0, tests: 0, benches: 0 }
+
+test('the checks count as one test, and so do the short benches', () => {
+  expect(summary(report(0, passed), allWell)).toEqual({ passed: 5, failed: 0, notes: [] })
+  expect(summary(report(0, passed), { ...allWell, checks: 1 })).toMatchObject({ passed: 4, failed: 1 })
+  expect(summary(report(0, passed), { ...allWell, benches: 1 })).toMatchObject({ passed: 4, failed: 1 })
 })
 
 test('failed tests are counted once', () => {
-  expect(summary(report(2, passed), { checks: 0, tests: 1 })).toEqual({ passed: 4, failed: 2, notes: [] })
+  expect(summary(report(2, passed), { ...allWell, tests: 1 })).toEqual({ passed: 5, failed: 2, notes: [] })
 })
 
 test('a file that could not be loaded is a failure', () => {
-  expect(summary(report(0, passed, broken), { checks: 0, tests: 1 })).toEqual({
-    passed: 4,
+  expect(summary(report(0, passed, broken), { ...allWell, tests: 1 })).toEqual({
+    passed: 5,
     failed: 1,
     notes: ['b.test.ts: SyntaxError: …'],
   })
 })
 
 test('a run that ended badly without telling is a failure', () => {
-  expect(summary(undefined, { checks: 0, tests: 124 })).toMatchObject({ passed: 1, failed: 1 })
+  expect(summary(undefined, { ...allWell, tests: 124 })).toMatchObject({ passed: 2, failed: 1 })
 })

@@ -1,8 +1,9 @@
 /**
  * Ends a run of everything with one line, `N passed, N failed`, from the report of the test runner. The checks count as
- * one test; so does a run that failed in a way that no test tells, such as a file that could not be loaded.
+ * one test, and so do the short benches; so does a run that failed in a way that no test tells, such as a file that could
+ * not be loaded.
  *
- *     node tools/summary.ts <report.json> <exit code of the checks> <exit code of the tests>
+ *     node tools/summary.ts <report.json> <exit code of the checks> <of the tests> <of the short benches>
  */
 import { readFileSync } from 'node:fs'
 
@@ -12,8 +13,14 @@ interface Report {
   testResults: { name: string; status: string; message: string; assertionResults: { status: string }[] }[]
 }
 
+export interface ExitCodes {
+  readonly checks: number
+  readonly tests: number
+  readonly benches: number
+}
+
 /** How many passed and failed, and what to say of failures that no test tells. */
-export function summary(report: Report | undefined, exitCodes: { checks: number; tests: number }) {
+export function summary(report: Report | undefined, exitCodes: ExitCodes) {
   const notes: string[] = []
   for (const { name, status, message, assertionResults } of report?.testResults ?? []) {
     const told = assertionResults.some((test) => test.status === 'failed')
@@ -25,10 +32,15 @@ export function summary(report: Report | undefined, exitCodes: { checks: number;
     failed++
     notes.push(`The test run ended with code ${exitCodes.tests}, see above.`)
   }
-  if (exitCodes.checks === 0) passed++
-  else {
-    failed++
-    notes.push('npm run check failed, see above.')
+  for (const [name, code] of [
+    ['npm run check', exitCodes.checks],
+    ['npm run bench:short', exitCodes.benches],
+  ] as const) {
+    if (code === 0) passed++
+    else {
+      failed++
+      notes.push(`${name} failed, see above.`)
+    }
   }
   return { passed, failed, notes }
 }
@@ -42,8 +54,9 @@ function readReport(path: string): Report | undefined {
 }
 
 if (import.meta.main) {
-  const [path = '', checks, tests] = process.argv.slice(2)
-  const { passed, failed, notes } = summary(readReport(path), { checks: Number(checks), tests: Number(tests) })
+  const [path = '', ...codes] = process.argv.slice(2)
+  const [checks = 1, tests = 1, benches = 1] = codes.map(Number)
+  const { passed, failed, notes } = summary(readReport(path), { checks, tests, benches })
   for (const note of notes) console.log(note)
   console.log(`${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
