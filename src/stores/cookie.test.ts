@@ -125,6 +125,22 @@ test('secrets are rotated without logging anybody out', async () => {
   expect((await request(make({ secrets: newSecret }), jar)).session.a).toBe(1)
 })
 
+test.each([
+  ['the new secret is added', [secret], [secret, newSecret]],
+  ['it comes first', [secret, newSecret], [newSecret, secret]],
+  ['the old one goes', [newSecret, secret], [newSecret]],
+])('two processes serve the same visitor while %s', async (_, before, after) => {
+  const processes = [make({ secrets: before }), make({ secrets: after })]
+  for (const first of processes) {
+    const jar: Jar = new Map()
+    await request(first, jar, (session) => Object.assign(session, { a: 0 }))
+    for (const [turn, process] of [...processes, ...processes].entries()) {
+      const { session } = await request(process, jar, (it) => Object.assign(it, { a: (it.a ?? Number.NaN) + 1 }))
+      expect(session.a).toBe(turn + 1)
+    }
+  }
+})
+
 test('both timeouts are enforced from inside the seal', async () => {
   const sessions = make({}, { lifetime: { idle: '1d', absolute: '3d' } })
   const jar: Jar = new Map()

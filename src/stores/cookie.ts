@@ -12,8 +12,8 @@ import type { SessionStore } from '../core/store.js'
 
 export interface CookieStoreOptions {
   /**
-   * At least 32 random characters. Several, to rotate: the first seals, all open; drop the last when its sessions have
-   * expired.
+   * At least 32 random characters. Several, to rotate: the first seals, all open. Add the new one at the end, move it to
+   * the front when every process has it, and drop the old one when its sessions have expired.
    */
   secrets: Secrets
   /**

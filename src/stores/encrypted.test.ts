@@ -75,6 +75,23 @@ describe('what is stored', () => {
     expect((await encrypted(inner, { secrets: newSecret }).read('a'))?.values.x).toBe('3')
   })
 
+  test.each([
+    ['the new secret is added', [secret], [secret, newSecret]],
+    ['it comes first', [secret, newSecret], [newSecret, secret]],
+    ['the old one goes', [newSecret, secret], [newSecret]],
+  ])('is read and compared by each of two processes while %s', async (_, before, after) => {
+    const inner = memoryStore()
+    const processes = [before, after].map((secrets) => encrypted(inner, { secrets }))
+    for (const [index, writer] of processes.entries()) {
+      const id = `by ${index}`
+      await writer.create(id, record({ n: '0' }))
+      for (const [turn, process] of [...processes, ...processes].entries()) {
+        expect((await process.read(id))?.values.n).toBe(`${turn}`)
+        expect(await process.patch(id, { now, set: { n: `${turn + 1}` }, when: { n: `${turn}` } })).toBe('applied')
+      }
+    }
+  })
+
   test('before encryption was introduced is read only where that was said', async () => {
     const inner = memoryStore()
     await inner.create('a', record({ x: '1' }))

@@ -12,7 +12,10 @@ import type { Awaitable, PatchOutcome, SessionPatch, SessionRecord, SessionStore
 import { refuseIllFormed } from '../core/well-formed.js'
 
 export interface EncryptedOptions {
-  /** At least 32 random characters. Several, to rotate: the first seals, all open. */
+  /**
+   * At least 32 random characters. Several, to rotate: the first seals, all open. Add the new one at the end, move it to
+   * the front when every process has it, and drop the old one when its sessions have expired.
+   */
   secrets: Secrets
   /** Read values that were stored before encryption was introduced. Drop it when they have expired. Default `false`. */
   acceptPlaintext?: boolean
