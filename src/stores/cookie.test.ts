@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { cookieHeader, type Jar, takeCookies } from '../../test/stores/browser-store.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
@@ -23,21 +24,12 @@ function make(options: Partial<Parameters<typeof cookieStore>[0]> = {}, rest: Se
   return createSessions<Data>({ store: cookieStore({ secrets: secret, ...options }), clock: () => now, ...rest })
 }
 
-type Jar = Map<string, string>
-function headerOf(jar: Jar): string {
-  return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-}
-
 /** One request of a browser that keeps its cookies in `jar`. */
 async function request(sessions: Sessions<Data>, jar: Jar, handle: (session: Session<Data>) => unknown = () => {}) {
-  const session = await sessions.load({ cookie: headerOf(jar) })
+  const session = await sessions.load({ cookie: cookieHeader(jar) })
   const result = await handle(session)
   const cookies = await sessions.commit(session)
-  for (const cookie of cookies) {
-    const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
-    if (/Max-Age=0/.test(cookie)) jar.delete(name)
-    else jar.set(name, value)
-  }
+  takeCookies(jar, cookies)
   return { session, cookies, result }
 }
 
@@ -49,7 +41,7 @@ test('a session lives in its cookie, and nothing of it can be read there', async
     session.signIn('alice')
   })
   expect([...jar.keys()]).toEqual(['__Host-session'])
-  expect(Buffer.from(headerOf(jar), 'base64url').toString('latin1')).not.toMatch(/private|alice/)
+  expect(Buffer.from(cookieHeader(jar), 'base64url').toString('latin1')).not.toMatch(/private|alice/)
   const { session, cookies } = await request(sessions, jar)
   expect([session.userId, session.text]).toEqual(['alice', 'a private thing'])
   expect(cookies).toEqual([])
