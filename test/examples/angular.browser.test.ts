@@ -128,8 +128,13 @@ await describeInChromium(
       await page.getByRole('button', { name: 'Count' }).click()
       await toast().waitFor()
       expect(await toast().innerText()).toBe('The server cannot be reached. Please try again.')
-      await page.getByRole('button', { name: 'Close' }).click()
+      await expectAccessible(page)
+      await photograph(page, 'angular-unreachable')
+      await page.getByRole('button', { name: 'Close' }).focus()
+      await page.keyboard.press('Enter')
       await toast().waitFor({ state: 'detached' })
+      // Whoever has no mouse goes on from the top of the page, not from nowhere.
+      expect(await page.evaluate('document.activeElement.tagName')).toBe('H1')
       await page.unroute('**/api/views')
       await page.route('**/api/views', (route) =>
         route.fulfill({
@@ -146,6 +151,32 @@ await describeInChromium(
       await page.getByRole('button', { name: 'Count' }).click()
       await shows(new RegExp(`^${before + 1}\\s*views`))
       await sees('Welcome, user1')
+    })
+
+    test('opens while the API is down, says so, and goes on by itself once it is back', async () => {
+      const { page } = visit
+      await page.route(`${apiOrigin}/**`, (route) => route.abort())
+      await page.goto(at('/'))
+      await sees('One moment')
+      await toast().waitFor()
+      expect(await toast().innerText()).toBe('The server cannot be reached. Please try again.')
+      await expectAccessible(page)
+      await photograph(page, 'angular-down')
+      await page.unroute(`${apiOrigin}/**`)
+      await sees('Sign in')
+    })
+
+    test('moves nothing for who asked for that', async () => {
+      const { page } = visit
+      await page.goto(at('/'))
+      await sees('Sign in')
+      await enter(page, 'wrong')
+      await toast().waitFor()
+      const animation = () => page.evaluate("getComputedStyle(document.querySelector('.toast')).animationName")
+      await page.emulateMedia({ reducedMotion: 'no-preference' })
+      expect(await animation()).not.toBe('none')
+      await page.emulateMedia({ reducedMotion: 'reduce' })
+      expect(await animation()).toBe('none')
     })
 
     test('warns before the session ends for want of use, and lets the visitor stay', async () => {

@@ -61,11 +61,16 @@ await describeInChromium('checker', (visit) => {
       await expectAccessible(page)
       await photograph(page, `checker-${name}`)
     }
+    await enter(page, 'wrong')
+    await page.getByRole('alert').waitFor()
+    await expectAccessible(page)
     await enter(page, 'mypassword')
     await sees('Order 17')
     await expectAccessible(page)
     await photograph(page, 'checker-order')
-    await page.goto(at('/'))
-    await expectAccessible(page)
+    for (const path of ['/', '/nowhere']) {
+      await page.goto(at(path))
+      await expectAccessible(page)
+    }
   })
 })

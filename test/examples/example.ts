@@ -1,12 +1,14 @@
 /** The examples as their readers start them, and what tests look at them with. */
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { freePort } from '../harness/server.js'
 
 const root = join(import.meta.dirname, '../..')
+/** What the documents show of the examples. Taken anew with SOJOURN_IMAGES=1. */
+const images = join(root, 'docs/images')
 /** Not kept in the repository. */
 export const screenshots = join(import.meta.dirname, 'screenshots')
 
@@ -78,7 +80,10 @@ export async function start(command: string, settings: Record<string, string> = 
   }
 }
 
-/** Photographs a page as a phone and as a desk show it, in light and in dark, and once as small as a document wants it. */
+/**
+ * Photographs a page as a phone and as a desk show it, in light and in dark, and once as small as a document wants it. Where a
+ * document shows an image of this name, SOJOURN_IMAGES=1 replaces it.
+ */
 export async function photograph(page: Page, name: string): Promise<void> {
   mkdirSync(screenshots, { recursive: true })
   const before = page.viewportSize()
@@ -99,5 +104,9 @@ export async function photograph(page: Page, name: string): Promise<void> {
   const bottom = await page.locator('main').evaluate((main) => main.getBoundingClientRect().bottom)
   await page.setViewportSize({ width: 640, height: Math.ceil(bottom) + 40 })
   await shoot('small')
+  const shown = join(images, `${name}.png`)
+  if (process.env.SOJOURN_IMAGES === '1' && existsSync(shown)) {
+    copyFileSync(join(screenshots, `${name}-small.png`), shown)
+  }
   if (before) await page.setViewportSize(before)
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { expectAccessible } from './accessibility.js'
+import { photograph } from './example.js'
 import { describeInChromium, enter } from './in-chromium.js'
 
 // One site on each framework: what a visitor sees is the same.
@@ -55,8 +56,19 @@ for (const name of ['fastify', 'koa', 'hono', 'fetch', 'node']) {
       await expectAccessible(page)
       await page.goto(at('/profile'))
       await expectAccessible(page)
+      await photograph(page, `${name}-sign-in`)
+      await enter(page, 'wrong')
+      await page.getByRole('alert').waitFor()
+      await expectAccessible(page)
       await enter(page, 'mypassword')
       await sees('Profile')
+      await expectAccessible(page)
+      await photograph(page, `${name}-profile`)
+      await page.goto(at('/'))
+      await sees('Hello, user1')
+      await expectAccessible(page)
+      await photograph(page, `${name}-start`)
+      await page.goto(at('/nowhere'))
       await expectAccessible(page)
     })
   })

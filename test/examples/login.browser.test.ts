@@ -229,6 +229,8 @@ await describeInChromium('login', (visit) => {
     await page.goto(`http://localhost:${port}/`)
     await page.getByRole('button', { name: 'Win' }).click()
     await sees('That did not work')
+    await expectAccessible(page)
+    await photograph(page, 'login-refused')
     expect(await context.cookies()).toEqual([])
     await signIn()
     await page.goto(`http://localhost:${port}/`)

@@ -22,6 +22,15 @@ describe.each(names)('examples/%s', (name) => {
     expect(Object.keys(scripts)).toContain(script)
   })
 
+  test('shows what a visitor sees, where there is a page', async () => {
+    const readme = await readFile(join(examples, name, 'README.md'), 'utf8')
+    const images = [...readme.matchAll(/<img src="(?<path>[^"]+)"[^>]* alt="[^"]+"/g)].map(
+      ({ groups }) => groups?.path ?? '',
+    )
+    expect(images.length).toBeGreaterThanOrEqual(name === 'steps' ? 0 : 1)
+    for (const path of images) expect(existsSync(join(examples, name, path)), path).toBe(true)
+  })
+
   test('is on the list that the login app shows, with the same command', async () => {
     if (name === 'login') return
     const { examples: list } = (await import(join(examples, 'login/examples.js'))) as {

@@ -82,6 +82,11 @@ export class Page {
     })
   }
 
+  closeToast(): void {
+    this.toast.set(null)
+    this.focusHeading()
+  }
+
   private async showUser(): Promise<void> {
     await this.attempt(async () => this.userId.set((await this.get<{ userId: string | null }>('me')).userId))
     this.#title.setTitle('Welcome · Sojourn')
