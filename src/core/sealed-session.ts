@@ -14,7 +14,7 @@ import {
   type SessionRecord,
   type SessionStore,
 } from './store.js'
-import { parseToken, type Token, tokenText } from './token.js'
+import { digestText, mintNonce, parseToken, type Renewal, renewalName, type Token, tokenText } from './token.js'
 
 /** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
 const maxCookies = 3
@@ -22,6 +22,12 @@ const maxCookies = 3
 const chunkLength = 3900
 /** As long as each token is. */
 const anyToken = '-'.repeat(64)
+const longestRenewal = JSON.stringify({
+  previous: digestText(''),
+  nonce: mintNonce(),
+  at: Number.MAX_SAFE_INTEGER,
+  seenAt: Number.MAX_SAFE_INTEGER,
+} satisfies Renewal)
 
 /** One session that travels in cookies. It acts as the store of its visit. */
 export class SealedSession {
@@ -180,7 +186,10 @@ function contentOf(token: string, record: SessionRecord): string {
   )
 }
 
-/** Before the revocation store is asked, so that a session that is refused stays as it was. */
+/**
+ * Before the revocation store is asked, so that a session that is refused stays as it was; and with room for what a
+ * renewal keeps, so that none fails later.
+ */
 function refuseTooLarge(record: SessionRecord): void {
-  contentOf(anyToken, record)
+  contentOf(anyToken, { ...record, values: { ...record.values, [renewalName]: longestRenewal } })
 }

@@ -190,6 +190,28 @@ test('what is too large is refused when it is saved, and changes nothing: it can
   }
 })
 
+test('a session that is as large as it may be can still be renewed', async () => {
+  const sessions = make({}, { lifetime: { idle: '1d', renewal: { every: '1h', overlap: '1m' } } })
+  const jar: Jar = new Map()
+  let [most, tooMuch] = [6000, 9000]
+  while (tooMuch - most > 1) {
+    const length = (most + tooMuch) >> 1
+    const fits = await request(sessions, new Map(), (session) => Object.assign(session, { text: 'x'.repeat(length) }))
+      .then(() => true)
+      .catch(() => false)
+    if (fits) most = length
+    else tooMuch = length
+  }
+  await request(sessions, jar, (session) => Object.assign(session, { text: 'x'.repeat(most) }))
+  for (let hour = 0; hour < 5; hour++) {
+    now += 3_600_000
+    const before = new Map(jar)
+    expect((await request(sessions, jar)).session.text).toHaveLength(most)
+    expect(jar).not.toEqual(before)
+    expect((await request(sessions, jar)).session.text).toHaveLength(most)
+  }
+})
+
 test('without a revocation store a session cannot be listed or ended from the server, and that is said', async () => {
   const sessions = make()
   const { session } = await sessions.create({ userId: 'alice' })
