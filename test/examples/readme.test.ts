@@ -31,11 +31,16 @@ describe.each(names)('examples/%s', (name) => {
     for (const path of images) expect(existsSync(join(examples, name, path)), path).toBe(true)
   })
 
-  test('is on the list that the login app shows, with the same command', async () => {
+  test('is on the lists, of the folder and of the login app, with the same command and address', async () => {
+    const overview = await readFile(join(examples, 'README.md'), 'utf8')
+    const command = await startCommand(name)
+    expect(overview.split('\n').find((line) => line.includes(`(${name}/README.md)`))).toContain(`\`${command}\``)
     if (name === 'login') return
     const { examples: list } = (await import(join(examples, 'login/examples.js'))) as {
-      examples: { command: string }[]
+      examples: { command: string; url: string }[]
     }
-    expect(list.map(({ command }) => command)).toContain(await startCommand(name))
+    const listed = list.find((example) => example.command === command)
+    const readme = await readFile(join(examples, name, 'README.md'), 'utf8')
+    expect(readme).toContain(new URL(listed?.url ?? '').origin)
   })
 })
