@@ -1,19 +1,10 @@
-import { clientName, clientText } from './client.js'
-import { isSojournError, SojournError } from './errors.js'
+import { SojournError } from './errors.js'
 import { after } from './guarded-store.js'
 import { isLimited, withinLimit } from './session-limit.js'
-import { signInName } from './sign-in.js'
-import { type Awaitable, isPromise, patched, type SessionPatch, type SessionRecord } from './store.js'
-import {
-  digestText,
-  mintNonce,
-  mintSecret,
-  mintToken,
-  type Renewal,
-  renewalName,
-  successorOf,
-  tokenName,
-} from './token.js'
+import { newSecret, patchOf, signInValues } from './session-patch.js'
+import { type Awaitable, isPromise, patched, type SessionRecord } from './store.js'
+import { callStore } from './store-call.js'
+import { digestText, mintToken, tokenName } from './token.js'
 import { decode, type ValueChanges, Values } from './values.js'
 import type { Held, Intentions, TokenChange, Visit } from './visit.js'
 
@@ -35,30 +26,13 @@ export function commit(visit: Visit): Awaitable<void> {
   return done
 }
 
-const tooLargeCodes = ['record_too_large', 'cookie_too_large']
-
-/** Calls the store. A failure is kept, but for a record that is too large: nothing was written, and it may shrink. */
-function call<T>(visit: Visit, storeCall: () => Awaitable<T>, tooLarge?: () => unknown): Awaitable<T> {
-  const keep = (error: unknown): never => {
-    if (tooLarge && isSojournError(error) && tooLargeCodes.includes(error.code)) tooLarge()
-    else visit.failure = error
-    throw error
-  }
-  try {
-    const result = storeCall()
-    return isPromise(result) ? result.then(undefined, keep) : result
-  } catch (error) {
-    return keep(error)
-  }
-}
-
 function endSessions(visit: Visit): Awaitable<void> {
   const ending = visit.endings.shift()
   if (!ending) return
   const { store, events, settings } = visit.engine
   const { id, record } = ending.held
   return after(
-    call(visit, () => store.delete(id)),
+    callStore(visit, () => store.delete(id)),
     (existed) => {
       if (existed) events.emit('ended', { id, userId: record.userId, at: settings.clock(), reason: ending.reason })
       return endSessions(visit)
@@ -105,7 +79,7 @@ function createSession(visit: Visit): Awaitable<void> {
     visit.startAsked = startAsked
   }
   return after(
-    call(visit, () => engine.store.create(token.id, record), tooLarge),
+    callStore(visit, () => engine.store.create(token.id, record), tooLarge),
     (isFree) => {
       if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
       const held = { id: token.id, record }
@@ -132,7 +106,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
   return after(
-    call(
+    callStore(
       visit,
       () => engine.store.patch(held.id, patch),
       () => values === visit.values && resume(visit, intentions),
@@ -150,47 +124,6 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   )
 }
 
-function patchOf(
-  visit: Visit,
-  held: Held,
-  changes: ValueChanges,
-  { tokenChange, ownValues, touch }: Intentions,
-  secret: string | null,
-  now: number,
-): SessionPatch {
-  const set = { ...changes.set, ...ownValues }
-  const unset = [...changes.unset]
-  if (secret !== null) set[tokenName] = digestText(secret)
-  if (tokenChange === 'sign-in') Object.assign(set, signInValues(visit))
-  if ((tokenChange === 'sign-in' || tokenChange === 'renew') && Object.hasOwn(held.record.values, renewalName)) {
-    unset.push(renewalName)
-    delete set[renewalName]
-  }
-  const patch: SessionPatch = { now, when: visit.when }
-  if (Object.keys(set).length > 0) patch.set = set
-  if (unset.length > 0) patch.unset = unset
-  if (visit.userId !== held.record.userId) patch.userId = visit.userId
-  if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
-  return patch
-}
-
-/** What a record keeps of a sign-in: when and how, and what it came from. */
-function signInValues({ signedIn, request, engine }: Visit): Record<string, string> {
-  const client = clientText(request, engine.settings.client)
-  return { [signInName]: JSON.stringify(signedIn), ...(client === undefined ? {} : { [clientName]: client }) }
-}
-
-/** The secret that the client is to be given, if any; notes what a scheduled renewal needs to be repeated. */
-function newSecret(visit: Visit, held: Held, { tokenChange, ownValues }: Intentions, now: number): string | null {
-  if (tokenChange === 'none') return null
-  if (tokenChange !== 'scheduled') return mintSecret()
-  const previous = held.record.values[tokenName]
-  if (!visit.token || previous === undefined) return null
-  const renewal: Renewal = { previous, nonce: mintNonce(), at: now, seenAt: null }
-  ownValues[renewalName] = JSON.stringify(renewal)
-  return successorOf(visit.token.secret, renewal.nonce)
-}
-
 /** The token was replaced since the session was read. The write goes on only if this visit's token is still good. */
 function reconsider(
   visit: Visit,
@@ -201,7 +134,7 @@ function reconsider(
 ): Awaitable<void> {
   const { engine, values } = visit
   return after(
-    call(visit, () => engine.store.read(held.id)),
+    callStore(visit, () => engine.store.read(held.id)),
     (record) => {
       if (values !== visit.values) return
       const now = engine.settings.clock()

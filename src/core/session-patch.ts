@@ -1,0 +1,53 @@
+import { clientName, clientText } from './client.js'
+import { signInName } from './sign-in.js'
+import type { SessionPatch } from './store.js'
+import { digestText, mintNonce, mintSecret, type Renewal, renewalName, successorOf, tokenName } from './token.js'
+import type { ValueChanges } from './values.js'
+import type { Held, Intentions, Visit } from './visit.js'
+
+/** What one write of a visit changes in the session that it holds: `secret` is the new one that the client gets, if any. */
+export function patchOf(
+  visit: Visit,
+  held: Held,
+  changes: ValueChanges,
+  { tokenChange, ownValues, touch }: Intentions,
+  secret: string | null,
+  now: number,
+): SessionPatch {
+  const set = { ...changes.set, ...ownValues }
+  const unset = [...changes.unset]
+  if (secret !== null) set[tokenName] = digestText(secret)
+  if (tokenChange === 'sign-in') Object.assign(set, signInValues(visit))
+  if ((tokenChange === 'sign-in' || tokenChange === 'renew') && Object.hasOwn(held.record.values, renewalName)) {
+    unset.push(renewalName)
+    delete set[renewalName]
+  }
+  const patch: SessionPatch = { now, when: visit.when }
+  if (Object.keys(set).length > 0) patch.set = set
+  if (unset.length > 0) patch.unset = unset
+  if (visit.userId !== held.record.userId) patch.userId = visit.userId
+  if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
+  return patch
+}
+
+/** What a record keeps of a sign-in: when and how, and what it came from. */
+export function signInValues({ signedIn, request, engine }: Visit): Record<string, string> {
+  const client = clientText(request, engine.settings.client)
+  return { [signInName]: JSON.stringify(signedIn), ...(client === undefined ? {} : { [clientName]: client }) }
+}
+
+/** The secret that the client is to be given, if any; notes what a scheduled renewal needs to be repeated. */
+export function newSecret(
+  visit: Visit,
+  held: Held,
+  { tokenChange, ownValues }: Intentions,
+  now: number,
+): string | null {
+  if (tokenChange === 'none') return null
+  if (tokenChange !== 'scheduled') return mintSecret()
+  const previous = held.record.values[tokenName]
+  if (!visit.token || previous === undefined) return null
+  const renewal: Renewal = { previous, nonce: mintNonce(), at: now, seenAt: null }
+  ownValues[renewalName] = JSON.stringify(renewal)
+  return successorOf(visit.token.secret, renewal.nonce)
+}
