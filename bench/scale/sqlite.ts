@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createSessions } from 'sojourn'
+import { createSessions, type SessionStore } from 'sojourn'
 import { sqliteStore } from 'sojourn/stores/sqlite'
 import { fillSqlite } from './fill.ts'
 import { cpuOf, quantile } from './numbers.ts'
+import { requestsTo } from './requests.ts'
 
 const few = 10_000
 
@@ -21,7 +21,11 @@ export async function run({ sessions: count }: { sessions: number }): Promise<vo
   try {
     const small = await measure(join(folder, 'few.db'), few)
     const large = await measure(join(folder, 'many.db'), count)
-    console.table({ [`${few} sessions`]: small, [`${count} sessions`]: large })
+    for (const [name, value] of Object.entries(small)) {
+      console.log(
+        `${name.padEnd(48)} ${String(value).padStart(10)} ${String(large[name as keyof typeof large]).padStart(10)}`,
+      )
+    }
     console.log(
       `A read of one among many costs ${(large['read, µs'] / small['read, µs']).toFixed(2)} of one among few.`,
     )
@@ -35,49 +39,64 @@ async function measure(path: string, count: number) {
   const megabytes = () => Math.round(statSync(path).size / 1e6)
   const before = megabytes()
   const store = sqliteStore(path)
-  const sessions = createSessions({ store })
+  const batches: number[] = []
+  const timed: SessionStore = {
+    ...store,
+    async sweep(before, limit) {
+      const began = performance.now()
+      const removed = await store.sweep?.(before, limit)
+      batches.push(performance.now() - began)
+      return removed ?? 0
+    },
+  }
+  const sessions = createSessions({ store: timed })
   const pick = () => living[Math.floor(Math.random() * living.length)] as string
   const read = cpuOf(50_000, () => void store.read(pick()))
-  const change = cpuOf(20_000, (index) => void store.patch(pick(), { now: Date.now(), set: { views: String(index) } }))
-  const alone = await readsBeside(Promise.resolve(), store, pick)
+  const change = await cpuOfChange(store, pick)
+  const requests = await requestsTo(sessions, () => void store.read(pick()))
+  await requests.p99(10_000)
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
+  const alone = quantile([await requests.p99(20_000), await requests.p99(20_000), await requests.p99(20_000)], 0.5)
+  const unswept = delay.max
+  delay.reset()
   const began = performance.now()
-  const sweep = sessions.sweep()
-  const sweeping = await readsBeside(sweep, store, pick)
-  const seconds = (performance.now() - began) / 1000
-  delay.disable()
+  let seconds = 0
+  const sweep = sessions.sweep().finally(() => {
+    seconds = (performance.now() - began) / 1000
+    delay.disable()
+  })
+  const sweeping: number[] = []
+  while (seconds === 0) sweeping.push(await requests.p99(count > few ? 20_000 : 100))
   const swept = await sweep
+  await requests.end()
   await sessions.close()
   return {
     'read, µs': Number(read.toFixed(2)),
     'change, µs': Number(change.toFixed(2)),
     swept: swept,
     'in, s': Number(seconds.toFixed(1)),
-    'longest stall, ms': Number((delay.max / 1e6).toFixed(1)),
-    'p99 of a turn while sweeping, ms': Number(sweeping.toFixed(2)),
-    'p99 of a turn without, ms': Number(alone.toFixed(2)),
+    'batch of the sweep, ms': Number(quantile(batches, 0.5).toFixed(2)),
+    'p99 of batches, ms': Number(quantile(batches, 0.99).toFixed(2)),
+    'longest batch, ms': Number(quantile(batches, 1).toFixed(1)),
+    'longest stall while sweeping, ms': Number((delay.max / 1e6).toFixed(1)),
+    'longest stall without, ms': Number((unswept / 1e6).toFixed(1)),
+    'p99 of requests without a sweep, ms': alone,
+    'p99 of requests while sweeping, ms, median': quantile(sweeping, 0.5),
+    'the same, worst of 20,000': Math.max(...sweeping),
     'file, MB': before,
     'after the sweep, MB': megabytes(),
   }
 }
 
-/** The 99th percentile of how long a turn of the event loop takes that reads one session, until `work` is done. */
-async function readsBeside(
-  work: Promise<unknown>,
-  store: ReturnType<typeof sqliteStore>,
-  pick: () => string,
-): Promise<number> {
-  let isDone = false
-  work.finally(() => {
-    isDone = true
-  })
-  const samples: number[] = []
-  for (let turn = 0; turn < 2000 || !isDone; turn++) {
-    const began = performance.now()
-    await nextTurn()
-    void store.read(pick())
-    samples.push(performance.now() - began)
+/** CPU microseconds of one change, where 32 are awaited together, as requests make them that arrive together. */
+async function cpuOfChange(store: ReturnType<typeof sqliteStore>, pick: () => string): Promise<number> {
+  const [groups, together] = [600, 32]
+  const before = process.cpuUsage()
+  for (let group = 0; group < groups; group++) {
+    const change = { now: Date.now(), set: { views: String(group) } }
+    await Promise.all(Array.from({ length: together }, () => store.patch(pick(), change)))
   }
-  return quantile(samples, 0.99)
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / (groups * together)
 }
