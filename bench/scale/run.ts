@@ -15,7 +15,7 @@ const { values, positionals } = parseArgs({
     side: { type: 'string', default: 'Sojourn, SQLite' },
   },
 })
-const trials = ['sqlite', 'memory', 'redis', 'one-session', 'soak']
+const trials = ['sqlite', 'postgres', 'memory', 'redis', 'one-session', 'pages', 'faults', 'soak']
 const chosen = positionals.length > 0 ? positionals : trials
 const unknown = chosen.find((name) => !trials.includes(name))
 if (unknown !== undefined) throw new Error(`There is no "${unknown}"; there are ${trials.join(', ')}`)
