@@ -85,7 +85,13 @@ function admit(requirement: Requirement, options: RequireUserOptions) {
     const { session, originalUrl, url, method, headers } = req as Request
     const mode = headers['sec-fetch-mode'] as string | undefined
     try {
-      const address = turnAway(requirement, options, { session, method, url: originalUrl ?? url, mode })
+      const address = turnAway(requirement, options, {
+        session,
+        method,
+        url: originalUrl ?? url,
+        mode,
+        setHeader: (name, value) => res.setHeader(name, value),
+      })
       if (address === null) {
         next()
         return

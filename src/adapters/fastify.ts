@@ -170,7 +170,8 @@ function admit(requirement: Requirement, options: RequireUserOptions) {
   return function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
     const { session, method, originalUrl: url, headers } = request
     const mode = headers['sec-fetch-mode'] as string | undefined
-    const address = turnAway(requirement, options, { session, method, url, mode })
+    const setHeader = (name: string, value: string) => reply.header(name, value)
+    const address = turnAway(requirement, options, { session, method, url, mode, setHeader })
     if (address === null) next()
     else reply.header('Cache-Control', 'no-store').redirect(address)
   }

@@ -132,7 +132,8 @@ function admit(requirement: Requirement, options: RequireUserOptions): Middlewar
   return async function admit(c, next) {
     const { pathname, search } = new URL(c.req.url)
     const mode = c.req.header('sec-fetch-mode')
-    const request = { session: c.get('session'), method: c.req.method, url: pathname + search, mode }
+    const setHeader = (name: string, value: string) => c.header(name, value)
+    const request = { session: c.get('session'), method: c.req.method, url: pathname + search, mode, setHeader }
     const address = turnAway(requirement, options, request)
     if (address === null) return next()
     c.header('Cache-Control', 'no-store')

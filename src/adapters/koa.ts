@@ -87,6 +87,7 @@ function admit(requirement: Requirement, options: RequireUserOptions) {
       method,
       url,
       mode: ctx.get('sec-fetch-mode') || undefined,
+      setHeader: (name, value) => ctx.set(name, value),
     })
     if (address === null) return next()
     ctx.set('Cache-Control', 'no-store')

@@ -216,6 +216,16 @@ describe('requireUser', () => {
     expect((await get(profile, '/', { Cookie: cookie }).buffer()).text).toBe('alice')
   })
 
+  test('tells a client without a bearer token that one is wanted', async () => {
+    const apps = createSessions({ store, transport: { header: 'authorization' } })
+    const profile = withSession(
+      apps,
+      requireUser({}, (_req, res) => res.end('profile')),
+    )
+    const { status, headers } = await get(profile, '/')
+    expect([status, headers['www-authenticate']]).toEqual([401, 'Bearer'])
+  })
+
   test('asks for a recent sign-in where it matters', async () => {
     let now = Date.now()
     const sessions = createSessions({ store, clock: () => now })

@@ -5,7 +5,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { publicError } from '../core/errors.js'
+import { isSojournError, publicError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -81,6 +81,8 @@ function answerError(error: unknown, _req: NodeRequest, res: NodeResponse): void
   res.statusCode = status
   res.setHeader('Content-Type', 'text/plain; charset=utf-8')
   res.setHeader('Cache-Control', 'no-store')
+  const headers = (isSojournError(error) && error.headers) || {}
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   res.end(text)
 }
 

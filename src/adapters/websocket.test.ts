@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Server as SocketIoServer } from 'socket.io'
 import { io, type Socket as SocketIoClient } from 'socket.io-client'
@@ -100,6 +100,17 @@ describe('ws', () => {
       throw new Error('down')
     }
     await expect(connect(cookie)).rejects.toThrow(/503/)
+  })
+
+  test('a refused client is told that a bearer token is wanted', async () => {
+    await serve({ requireUser: true }, make({ transport: { header: 'authorization' } }))
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+    clients.push(socket)
+    socket.on('error', () => {}) // it never opens
+    const { statusCode, headers } = await new Promise<IncomingMessage>((resolve) =>
+      socket.once('unexpected-response', (_request, response) => resolve(response)),
+    )
+    expect([statusCode, headers['www-authenticate']]).toEqual([401, 'Bearer'])
   })
 
   test.each<[string, SocketSessionsOptions['address'], number]>([

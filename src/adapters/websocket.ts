@@ -12,11 +12,13 @@ import { refuseCrossOrigin, trustedOrigins } from '../core/cross-origin.js'
 import { isSojournError, SojournError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestFacts } from '../core/request-facts.js'
+import { signedInUser, turnAway } from '../core/require-user.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
 import type { Visit } from '../core/visit.js'
 
+/** Who may open a socket, and what only the app knows of its connection. */
 export interface SocketSessionsOptions {
   /**
    * Origins beside the server's own from which pages may connect, such as `'https://app.example.com'`. A WebSocket is not
@@ -52,6 +54,7 @@ interface SocketIoSocket {
   on(event: 'disconnect', listener: () => void): unknown
 }
 
+/** Sessions for sockets, made by {@link socketSessions}. */
 export interface SocketSessions<Data = SessionData> {
   /** The listener for a server's `upgrade` event. */
   upgrade<S extends Socket>(server: SocketServer<S>): (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -85,7 +88,7 @@ export function socketSessions<Data extends object = SessionData>(
     refuseCrossOrigin(facts, trusted)
     const visit = await visits.open(facts)
     visit.isConnection = true
-    if (requireUser && visit.userId === null) throw new SojournError('unauthenticated', 'This needs a signed-in user')
+    if (requireUser) turnAway(signedInUser, {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
     opened.set(request, visit)
     return visit
   }
@@ -142,7 +145,9 @@ function refuse(socket: Duplex, error: unknown): void {
   const status = isSojournError(error) ? error.status : 500
   const reason =
     { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status] ?? 'Internal Server Error'
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
+  const lines = [`HTTP/1.1 ${status} ${reason}`, 'Connection: close', 'Content-Length: 0', ...headers]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n`)
 }
 
 /** The request that opens a socket. It is checked as one that changes state, for a socket can do so. */

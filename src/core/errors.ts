@@ -67,12 +67,22 @@ export class SojournError extends Error {
   readonly statusCode: number
   /** Whether the message may be shown to the client; Koa reads it. */
   readonly expose: boolean
+  /**
+   * What the response must say beside the status, such as `WWW-Authenticate`; left out where there is nothing. Express,
+   * Koa and Fastify send it by themselves. `onError` of `withSession` is to send it.
+   */
+  declare readonly headers?: Readonly<Record<string, string>>
 
-  constructor(code: SojournErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(
+    code: SojournErrorCode,
+    message: string,
+    options?: { cause?: unknown; headers?: Record<string, string> },
+  ) {
     super(message, options)
     this.code = code
     this.status = this.statusCode = statusOf[code] ?? 500
     this.expose = this.status < 500
+    if (options?.headers) this.headers = options.headers
   }
 
   /**
@@ -81,7 +91,7 @@ export class SojournError extends Error {
    */
   getResponse(): Response {
     const { status, text } = publicError(this)
-    return new Response(text, { status, headers: { 'cache-control': 'no-store' } })
+    return new Response(text, { status, headers: { ...this.headers, 'cache-control': 'no-store' } })
   }
 
   /** @internal */

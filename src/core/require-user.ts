@@ -3,6 +3,7 @@ import { type Duration, milliseconds } from './lifetime.js'
 import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
+import { challenge } from './transport.js'
 
 /** What becomes of a visitor who is not signed in. */
 export interface RequireUserOptions {
@@ -45,6 +46,8 @@ export interface Admission {
   readonly url: string | undefined
   /** The `Sec-Fetch-Mode` header. */
   readonly mode: string | undefined
+  /** Sets a header of the response, where an error handler of the app may write the rest. */
+  setHeader?(name: string, value: string): unknown
 }
 
 const sentences: { readonly [code in SojournErrorCode]?: string } = {
@@ -70,5 +73,8 @@ export function turnAway(
   const readable = method === 'GET' || method === 'HEAD'
   const navigates = mode === undefined || mode === 'navigate'
   if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
-  throw new SojournError(code, sentences[code] ?? 'This request was not let in')
+  const asked = challenge(visitBehind(session).engine.settings.transport, { stale: code === 'stale_authentication' })
+  if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
+  const headers = asked === null ? {} : { headers: { 'WWW-Authenticate': asked } }
+  throw new SojournError(code, sentences[code] ?? 'This request was not let in', headers)
 }

@@ -42,6 +42,27 @@ describe.each(Object.entries(apps))('%s', (name, serve) => {
     expect((await alice.send('GET', '/me', { cookie: before })).body).toBe('nobody')
   })
 
+  test('with a bearer token, a 401 says which scheme is wanted, and whether the sign-in is too old', async () => {
+    const alice = await visitor({ transport: { header: 'authorization' } })
+    const unknown = await alice.send('POST', '/change')
+    expect([unknown.status, unknown.headers['www-authenticate']]).toEqual([401, 'Bearer'])
+    const login = await alice.send('POST', '/login')
+    const authorization = `Bearer ${login.headers['session-token']}`
+    const fresh = await alice.send('POST', '/change', { authorization })
+    expect([fresh.status, fresh.headers['www-authenticate']]).toEqual([200, undefined])
+    now += 10 * 60_000
+    const stale = await alice.send('POST', '/change', { authorization })
+    expect([stale.status, stale.headers['www-authenticate']]).toEqual([
+      401,
+      'Bearer error="insufficient_user_authentication"',
+    ])
+  })
+
+  test.each([{}, { transport: { header: 'x-session' } }])('a 401 asks for no scheme with %j', async (options) => {
+    const { status, headers } = await (await visitor(options)).send('POST', '/change')
+    expect([status, headers['www-authenticate']]).toEqual([401, undefined])
+  })
+
   test('an integer is kept as text, and both name the same user', async () => {
     const alice = await visitor()
     await alice.send('POST', '/login')

@@ -161,7 +161,9 @@ const serveNode: Serve = (sessions, witness) => {
       {
         onError(error, _req, res) {
           witness.failed(error)
-          res.statusCode = (error as { status?: number }).status ?? 500
+          const { status = 500, headers = {} } = error as { status?: number; headers?: Record<string, string> }
+          res.statusCode = status
+          for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
           res.end('failed')
         },
       },
