@@ -188,6 +188,9 @@ function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store:
 }
 
 function refuseUnknown(options: object, path: string): void {
+  if (path === '' && typeof (options as Partial<SessionStore> | null)?.patch === 'function') {
+    throw new SojournError('invalid_option', 'A store was given in place of the options: write { store } around it')
+  }
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new SojournError('invalid_option', `${path || 'The options'} must be an object; got ${show(options)}`)
   }

@@ -175,6 +175,20 @@ describe('values', () => {
     })
   })
 
+  test.each<[string, () => unknown, RegExp]>([
+    ['a cycle', () => loop, /holds itself, or a bigint/],
+    ['a bigint deep inside', () => ({ a: [1n] }), /holds itself, or a bigint/],
+    ['a chain of 100 000 objects', () => Array.from({ length: 100_000 }).reduce((a) => ({ a }), {}), /too deep/],
+    ['an Error', () => new Error('x'), /is an Error/],
+  ])('%s is refused with the reason', async (_what, make, reason) => {
+    const session = await load()
+    const action = async () => {
+      session.value = make()
+      await commit(session)
+    }
+    await expect(action()).rejects.toMatchObject({ code: 'invalid_value', message: expect.stringMatching(reason) })
+  })
+
   test.each(['__token', '__proto__', '__x', 'userId', 'id', 'signIn', 'update', 'isNew'])(
     'the name %s cannot be assigned',
     async (name) => {

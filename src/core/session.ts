@@ -61,7 +61,8 @@ export type Callback = (error?: unknown) => void
 
 /**
  * What can be done with a session. Those that return nothing are intentions: they are applied in the order said, when
- * the response is about to begin. Await `save()` where it must be known before.
+ * the response is about to begin. Await `save()` where it must be known before. All that change it throw
+ * `store_unavailable` during an outage that `onStoreError: 'anonymous'` let pass.
  */
 export interface SessionVerbs<Data> {
   /**
@@ -73,13 +74,22 @@ export interface SessionVerbs<Data> {
   signIn(userId: string | number, options?: SignInOptions): void
   /** Ends the session, and asks the browser to clear what it keeps of this site (`Clear-Site-Data`). */
   signOut(callback?: Callback): void
-  /** Gives the session a new token; the old one is dead at once. Call it when rights change. */
+  /**
+   * Gives the session a new token; the old one is dead at once. Call it when rights change.
+   * @throws `headers_sent` after the response began
+   */
   renew(callback?: Callback): void
-  /** Ends this session and starts an empty one under a new name. */
+  /**
+   * Ends this session and starts an empty one under a new name. For who signs in or out, `signIn` and `signOut` do it.
+   * @throws `headers_sent` after the response began
+   */
   regenerate(callback?: Callback): void
-  /** Ends the session for good. A value that is set later starts a new one. */
+  /**
+   * Ends the session for good, also after the response began; only the cookie stays then, and opens nothing. A value that
+   * is set later starts a new one.
+   */
   destroy(callback?: Callback): void
-  /** Moves the expiry as if the session had not been used for long; using it does so by itself. */
+  /** Moves the expiry now. Seldom needed: using the session moves it by itself, each tenth of the idle timeout. */
   touch(): void
   /**
    * Writes what is pending now. Resolves to `false` when the session had ended meanwhile and the write was dropped.
@@ -91,13 +101,18 @@ export interface SessionVerbs<Data> {
   /**
    * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times; what
    * it returns is written, `undefined` removes the value. Resolves to the new value.
-   * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s
+   * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
+   * `headers_sent` for the first value of a new session after the response began
    */
   update<Name extends keyof Data & string>(
     name: Name,
     change: (value: Data[Name] | undefined) => Data[Name] | undefined,
   ): Promise<Data[Name] | undefined>
-  /** Removes a value and resolves to it: of several requests that ask, one gets it. For messages that show once. */
+  /**
+   * Removes a value and resolves to it, or to `undefined`: of several requests that ask, one gets it. For messages that
+   * show once.
+   * @throws `contention` after many lost races
+   */
   take<Name extends keyof Data & string>(name: Name): Promise<Data[Name] | undefined>
 }
 

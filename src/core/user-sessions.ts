@@ -42,6 +42,7 @@ export interface SessionPage {
   readonly next: string | null
 }
 
+/** Which sessions to list, and how many at once. */
 export interface PageOptions {
   /** Whose sessions. Default: everybody's. */
   userId?: string | number

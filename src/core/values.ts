@@ -124,9 +124,12 @@ export function encode(name: string, value: unknown, before?: string): string | 
     if (text === undefined || text !== before) refuseWhatJsonWouldChange(value, name)
   } catch (cause) {
     if (cause instanceof SojournError) throw cause
-    throw new SojournError('invalid_value', `The session value ${JSON.stringify(name)} cannot be written as JSON`, {
-      cause,
-    })
+    const reason = cause instanceof RangeError ? 'it is too large or too deep' : 'it holds itself, or a bigint'
+    throw new SojournError(
+      'invalid_value',
+      `The session value ${JSON.stringify(name)} cannot be written as JSON: ${reason}. Store plain data instead`,
+      { cause },
+    )
   }
   return text
 }
@@ -167,7 +170,8 @@ function isOpaque(value: object): boolean {
 }
 
 function kindOf(value: object): string {
-  return `a ${value.constructor?.name ?? 'value'}`
+  const name = value.constructor?.name ?? 'value'
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
 }
 
 function refuse(path: string, what: string, why: string): never {
