@@ -312,6 +312,17 @@ describe('requireUser', () => {
     expect(store.calls).toEqual([])
   })
 
+  test.each<[string, object]>([
+    ['the sessions themselves', sessions],
+    ['another name', { session: sessions }],
+  ])('the plugin refuses %s in place of { sessions }', async (_what, options) => {
+    const register = async () => Fastify().register(session, options)
+    await expect(register()).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: expect.stringContaining('write app.register(session, { sessions })'),
+    })
+  })
+
   test('answers a program with 401', async () => {
     const { url } = await start(routes)
     const response = await fetch(`${url}/api`)

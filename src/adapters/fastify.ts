@@ -5,7 +5,7 @@
  */
 
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { isSojournError } from '../core/errors.js'
+import { isSojournError, SojournError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { SessionMembers, SessionValues } from '../core/request-session.js'
 import {
@@ -48,7 +48,9 @@ export interface SessionPluginOptions {
  *
  * @throws `invalid_option`
  */
-export const session: FastifyPluginAsync<SessionPluginOptions> = async function session(app, { sessions }) {
+export const session: FastifyPluginAsync<SessionPluginOptions> = async function session(app, options) {
+  refuseUnknown(options)
+  const { sessions } = options
   const visits = visitsFrom(sessions)
   app.decorateRequest('session', {
     getter(this: FastifyRequest) {
@@ -88,6 +90,15 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     }
     saved.then(() => next(), fail)
   })
+}
+
+/** Else a wrong name would leave the sessions in memory. What Fastify itself takes is let pass. */
+function refuseUnknown(options: SessionPluginOptions): void {
+  const known = ['sessions', 'prefix', 'logLevel', 'logSerializers']
+  const name = Object.keys(options).find((name) => !known.includes(name))
+  if (name === undefined) return
+  const fix = 'write app.register(session, { sessions })'
+  throw new SojournError('invalid_option', `${name} is not an option of the plugin: ${fix}`)
 }
 
 // Without a scope of its own, as plugins are that decorate requests: what `fastify-plugin` does.
@@ -153,7 +164,7 @@ function discard(payload: unknown): void {
  * an `unauthenticated` error with the status 401; nothing is stored for them.
  */
 export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser, options)
+  return admit(signedInUser(options), options)
 }
 
 /**

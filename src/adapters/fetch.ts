@@ -99,7 +99,7 @@ export function requireUser<Visitor extends Session, Incoming extends Request, R
   options: RequireUserOptions,
   handler: SessionHandler<Visitor, Incoming, Rest>,
 ): SessionHandler<Visitor, Incoming, Rest> {
-  return admit(signedInUser, options, handler)
+  return admit(signedInUser(options), options, handler)
 }
 
 /**

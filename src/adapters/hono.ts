@@ -115,7 +115,7 @@ function takeBack(c: Context): void {
  * with the status 401; nothing is stored for them. Mount it after `session()`.
  */
 export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser, options)
+  return admit(signedInUser(options), options)
 }
 
 /**

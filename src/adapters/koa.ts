@@ -66,7 +66,7 @@ export function session<Data extends object = SessionData>(
  * with the status 401; nothing is stored for them. Mount it after `session()`.
  */
 export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser, options)
+  return admit(signedInUser(options), options)
 }
 
 /**

@@ -216,6 +216,18 @@ describe('requireUser', () => {
     expect((await get(profile, '/', { Cookie: cookie }).buffer()).text).toBe('alice')
   })
 
+  test.each<[string, object]>([
+    ['a misspelt option', { redirct: '/login' }],
+    ['a request, for want of a call', { method: 'GET', url: '/' }],
+    ['a page that is no path', { redirect: 1 }],
+  ])('refuses %s', (_what, options) => {
+    const handler = vi.fn()
+    const refusal = expect.objectContaining({ code: 'invalid_option' })
+    expect(() => requireUser(options, handler)).toThrow(refusal)
+    expect(() => requireFresh({ within: '10m', ...options }, handler)).toThrow(refusal)
+    expect(() => requireUser('/login' as never, handler)).toThrow(refusal)
+  })
+
   test('tells a client without a bearer token that one is wanted', async () => {
     const apps = createSessions({ store, transport: { header: 'authorization' } })
     const profile = withSession(

@@ -94,7 +94,7 @@ export function requireUser<Visitor extends Session, Incoming extends NodeReques
   options: RequireUserOptions,
   handler: SessionHandler<Visitor, Incoming, Outgoing>,
 ): SessionHandler<Visitor, Incoming, Outgoing> {
-  return admit(signedInUser, options, handler)
+  return admit(signedInUser(options), options, handler)
 }
 
 /**

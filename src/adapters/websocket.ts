@@ -88,7 +88,8 @@ export function socketSessions<Data extends object = SessionData>(
     refuseCrossOrigin(facts, trusted)
     const visit = await visits.open(facts)
     visit.isConnection = true
-    if (requireUser) turnAway(signedInUser, {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
+    if (requireUser)
+      turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
     opened.set(request, visit)
     return visit
   }

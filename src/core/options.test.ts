@@ -22,6 +22,7 @@ test.each<[unknown, RegExp]>([
   [{ storeTimeout: '5 seconds' }, /^storeTimeout must be a positive number of milliseconds/],
   [{ clock: 5 }, /^clock must be a function/],
   [[], /^The options must be an object/],
+  [{ method: 'GET', url: '/' }, /^A request was given in place of the options: write app\.use\(session\(sessions\)\)$/],
   [memoryStore(), /^A store was given in place of the options: write \{ store \} around it$/],
 ])('createSessions(%j) names what is wrong, and what would be right', (options, message) => {
   expect(() => createSessions(options as object)).toThrow(expect.objectContaining({ code: 'invalid_option' }))

@@ -194,6 +194,12 @@ function refuseUnknown(options: object, path: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new SojournError('invalid_option', `${path || 'The options'} must be an object; got ${show(options)}`)
   }
+  if (path === '' && ('req' in options || 'method' in options)) {
+    throw new SojournError(
+      'invalid_option',
+      'A request was given in place of the options: write app.use(session(sessions))',
+    )
+  }
   const names = known[path] ?? []
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue

@@ -3,6 +3,7 @@ import { type Duration, milliseconds } from './lifetime.js'
 import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
+import { show } from './show.js'
 import { challenge } from './transport.js'
 
 /** What becomes of a visitor who is not signed in. */
@@ -24,11 +25,28 @@ export interface RequireFreshOptions extends RequireUserOptions {
 /** What is asked of a visitor before a route lets them in; a returned code says what is missing. */
 export type Requirement = (session: Session) => SojournErrorCode | null
 
-/** A signed-in user. */
-export const signedInUser: Requirement = ({ userId }) => (userId === null ? 'unauthenticated' : null)
+/** A signed-in user. Throws `invalid_option`, also where `requireUser` was mounted without being called. */
+export function signedInUser(options: RequireUserOptions): Requirement {
+  checkRedirect(options, ['redirect'])
+  return ({ userId }) => (userId === null ? 'unauthenticated' : null)
+}
+
+function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
+  const isObject = typeof options === 'object' && options !== null
+  const stranger = isObject ? Object.keys(options).find((name) => !names.includes(name)) : show(options)
+  if (stranger !== undefined) {
+    const fix = `call it with an object of ${names.join(', ')}, or with none`
+    throw new SojournError('invalid_option', `${stranger} is not an option of a guard such as requireUser: ${fix}`)
+  }
+  const { redirect } = options
+  if (redirect === undefined || typeof redirect === 'string') return
+  throw new SojournError('invalid_option', `redirect must be the path of the login page; got ${show(redirect)}`)
+}
 
 /** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
-export function freshUser({ within }: RequireFreshOptions): Requirement {
+export function freshUser(options: RequireFreshOptions): Requirement {
+  checkRedirect(options, ['within', 'redirect'])
+  const { within } = options
   const age = milliseconds(within, 'within')
   return (session) => {
     if (session.userId === null) return 'unauthenticated'

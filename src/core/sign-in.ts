@@ -30,7 +30,9 @@ export function userIdText(userId: unknown): string {
   const got =
     typeof userId === 'string'
       ? 'text that is empty, too long or malformed'
-      : `a ${userId === null ? 'null' : typeof userId}`
+      : userId === null || userId === undefined
+        ? String(userId)
+        : `a value of type ${typeof userId}`
   throw new SojournError(
     'invalid_value',
     `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters; got ${got}`,
