@@ -278,6 +278,18 @@ describe('verbs', () => {
     expect(await store.read(id)).toBe(null)
   })
 
+  test.each([
+    [{ remeber: true }, 'has no option "remeber"'],
+    [{ remember: 'on' }, "remember: req.body.remember === 'on'"],
+    [{ method: 7 }, 'method must be text'],
+  ])('signIn with %j is refused, and signs nobody in', async (options, message) => {
+    const session = await createSessions().load({})
+    expect(() => session.signIn('ada', options as object)).toThrow(
+      expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
+    )
+    expect(session.userId).toBe(null)
+  })
+
   test.each([[''], ['\ud800'], ['a\u0000'], ['x'.repeat(256)], [1.5], [Number.NaN], [null], [undefined], [{}]])(
     'signIn(%j) is refused',
     async (userId) => {

@@ -1,4 +1,5 @@
 import { SojournError } from './errors.js'
+import { show } from './show.js'
 import { decode, isPortable } from './values.js'
 
 /** How a user signed in. */
@@ -37,6 +38,24 @@ export function userIdText(userId: unknown): string {
     'invalid_value',
     `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters; got ${got}`,
   )
+}
+
+/** Checks {@link SignInOptions}, of which some come from a form. Throws `invalid_option`. */
+export function signInOptionsOf(options: SignInOptions): { remember: boolean; method: string | null } {
+  const { remember = false, method, ...unknown } = options
+  const [name] = Object.keys(unknown)
+  if (name !== undefined) refuse(`has no option ${show(name)}: there are remember and method`)
+  if (typeof remember !== 'boolean') {
+    refuse(`remember must be true or false; got ${show(remember)}. From a form: remember: req.body.remember === 'on'`)
+  }
+  if (method !== undefined && typeof method !== 'string') {
+    refuse(`method must be text, such as 'password'; got ${show(method)}`)
+  }
+  return { remember, method: method ?? null }
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `session.signIn(): ${what}`)
 }
 
 /** Reads what a record keeps of its sign-in; `null` where there was none, or where what is kept cannot be read. */

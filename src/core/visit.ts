@@ -5,7 +5,7 @@ import type { EndReason } from './events.js'
 import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
 import type { RequestFacts } from './request-facts.js'
 import { engineFor, type SealedSession } from './sealed-session.js'
-import { type SignIn, type SignInOptions, signInName, signInOf, userIdText } from './sign-in.js'
+import { type SignIn, type SignInOptions, signInName, signInOf, signInOptionsOf, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import {
   digestText,
@@ -193,10 +193,10 @@ export class Visit {
 
   signIn(userId: string | number, options: SignInOptions = {}): void {
     const id = userIdText(userId)
+    const { remember, method } = signInOptionsOf(options)
     this.intend('session.signIn()', true)
     if (this.lost) this.forget()
     if (this.userId !== null && this.userId !== id) this.#end('replaced')
-    const { remember = false, method = null } = options
     this.userId = id
     this.signedIn = { at: this.engine.settings.clock(), method, remember }
     this.intentions.tokenChange = 'sign-in'
