@@ -555,6 +555,14 @@ describe('sweep and close', () => {
     expect(await memory.read(young.id)).not.toBe(null)
   })
 
+  test('who sweeps while a sweep is under way joins it, and is told the same', async () => {
+    const sessions = make({ lifetime: { idle: '1h' } })
+    for (let count = 0; count < 150; count++) await sessions.create({ values: { a: 1 } })
+    now += 2 * 3_600_000
+    expect(await Promise.all([sessions.sweep(), sessions.sweep()])).toEqual([150, 150])
+    expect(await sessions.sweep()).toBe(0)
+  })
+
   test.each<[string, (session: Session<Data>, sessions: Sessions<Data>) => Promise<unknown>]>([
     ['save', (session) => Object.assign(session, { a: 2 }).save()],
     ['update', (session) => session.update('a', (a = 0) => a + 1)],

@@ -11,7 +11,10 @@ const pause = 10
 export interface Sweeper {
   /** Begins to sweep now and then. Does nothing when it has begun. */
   start(): void
-  /** Sweeps once, in batches between which other work gets its turn; resolves to how many records went. */
+  /**
+   * Sweeps once, in batches between which other work gets its turn; resolves to how many records went. Who asks while a
+   * sweep is under way joins it.
+   */
   sweep(): Promise<number>
   stop(): void
 }
@@ -21,7 +24,16 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
 
-  async function sweep(): Promise<number> {
+  let underWay: Promise<number> | undefined
+
+  function sweep(): Promise<number> {
+    underWay ??= removeExpired().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+
+  async function removeExpired(): Promise<number> {
     const before = clock() - reclaimDelay
     for (let total = 0; ; ) {
       const removed = await store.sweep(before, batch)
