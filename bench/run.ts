@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   }
   const extent: Extent = given.short
     ? { rounds: 1, turns: 4, requests: 500, sessions: 50, connections: 32 }
-    : { rounds: Number(given.rounds), turns: 6, requests: 1000, sessions: 200, connections: 32 }
+    : { rounds: Number(given.rounds), turns: 4, requests: 500, sessions: 200, connections: 32 }
   const results: GroupResult[] = []
   for (const group of chosen)
     results.push(given.short ? await direction(group, extent) : await measureGroup(group, extent))

@@ -39,6 +39,6 @@ export const sides: { readonly [name: string]: Side } = {
   'Sojourn on Koa': { app: 'koa', make: 'sojournInMemory' },
 
   Hono: { app: 'hono', make: 'bare', isBare: true },
-  'hono-sessions': { app: 'hono', make: 'honoSessionsInMemory' },
+  'hono-sessions': { app: 'hono', make: 'honoSessionsInMemory', isChatty: true },
   'Sojourn on Hono': { app: 'hono', make: 'sojournInMemory' },
 }
