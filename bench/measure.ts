@@ -78,9 +78,11 @@ async function takeTurns(
       const { failure } = await load.ask({ port, work: works[work], amount: requests, connections, cookies })
       if (failure !== undefined) throw new Error(`${name}, ${work}: ${failure}`)
       const { microseconds } = (await server.ask('stop')) as { microseconds: number }
-      if (turn >= 0) costs.get(name)?.push(microseconds / requests)
+      if (turn >= 0 || process.env.RAW) costs.get(name)?.push(microseconds / requests)
     }
   }
+  if (process.env.RAW)
+    for (const [n, c] of costs) process.stderr.write(`${work} ${n}: ${c.map((x) => x.toFixed(0)).join(' ')}\n`)
   return costs
 }
 

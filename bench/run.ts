@@ -50,18 +50,25 @@ async function main(): Promise<void> {
   const extent: Extent = given.short
     ? { rounds: 1, turns: 6, requests: 800, sessions: 50, connections: 32 }
     : { rounds: Number(given.rounds), turns: 6, requests: 1000, sessions: 200, connections: 32 }
-  const results: GroupResult[] = []
-  for (const group of chosen)
-    results.push(given.short ? await direction(group, extent) : await measureGroup(group, extent))
-  const report: Report = {
+  const report = {
     taken: new Date().toISOString().slice(0, 10),
     machine: machine(),
     versions: versionsOf(chosen.flatMap(({ packages }) => packages)),
     rounds: extent.rounds,
-    groups: results,
+    groups: [] as GroupResult[],
+  } satisfies Report
+  for (const group of chosen) {
+    try {
+      const result = given.short ? await direction(group, extent) : await measureGroup(group, extent)
+      report.groups.push(result)
+      process.stderr.write(`${markdownOf({ ...report, groups: [result] })}\n\n`)
+      if (given.write) writeDocument(report)
+    } catch (error) {
+      process.exitCode = 1
+      process.stderr.write(`${group.title}: ${(error as Error).stack}\n`)
+    }
   }
   process.stdout.write(given.json ? `${JSON.stringify(report, null, 2)}\n` : `${markdownOf(report)}\n`)
-  if (given.write) writeDocument(report)
 }
 
 async function measureGroup(group: Group, extent: Extent): Promise<GroupResult> {

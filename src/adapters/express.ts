@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, type ServerResponse } from 'node:http'
 import { describeMiddleware } from '../core/mounted-middleware.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestWithSession, SessionMembers, SessionValues } from '../core/request-session.js'
@@ -42,24 +42,35 @@ export function session<Data extends object = SessionData>(sessions?: Sessions<D
   return describeMiddleware(sessionMiddleware, { kind: 'engine' })
 
   function sessionMiddleware(req: IncomingMessage, res: ServerResponse, next: Next): void {
-    const exchange = new Exchange(req, res, visits, next)
-    const begin = (visit: Visit) => {
-      giveSession(req, exchange)
-      exchange.begin(visit)
-      next()
-    }
     try {
       if (hasSession(req, visits)) {
         next()
         return
       }
+      const exchange = new Exchange(req, res, visits, next)
       const visit = visits.open(exchange)
-      if (isPromise(visit)) visit.then(begin, next)
-      else begin(visit)
+      if (isPromise(visit)) visit.then((it) => begin(req, exchange, it, next), next)
+      else begin(req, exchange, visit, next)
     } catch (error) {
       next(error)
     }
   }
+}
+
+function begin(req: IncomingMessage, exchange: Exchange, visit: Visit, next: Next): void {
+  giveSession(req, exchange, requestPrototype)
+  exchange.begin(visit)
+  next()
+}
+
+/** `express.request`, where Express's guide adds properties. None for a request that no Express made its own. */
+function requestPrototype(req: object): object | null {
+  if (!('app' in req)) return null
+  let prototype = Object.getPrototypeOf(req)
+  while (prototype && Object.getPrototypeOf(prototype) !== IncomingMessage.prototype) {
+    prototype = Object.getPrototypeOf(prototype)
+  }
+  return prototype
 }
 
 /**

@@ -47,7 +47,8 @@ export function session<Data extends object = SessionData>(
     const exchange = new Exchange(ctx.req, ctx.res, visits, (error) => ctx.onerror(error as Error), ctx)
     const opened = visits.open(exchange)
     const visit = isPromise(opened) ? await opened : opened
-    giveSession(ctx, exchange)
+    // `app.context`, where Koa's documentation adds what every context is to have.
+    giveSession(ctx, exchange, Object.getPrototypeOf)
     exchange.begin(visit)
     await next()
     try {

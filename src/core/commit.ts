@@ -31,8 +31,9 @@ function endSessions(visit: Visit): Awaitable<void> {
   if (!ending) return
   const { store, events, settings } = visit.engine
   const { id, record } = ending.held
-  return after(
-    callStore(visit, () => store.delete(id)),
+  return callStore(
+    visit,
+    () => store.delete(id),
     (existed) => {
       if (existed) events.emit('ended', { id, userId: record.userId, at: settings.clock(), reason: ending.reason })
       return endSessions(visit)
@@ -78,8 +79,9 @@ function createSession(visit: Visit): Awaitable<void> {
     resume(visit, intentions)
     visit.startAsked = startAsked
   }
-  return after(
-    callStore(visit, () => engine.store.create(token.id, record), tooLarge),
+  return callStore(
+    visit,
+    () => engine.store.create(token.id, record),
     (isFree) => {
       if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
       const held = { id: token.id, record }
@@ -93,6 +95,7 @@ function createSession(visit: Visit): Awaitable<void> {
       visit.cookie = 'send'
       if (signsIn) tellSignIn(visit, token.id)
     },
+    tooLarge,
   )
 }
 
@@ -105,12 +108,9 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
-  return after(
-    callStore(
-      visit,
-      () => engine.store.patch(held.id, patch),
-      () => values === visit.values && resume(visit, intentions),
-    ),
+  return callStore(
+    visit,
+    () => engine.store.patch(held.id, patch),
     (outcome) => {
       if (values !== visit.values) return
       if (outcome === 'absent') return dropWrite(visit, held, changes, intentions, 'ended')
@@ -121,6 +121,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
       visit.cookie = 'send'
       tellTokenChange(visit, held.id, intentions.tokenChange)
     },
+    () => values === visit.values && resume(visit, intentions),
   )
 }
 
@@ -133,8 +134,9 @@ function reconsider(
   conflicts: number,
 ): Awaitable<void> {
   const { engine, values } = visit
-  return after(
-    callStore(visit, () => engine.store.read(held.id)),
+  return callStore(
+    visit,
+    () => engine.store.read(held.id),
     (record) => {
       if (values !== visit.values) return
       const now = engine.settings.clock()

@@ -183,6 +183,8 @@ export function privateCacheControl(value: string | undefined): string {
   ].join(', ')
 }
 
+const proxyHeaders = ['forwarded', 'x-forwarded-proto', 'via'] as const
+
 /**
  * The `Host` header of a request that came straight from its client; `undefined` where a proxy handed it on for a
  * client elsewhere, since such a proxy often puts a loopback name there.
@@ -190,8 +192,8 @@ export function privateCacheControl(value: string | undefined): string {
 export function directHost(request: { header(name: string): string | undefined }): string | undefined {
   const forwardedFor = request.header('x-forwarded-for')
   if (forwardedFor === undefined) {
-    const proxied = ['forwarded', 'x-forwarded-proto', 'via'].some((name) => request.header(name) !== undefined)
-    return proxied ? undefined : request.header('host')
+    for (const name of proxyHeaders) if (request.header(name) !== undefined) return undefined
+    return request.header('host')
   }
   const clients = forwardedFor.split(',')
   return clients.every((client) => /^\s*(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})\s*$/.test(client))

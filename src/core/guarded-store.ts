@@ -44,11 +44,11 @@ export function guardStore(
     })
   }
 
-  function guard<A extends unknown[], T>(operation: string, call: (...given: A) => Awaitable<T>) {
-    return (...given: A): Awaitable<T> => {
+  function guard<A, B, T>(operation: string, call: (first: A, second: B) => Awaitable<T>) {
+    return (first: A, second?: B): Awaitable<T> => {
       let result: Awaitable<T>
       try {
-        result = call(...given)
+        result = call(first, second as B)
       } catch (error) {
         throw failure(operation, error)
       }

@@ -26,11 +26,12 @@ import { Visit } from './visit.js'
 /** Begins a visit: finds the token, reads the session, and judges it. At most one call of the store, as a rule. */
 export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> {
   if (engine.settings.trustedOrigins) refuseCrossOrigin(request, engine.settings.trustedOrigins)
-  const { transport } = engine.settings
-  const form = cookieFormOf(engine.settings.cookie, request.secure, request.host)
+  const { transport, cookie } = engine.settings
+  const text = transport ? request.header(transport.header) : request.cookie
+  if (text === undefined && !engine.cookieStore) return new Visit(engine, request)
+  const form = cookieFormOf(cookie, request.secure, request.host)
   const sealed = engine.cookieStore && form ? new SealedSession(engine.cookieStore, form) : null
   const visit = new Visit(engine, request, form, sealed)
-  const text = transport ? request.header(transport.header) : request.cookie
   if (!form || text === undefined) return visit
   const tokens = transport ? headerTokens(transport, text) : sealed ? sealed.open(text) : tokensIn(text, form.name)
   if (tokens.length === 0 && !engine.accepted) return visit

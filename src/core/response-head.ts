@@ -15,10 +15,11 @@ export interface ResponseHead {
  * replaced it.
  */
 export function sessionCookies(visit: Visit): string[] {
-  const { form, token, cookie, sealed } = visit
+  const { token, cookie, sealed } = visit
+  if (cookie === 'none' && !sealed) return []
+  const { form } = visit
   if (!form || visit.engine.settings.transport) return []
   if (sealed) return sealed.setCookies(token, secondsToKeep(visit), cookie === 'send')
-  if (cookie === 'none') return []
   return [cookie === 'send' && token ? setCookie(form, tokenText(token), secondsToKeep(visit)) : clearCookie(form)]
 }
 
@@ -43,9 +44,10 @@ export function finishHead(visit: Visit, head: ResponseHead): void {
  * A new token where a header carries it; an empty value, which no token is, where this response ended the session. Apps
  * have caches of their own on disk, so it is not to be kept at all.
  */
-function tellToken({ engine, form, cookie, token }: Visit, head: ResponseHead): void {
+function tellToken(visit: Visit, head: ResponseHead): void {
+  const { engine, cookie, token } = visit
   const { transport } = engine.settings
-  if (!transport || !form || cookie === 'none') return
+  if (!transport || cookie === 'none' || !visit.form) return
   head.set(transport.responseHeader, cookie === 'send' && token ? tokenText(token) : '')
   head.set('Cache-Control', 'no-store')
 }

@@ -129,7 +129,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const tellOutage = (operation: string, error: unknown) =>
     events.emit('outage', { at: settings.clock(), operation, error })
   const guarded = guardStore(store, settings.storeTimeout, tellOutage)
-  const underWay = new Set<PromiseLike<unknown>>()
+  let underWay = 0
+  let whenIdle = () => {}
   const engine: Engine = {
     settings,
     store: guarded,
@@ -150,10 +151,13 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
   function track<Work extends Awaitable<unknown>>(work: Work): Work {
     if (!isPromise(work)) return work
-    underWay.add(work)
-    const done = () => void underWay.delete(work)
-    work.then(done, done)
+    underWay++
+    work.then(workIsDone, workIsDone)
     return work
+  }
+
+  function workIsDone(): void {
+    if (--underWay === 0) whenIdle()
   }
 
   function refuseWhenClosed(): void {
@@ -241,7 +245,11 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       closing ??= (async () => {
         sweeper.stop()
         await following.close()
-        while (underWay.size > 0) await Promise.allSettled(underWay)
+        while (underWay > 0) {
+          await new Promise<void>((resolve) => {
+            whenIdle = resolve
+          })
+        }
         await store.close?.()
       })()
       return closing

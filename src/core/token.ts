@@ -121,9 +121,13 @@ function ownText(record: SessionRecord, name: string): string | undefined {
   return Object.hasOwn(record.values, name) ? record.values[name] : undefined
 }
 
+/** A digest's text fits in. Made once: to make them for each comparison costs more than to compare. */
+const [left, right] = [Buffer.alloc(48), Buffer.alloc(48)]
+
 function sameText(a: string, b: string | undefined): boolean {
-  if (b === undefined || a.length !== b.length) return false
-  const left = Buffer.from(a)
-  const right = Buffer.from(b)
-  return left.length === right.length && timingSafeEqual(left, right)
+  if (b === undefined || a.length !== b.length || a.length > left.length) return false
+  left.write(a, 'latin1')
+  right.write(b, 'latin1')
+  // Beyond Latin-1 two characters may share a byte.
+  return timingSafeEqual(left, right) && a === b
 }

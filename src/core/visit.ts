@@ -1,4 +1,4 @@
-import type { CookieForm } from './cookie.js'
+import { type CookieForm, cookieFormOf } from './cookie.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
 import type { EndReason } from './events.js'
@@ -51,8 +51,6 @@ const noIntentions = (): Intentions => ({ tokenChange: 'none', ownValues: {}, to
 export class Visit {
   readonly engine: Engine
   readonly request: RequestFacts
-  /** How the cookie travels on this connection; `null` where none may be sent. */
-  readonly form: CookieForm | null
 
   /** What the store holds; `null` for a session that is not stored. */
   held: Held | null = null
@@ -94,18 +92,30 @@ export class Visit {
   /** The object that handlers hold, once one asked for it. */
   session: object | null = null
   #values: Values | null = null
+  #form: CookieForm | null | undefined
   #mayChange = false
   #now: number
 
   /** The session itself, where it travels in the cookie. */
   readonly sealed: SealedSession | null
 
-  constructor(engine: Engine, request: RequestFacts, form: CookieForm | null, sealed: SealedSession | null = null) {
+  constructor(engine: Engine, request: RequestFacts, form?: CookieForm | null, sealed: SealedSession | null = null) {
     this.engine = sealed ? engineFor(engine, sealed) : engine
     this.sealed = sealed
     this.request = request
-    this.form = form
+    this.#form = form
     this.#now = engine.settings.clock()
+  }
+
+  /**
+   * How the cookie travels on this connection; `null` where none may be sent. A request that neither brings a cookie nor
+   * gets one is never asked.
+   */
+  get form(): CookieForm | null {
+    if (this.#form === undefined) {
+      this.#form = cookieFormOf(this.engine.settings.cookie, this.request.secure, this.request.host)
+    }
+    return this.#form
   }
 
   /** Takes over a session that was read or written. */

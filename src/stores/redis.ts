@@ -1,7 +1,7 @@
 import { SojournError } from '../core/errors.js'
-import type { PatchOutcome, SessionStore } from '../core/store.js'
+import type { PatchOutcome, SessionPatch, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { canDuplicate, countLosses, isClient, type RedisClient, runScript } from './redis/client.js'
+import { canDuplicate, countLosses, isClient, type RedisClient, type Reply, runScript } from './redis/client.js'
 import { lowestIds } from './redis/every-id.js'
 import { createArguments, heldOf, patchArguments } from './redis/hash.js'
 import { listen } from './redis/listen.js'
@@ -39,7 +39,9 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   const losses = countLosses(client)
   const watchers = new Set<() => void>()
 
-  const read = async (id: string) => heldOf((await run(readSession, keyOf(id))) as string[])
+  const heldIn = (reply: Reply) => (typeof reply === 'string' ? heldOf(JSON.parse(reply)) : undefined)
+  const read = (id: string) => run(readSession, keyOf(id)).then(heldIn)
+  const recordIn = (reply: Reply) => heldIn(reply)?.record ?? null
 
   /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
   async function indexed<T>(userId: string | null | undefined, id: string, write: Write<T>): Promise<T> {
@@ -52,10 +54,18 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     return outcome
   }
 
+  /** A patch that leaves the user alone, and so the index. */
+  function patchValues(id: string, patch: SessionPatch): Promise<PatchOutcome> {
+    const lossesBefore = losses.count
+    return run(patchSession, keyOf(id), ...patchArguments(patch, '')).then((reply) => {
+      const [outcome] = reply as [PatchOutcome]
+      if (outcome !== 'applied' && losses.count !== lossesBefore) throw uncertain()
+      return outcome
+    })
+  }
+
   return {
-    async read(id) {
-      return (await read(id))?.record ?? null
-    },
+    read: (id) => run(readSession, keyOf(id)).then(recordIn),
 
     create(id, record) {
       refuseIllFormed(record)
@@ -67,11 +77,12 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
 
     patch(id, patch) {
       refuseIllFormed(patch)
+      if (patch.userId === undefined) return patchValues(id, patch)
       return indexed(patch.userId, id, async (since) => {
         const reply = await run(patchSession, keyOf(id), ...patchArguments(patch, since))
         const [outcome, owner, before] = reply as [PatchOutcome, string | null, string | null]
         // The same entry again: a client sent the write twice.
-        const isReplaced = patch.userId !== undefined && !(owner === patch.userId && before === since)
+        const isReplaced = !(owner === patch.userId && before === since)
         if (isReplaced && owner && before) await users.remove([{ userId: owner, id, since: before }])
         return { outcome, done: outcome === 'applied' }
       })

@@ -3,6 +3,7 @@ import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { queryOf } from './sqlite/database.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
+import { endSnapshots, readingTogether } from './sqlite/reading-together.js'
 import { updates } from './sqlite/updates.js'
 import { writingTogether } from './sqlite/writing-together.js'
 
@@ -22,7 +23,8 @@ type Row = readonly [
  * network share. Takes the file's path, or options.
  *
  * Uses `node:sqlite`, or on a Node that lacks it (before 22.13) a database of `libsql` or `better-sqlite3` handed over.
- * Reads answer at once. The writes of one turn of the event loop share a transaction, and are answered once it is on record.
+ * Reads answer at once; those of one turn of the event loop may share a snapshot, of at most a millisecond. The writes of a
+ * turn share a transaction, and are answered once it is on record.
  *
  * Throws `client_missing` without a driver, and `store_misconfigured` for a file that cannot be used, which stays as it is.
  */
@@ -46,10 +48,13 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   )
   const update = updates(database)
   const { write, flush, beforeRead } = writingTogether(database)
+  // One that was handed over the app may use as well.
+  const shareSnapshot = close && readingTogether(database)
 
   return {
     read(id) {
       beforeRead(id)
+      shareSnapshot?.()
       const row = select.get(id)
       return row ? recordOf(row) : null
     },
@@ -75,6 +80,7 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 
     list({ userId, after = '', limit }) {
       beforeRead()
+      endSnapshots()
       const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
       return rows.map(([userId, createdAt, expiresAt, data, id]) => [
         id,
@@ -83,12 +89,14 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     },
 
     sweep(before, limit) {
+      endSnapshots()
       return Number(removeExpired.run(before, limit).changes)
     },
 
     ...(close && {
       close() {
         flush()
+        endSnapshots()
         close()
       },
     }),

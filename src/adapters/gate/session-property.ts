@@ -7,7 +7,10 @@ import type { Exchange } from './exchange.js'
 /** Where a request keeps its exchange: a map beside the requests would cost the collector as much as all else. */
 const exchangeOf = Symbol('sojourn.exchange')
 
-type Entered = object & { [exchangeOf]?: Exchange }
+type Entered = object & { [exchangeOf]?: Exchange; readonly [standsOf]?: true }
+
+/** Marks what all requests inherit from, where our `session` stands on it. */
+const standsOf = Symbol('sojourn.stands')
 
 /**
  * Whether these very sessions were mounted on a request, or a context, before.
@@ -15,15 +18,30 @@ type Entered = object & { [exchangeOf]?: Exchange }
  * @throws `invalid_option` where it has another session
  */
 export function hasSession(holder: object, visits: Visits): boolean {
-  if (!Object.hasOwn(holder, 'session')) return false
-  if ((holder as Entered)[exchangeOf]?.visits === visits) return true
+  const exchange = (holder as Entered)[exchangeOf]
+  if (exchange?.visits === visits) return true
+  if (!exchange && !Object.hasOwn(holder, 'session')) return false
   throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
 }
 
-/** Gives a request, or a context, its `session`. */
-export function giveSession(holder: object, exchange: Exchange): void {
-  ;(holder as Entered)[exchangeOf] = exchange
-  Object.defineProperty(holder, 'session', sessionProperty)
+/**
+ * Gives a request, or a context, its `session`.
+ *
+ * @param prototypeOf finds what all that the framework makes inherit from, and where it wants properties to be added, if
+ * there is such a thing: to define one on each request costs as much as all else that is done for a visitor without one
+ */
+export function giveSession(
+  holder: object,
+  exchange: Exchange,
+  prototypeOf: (holder: object) => object | null | undefined,
+): void {
+  const entered = holder as Entered
+  entered[exchangeOf] = exchange
+  if (entered[standsOf]) return
+  const prototype = prototypeOf(holder)
+  if (prototype && !('session' in prototype) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
+    Object.defineProperty(prototype, standsOf, { value: true })
+  } else Object.defineProperty(holder, 'session', sessionProperty)
 }
 
 /** One for all requests: accessors of its own would make each request an object of another kind, slow to use for all. */
@@ -31,9 +49,14 @@ const sessionProperty: PropertyDescriptor & ThisType<Entered> = {
   configurable: true,
   enumerable: true,
   get() {
-    return sessionOf(this[exchangeOf]?.visit as Visit)
+    const exchange = this[exchangeOf]
+    return exchange && sessionOf(exchange.visit as Visit)
   },
-  set: refuseAssignment,
+  set(value: unknown) {
+    if (this[exchangeOf]) refuseAssignment()
+    // Somebody else's, on a route without ours.
+    Object.defineProperty(this, 'session', { value, writable: true, enumerable: true, configurable: true })
+  },
 }
 
 /** What happens when a handler assigns its session. */

@@ -40,37 +40,29 @@ export type Reply = string | null | Reply[]
  * Runs a script by its digest, and by its text where the server does not have it: new, restarted, or told to forget.
  * Clients send scripts to the primary, whatever they were told to do with reads.
  */
-export async function runScript(
-  client: RedisClient,
-  script: Script,
-  keys: readonly string[],
-  args: readonly string[],
-): Promise<Reply> {
-  try {
-    return plain(await call(client, 'evalsha', script.sha, keys, args))
-  } catch (error) {
+export function runScript(client: RedisClient, script: Script, keys: string[], args: string[]): Promise<Reply> {
+  return call(client, 'evalsha', script.sha, keys, args).then(plain, (error: unknown) => {
     if (!messageOf(error).startsWith('NOSCRIPT')) throw explained(error)
-  }
-  try {
-    return plain(await call(client, 'eval', script.text, keys, args))
-  } catch (error) {
-    throw explained(error)
-  }
+    return call(client, 'eval', script.text, keys, args).then(plain, (error: unknown) => {
+      throw explained(error)
+    })
+  })
 }
 
 function call(
   client: RedisClient,
   command: 'evalsha' | 'eval',
   script: string,
-  keys: readonly string[],
-  args: readonly string[],
+  keys: string[],
+  args: string[],
 ): Promise<unknown> {
   if (isIoRedis(client)) return client[command](script, keys.length, ...keys, ...args)
-  return client[command === 'eval' ? 'eval' : 'evalSha'](script, { keys: [...keys], arguments: [...args] })
+  return client[command === 'eval' ? 'eval' : 'evalSha'](script, { keys, arguments: args })
 }
 
 /** A client can be told to give buffers for text. */
 function plain(reply: unknown): Reply {
+  if (typeof reply === 'string') return reply
   if (Array.isArray(reply)) return reply.map(plain)
   return reply === null || reply === undefined ? null : String(reply)
 }

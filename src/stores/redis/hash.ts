@@ -13,24 +13,25 @@ export interface HeldRecord {
 /** A value's field begins with a colon, so that no name is taken for a fact. */
 const fieldOf = (name: string) => `:${name}`
 
-/** Reads the fields and texts of a hash, which is empty where there is no record. */
-export function heldOf(fieldsAndTexts: readonly string[]): HeldRecord | undefined {
-  if (fieldsAndTexts.length === 0) return undefined
-  const facts = new Map<string, string>()
+/** Reads the fields and texts of a hash. */
+export function heldOf(fieldsAndTexts: readonly string[]): HeldRecord {
+  const facts: { [name: string]: string | undefined } = {}
   const values: [name: string, text: string][] = []
   for (let index = 0; index < fieldsAndTexts.length; index += 2) {
     const field = fieldsAndTexts[index] as string
     const text = fieldsAndTexts[index + 1] as string
     if (field.startsWith(':')) values.push([field.slice(1), text])
-    else facts.set(field, text)
+    else facts[field] = text
   }
+  const { userId = null, createdAt, expiresAt, since } = facts
   const record: SessionRecord = {
+    // Not by assignment: a value may be called `__proto__`.
     values: Object.fromEntries(values),
-    userId: facts.get('userId') ?? null,
-    createdAt: Number(facts.get('createdAt')),
-    expiresAt: Number(facts.get('expiresAt')),
+    userId,
+    createdAt: Number(createdAt),
+    expiresAt: Number(expiresAt),
   }
-  return { record, since: facts.get('since') }
+  return { record, since }
 }
 
 /** What the script that creates a record is given. */

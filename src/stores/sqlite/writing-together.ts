@@ -1,4 +1,5 @@
 import type { SqliteDatabase } from './database.js'
+import { endSnapshots } from './reading-together.js'
 
 interface Write {
   readonly id: string
@@ -29,6 +30,7 @@ export function writingTogether(database: SqliteDatabase) {
     const writes = waiting
     waiting = []
     waitingStores.delete(flush)
+    endSnapshots()
     const [only] = writes
     if (writes.length === 1 && only) runAlone(only)
     else if (only) runTogether(writes)
