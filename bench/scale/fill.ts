@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteStore } from 'sojourn/stores/sqlite'
 import { newVisitor } from '../visitor.ts'
 
-const day = 86_400_000
+const hour = 3_600_000
+const day = 24 * hour
 
 /** The values of one record, as the engine writes them: 190 bytes of a visitor, and the digest of a token. */
 export function recordValues(): Record<string, string> {
@@ -30,31 +32,52 @@ export function fillSqlite(path: string, count: number, expiredOneIn: number): s
   const indexes = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").all()
   for (const { name } of indexes) database.exec(`DROP INDEX ${name}`)
   const now = Date.now()
-  // In the order of the ids, so that each row goes to the end of the table.
-  const insert = database.prepare(`
-    WITH RECURSIVE series (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM series WHERE n + 1 < :end)
-    INSERT INTO sessions (id, user_id, created_at, expires_at, data)
-    SELECT printf('%08x', n * :step) || lower(hex(randomblob(8))), iif(n % 4 = 0, 'user-' || (n % 100000), NULL), :created,
-      iif(n % :expiredOneIn = 0, :now - 3600000 - abs(random() % 3600000), :now + 3600000 + abs(random() % 86400000)), :data
-    FROM series`)
-  const step = Math.floor(2 ** 32 / count)
+  const salt = randomBytes(8).toString('hex')
+  const idOf = (n: number) => n.toString(16).padStart(8, '0') + salt
+  const insert = database.prepare('INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)')
   const data = JSON.stringify(recordValues())
-  for (let first = 0; first < count; first += 500_000) {
-    const end = Math.min(count, first + 500_000)
-    insert.run({ first, end, step, expiredOneIn, created: now - day, now, data })
-    process.stderr.write(`${end} of ${count} sessions\n`)
+  // In the order of their numbers, so that each row goes to the end of the table.
+  const order = inOrderOfNumber(count, idOf)
+  database.exec('BEGIN')
+  for (const [done, n] of order.entries()) {
+    const userId = n % 4 === 0 ? `user-${n % 100_000}` : null
+    const since = Math.floor(Math.random() * hour)
+    const expiresAt = n % expiredOneIn === 0 ? now - hour - since : now + hour + 24 * since
+    insert.run(numberOf(idOf(n)), idOf(n), userId, now - day, expiresAt, data)
+    if ((done + 1) % 500_000 === 0) process.stderr.write(`${done + 1} of ${count} sessions\n`)
   }
+  database.exec('COMMIT')
   for (const { name, sql } of indexes) {
     database.exec(String(sql))
     process.stderr.write(`${name}\n`)
   }
-  const next = database.prepare('SELECT id FROM sessions WHERE id >= ? AND expires_at > ? ORDER BY id LIMIT 1')
+  database.close()
+  flushToDisk(path)
   const living: string[] = []
   while (living.length < Math.min(count, 100_000)) {
-    const from = Math.floor(Math.random() * count * step).toString(16)
-    const row = next.get(from.padStart(8, '0'), now)
-    if (row) living.push(String(row.id))
+    const n = Math.floor(Math.random() * count)
+    if (n % expiredOneIn !== 0) living.push(idOf(n))
   }
-  database.close()
+  const store = sqliteStore(path)
+  if (!store.read(living[0] as string)) throw new Error('The store does not find what was filled in')
+  void store.close?.()
   return living
+}
+
+/** As the store has it. */
+function numberOf(id: string): bigint {
+  return BigInt(`0x${hash('sha256', id).slice(0, 15)}`)
+}
+
+/** All numbers below `count`, nearly in the order in which their ids stand in the table. */
+function inOrderOfNumber(count: number, idOf: (n: number) => string): Uint32Array {
+  const places = Uint32Array.from({ length: count }, (_, n) => Number(numberOf(idOf(n)) >> 28n))
+  return Uint32Array.from({ length: count }, (_, n) => n).sort((a, b) => (places[a] as number) - (places[b] as number))
+}
+
+/** Else the first checkpoint of the store would have to write all of it. */
+function flushToDisk(path: string): void {
+  const file = openSync(path, 'r+')
+  fsyncSync(file)
+  closeSync(file)
 }

@@ -3,9 +3,10 @@ import type { GuardedStore } from './guarded-store.js'
 /** A store's own expiry only reclaims space. It comes this late, so that a skewed clock ends nobody's session. */
 const reclaimDelay = 5 * 60_000
 const interval = 5 * 60_000
-/** A store that is in the process stands still meanwhile: SQLite for a millisecond, and with a checkpoint for ten. */
-const batch = 100
-/** For other work between two batches. */
+/** A store that is in the process stands still for a batch: SQLite for one or two milliseconds, and with a checkpoint for ten. */
+const smallestBatch = 30
+const largestBatch = 1000
+/** For other work between two batches, in milliseconds; and no less than three times what a batch took. */
 const pause = 10
 
 export interface Sweeper {
@@ -35,11 +36,16 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
 
   async function removeExpired(): Promise<number> {
     const before = clock() - reclaimDelay
+    let batch = smallestBatch
     for (let total = 0; ; ) {
+      const began = performance.now()
       const removed = await store.sweep(before, batch)
+      const took = performance.now() - began
       total += removed
       if (removed < batch || stopped) return total
-      await new Promise((resolve) => setTimeout(resolve, pause))
+      if (took < 1) batch = Math.min(2 * batch, largestBatch)
+      else if (took > 4) batch = Math.max(Math.floor(batch / 2), smallestBatch)
+      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, 3 * took)))
     }
   }
 

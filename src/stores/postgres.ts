@@ -28,17 +28,16 @@ export interface PostgresStore extends SessionStore {
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const { pool, listen, table, channel } = checked(options)
   const query = queryOf(pool, table)
-  const columns = 'id, user_id, created_at, expires_at, data::text'
+  // One column as text: clients take several times as long to read a row of five.
+  const row = 'json_build_array(id, user_id, created_at, expires_at, data)::text'
   const schema = schemaOf(table)
 
-  async function isThere(text: string, parameters: Parameter[]): Promise<boolean> {
-    return (await query(text, parameters)).length > 0
-  }
+  const isThere = (text: string, parameters: Parameter[]) => query(text, parameters).then((rows) => rows.length > 0)
 
   return {
     async read(id) {
-      const [row] = await query(`SELECT ${columns} FROM ${table} WHERE id = $1`, [id])
-      return row ? recordOf(row) : null
+      const [found] = await query(`SELECT ${row} FROM ${table} WHERE id = $1`, [id])
+      return found ? recordOf(found)[1] : null
     },
 
     async create(id, record) {
@@ -69,13 +68,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async list({ userId, after = '', limit }: ListPage) {
       const rows =
         userId === undefined
-          ? await query(`SELECT ${columns} FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2`, [after, limit])
-          : await query(`SELECT ${columns} FROM ${table} WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, [
+          ? await query(`SELECT ${row} FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2`, [after, limit])
+          : await query(`SELECT ${row} FROM ${table} WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, [
               userId,
               after,
               limit,
             ])
-      return rows.map((row) => [row[0] as string, recordOf(row)])
+      return rows.map(recordOf)
     },
 
     async sweep(before, limit) {
@@ -92,18 +91,14 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async migrate() {
       await query(schema, [])
       // A table of this name may have been there, with other columns.
-      await query(`SELECT ${columns} FROM ${table} LIMIT 0`, [])
+      await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
     },
   }
 }
 
-function recordOf([, userId, createdAt, expiresAt, data]: unknown[]): SessionRecord {
-  return {
-    values: byName(JSON.parse(data as string)),
-    userId: userId as string | null,
-    createdAt: Number(createdAt),
-    expiresAt: Number(expiresAt),
-  }
+function recordOf(text: unknown): [id: string, record: SessionRecord] {
+  const [id, userId, createdAt, expiresAt, data] = JSON.parse(String(text))
+  return [id, { values: byName(data), userId, createdAt, expiresAt }]
 }
 
 function patchStatement(table: string, id: string, patch: SessionPatch): [text: string, parameters: Parameter[]] {

@@ -15,8 +15,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type BetterSqlite3Class from 'better-sqlite3'
+import fc from 'fast-check'
 import Libsql from 'libsql'
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { installRuntimes } from '../../test/package/installed.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { storeChecks } from '../conformance/store.js'
@@ -203,11 +204,11 @@ describe('a file that cannot be used is refused, and stays as it is:', () => {
     const path = newFile()
     sqliteStore(path).close?.()
     const newer = new DatabaseSync(path)
-    newer.exec('PRAGMA user_version = 2')
+    newer.exec('PRAGMA user_version = 3')
     newer.close()
-    expect(() => sqliteStore(path)).toThrow(misconfigured('has schema version 2, and this version of Sojourn knows 1'))
+    expect(() => sqliteStore(path)).toThrow(misconfigured('has schema version 3, and this version of Sojourn knows 2'))
     const after = new DatabaseSync(path)
-    expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 })
+    expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 3 })
     after.close()
   })
 
@@ -353,6 +354,81 @@ describe('writes that come together', () => {
     const again = sqliteStore(path)
     expect(again.read('b')).toEqual(record())
     again.close?.()
+  })
+})
+
+describe('reads that come together', () => {
+  // The clock stands, so that no snapshot ends by its age.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  /** Two stores on one file, and the bare database beside them, as another process has it. */
+  async function opened() {
+    const path = newFile()
+    const [here, there] = [sqliteStore(path), sqliteStore(path)]
+    await here.create('a', record())
+    return { here, there, database: new DatabaseSync(path) }
+  }
+
+  test('see what another store of the process has answered, in the same turn', async () => {
+    const { here, there } = await opened()
+    const deleted = there.delete('a')
+    for (let count = 0; count < 3; count++) expect(here.read('a')).not.toBeNull()
+    expect(await deleted).toBe(true)
+    expect(here.read('a')).toBeNull()
+  })
+
+  test('see what another process wrote, a millisecond later or in the next turn', async () => {
+    const { here, database } = await opened()
+    for (let count = 0; count < 3; count++) expect(here.read('a')).not.toBeNull()
+    database.exec("UPDATE sessions SET user_id = 'bob'")
+    expect(here.read('a')).toMatchObject({ userId: 'ann' })
+    vi.advanceTimersByTime(1)
+    expect(here.read('a')).toMatchObject({ userId: 'bob' })
+    database.exec('DELETE FROM sessions')
+    await new Promise(setImmediate)
+    expect(here.read('a')).toBeNull()
+  })
+
+  test('leave no transaction open in a database that the app uses too', async () => {
+    const database = new DatabaseSync(newFile())
+    const store = sqliteStore({ database })
+    await store.create('a', record())
+    for (let count = 0; count < 3; count++) store.read('a')
+    expect(() => database.exec('BEGIN; COMMIT')).not.toThrow()
+  })
+
+  test('never see less than what was answered, whoever wrote it and whenever it is read', async () => {
+    const step = fc.record({
+      by: fc.constantFrom('here', 'there'),
+      does: fc.constantFrom('read', 'read', 'read', 'patch', 'delete', 'create', 'list', 'sweep', 'turn'),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const path = newFile()
+        const stores = { here: sqliteStore(path), there: sqliteStore(path) }
+        let known: string | null = null
+        for (const [index, { by, does }] of steps.entries()) {
+          const [store, other] = by === 'here' ? [stores.here, stores.there] : [stores.there, stores.here]
+          // Each write is under way while the other store reads.
+          const during = <T>(write: PromiseLike<T> | T) => {
+            for (let count = 0; count < 3; count++) other.read('a')
+            return write
+          }
+          if (does === 'turn') await new Promise(setImmediate)
+          if (does === 'sweep') await store.sweep?.(-1, 10)
+          if (does === 'list') expect((await store.list?.({ limit: 9 }))?.length).toBe(known === null ? 0 : 1)
+          if (does === 'create' && (await during(store.create('a', record())))) known = '1'
+          if (does === 'delete' && (await during(store.delete('a')))) known = null
+          const patch = { now: 0, set: { a: `${index}` } }
+          if (does === 'patch' && (await during(store.patch('a', patch))) === 'applied') known = `${index}`
+          for (const each of [store, other]) expect((await each.read('a'))?.values.a ?? null).toBe(known)
+        }
+        await stores.here.close?.()
+        await stores.there.close?.()
+      }),
+      { numRuns: 200 },
+    )
   })
 })
 

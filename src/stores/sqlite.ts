@@ -1,9 +1,10 @@
 import { byKey, byName } from '../core/json-keys.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { queryOf } from './sqlite/database.js'
+import { queryOf, scalar } from './sqlite/database.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
 import { endSnapshots, readingTogether } from './sqlite/reading-together.js'
+import { numberOf } from './sqlite/schema.js'
 import { updates } from './sqlite/updates.js'
 import { writingTogether } from './sqlite/writing-together.js'
 
@@ -31,10 +32,12 @@ type Row = readonly [
 export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): SessionStore {
   const { database, close } = openDatabase(fileOrOptions)
   const columns = 'user_id, created_at, expires_at, data'
-  const select = queryOf<Row>(database, `SELECT ${columns} FROM sessions WHERE id = ?`)
-  const insert = database.prepare(`INSERT INTO sessions (${columns}, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-  const selectLiving = database.prepare('SELECT 1 FROM sessions WHERE id = ? AND expires_at > ?')
-  const remove = database.prepare('DELETE FROM sessions WHERE id = ?')
+  const select = queryOf<Row>(database, `SELECT ${columns} FROM sessions WHERE number = ? AND id = ?`)
+  const insert = database.prepare(
+    `INSERT INTO sessions (${columns}, id, number) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  )
+  const selectLiving = database.prepare('SELECT 1 FROM sessions WHERE number = ? AND id = ? AND expires_at > ?')
+  const remove = database.prepare('DELETE FROM sessions WHERE number = ? AND id = ?')
   const selectPage = queryOf<[...Row, id: string]>(
     database,
     `SELECT ${columns}, id FROM sessions WHERE id > ? ORDER BY id LIMIT ?`,
@@ -44,8 +47,9 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     `SELECT ${columns}, id FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
   )
   const removeExpired = database.prepare(
-    'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
+    'DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
   )
+  const usualCheckpoint = Number(scalar(database, 'PRAGMA wal_autocheckpoint'))
   const update = updates(database)
   const { write, flush, beforeRead } = writingTogether(database)
   // One that was handed over the app may use as well.
@@ -55,7 +59,7 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     read(id) {
       beforeRead(id)
       shareSnapshot?.()
-      const row = select.get(id)
+      const row = select.get(numberOf(id), id)
       return row ? recordOf(row) : null
     },
 
@@ -63,19 +67,19 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
       refuseIllFormed(record)
       const { values, userId, createdAt, expiresAt } = record
       const data = JSON.stringify(byKey(values))
-      return write(id, () => Number(insert.run(userId, createdAt, expiresAt, data, id).changes) === 1)
+      return write(id, () => Number(insert.run(userId, createdAt, expiresAt, data, id, numberOf(id)).changes) === 1)
     },
 
     patch(id, patch) {
       refuseIllFormed(patch)
       return write(id, () => {
         if (update(id, patch)) return 'applied'
-        return patch.when && selectLiving.get(id, patch.now) ? 'conflict' : 'absent'
+        return patch.when && selectLiving.get(numberOf(id), id, patch.now) ? 'conflict' : 'absent'
       })
     },
 
     delete(id) {
-      return write(id, () => Number(remove.run(id).changes) === 1)
+      return write(id, () => Number(remove.run(numberOf(id), id).changes) === 1)
     },
 
     list({ userId, after = '', limit }) {
@@ -90,7 +94,13 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 
     sweep(before, limit) {
       endSnapshots()
-      return Number(removeExpired.run(before, limit).changes)
+      // Each row that goes lies on a page of its own: the usual thousand of them would be brought into the file at once.
+      database.exec('PRAGMA wal_autocheckpoint = 200')
+      try {
+        return Number(removeExpired.run(before, limit).changes)
+      } finally {
+        database.exec(`PRAGMA wal_autocheckpoint = ${usualCheckpoint}`)
+      }
     },
 
     ...(close && {

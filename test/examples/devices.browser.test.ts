@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
+import { numberOf } from '../../src/stores/sqlite/schema.js'
 import { expectAccessible } from './accessibility.js'
 import { photograph } from './example.js'
 import { describeInChromium, enter } from './in-chromium.js'
@@ -169,7 +170,8 @@ await describeInChromium('login', (visit) => {
     const before = inStore((database) => database.prepare('SELECT id FROM sessions').all()) as { id: string }[]
     inStore((database) =>
       database.exec(
-        `INSERT INTO sessions SELECT 'BBBBBBBBBBBBBBBBBBBBBBBB', 'other', created_at, expires_at, data FROM sessions LIMIT 1`,
+        `INSERT INTO sessions SELECT ${numberOf('BBBBBBBBBBBBBBBBBBBBBBBB')}, 'BBBBBBBBBBBBBBBBBBBBBBBB', 'other', created_at,
+        expires_at, data FROM sessions LIMIT 1`,
       ),
     )
     for (const device of ['', 'nothing', 'BBBBBBBBBBBBBBBBBBBBBBBB', before[0]?.id ?? '']) {

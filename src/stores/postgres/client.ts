@@ -4,7 +4,7 @@ export type Parameter = string | number | null
 
 /** What Sojourn calls of a `Pool` of `pg`. */
 export interface PostgresPool {
-  query(query: { text: string; values: Parameter[]; rowMode: 'array' }): Promise<{ rows: unknown[][] }>
+  query(text: string, values: Parameter[]): Promise<{ rows?: object[] }>
 }
 
 /** What Sojourn calls of `sql`, as `postgres(url)` of the package `postgres` gives it. */
@@ -18,27 +18,33 @@ export interface PostgresSql {
 
 export type PostgresClient = PostgresPool | PostgresSql
 
-/** Runs one statement and resolves to its rows; without parameters, it may be several. */
-export type Query = (text: string, parameters: Parameter[]) => Promise<readonly unknown[][]>
+/** Runs one statement, whose rows have one column, and resolves to those; without parameters, it may be several. */
+export type Query = (text: string, parameters: Parameter[]) => Promise<unknown[]>
 
 /** How often a statement is tried that the server took back because of others. Each time, one of the others was done. */
 const maxAttempts = 20
 
-/** Rows are asked for as arrays, so that no setting by which the app renames columns reaches them. */
+/** Columns are told by their place, so that no setting by which the app renames them matters. */
 export function queryOf(client: PostgresClient, table: string): Query {
-  const run: Query =
-    'unsafe' in client
-      ? // It is `sql` that decides: statements are prepared unless it was made with `prepare: false`.
-        async (text, parameters) => withoutHoles(await client.unsafe(text, parameters, { prepare: true }).values())
-      : async (text, values) => (await client.query({ text, values, rowMode: 'array' })).rows
+  const run = 'unsafe' in client ? runBySql(client) : runByPool(client)
+  const attempt = (text: string, parameters: Parameter[], count: number): Promise<unknown[]> =>
+    run(text, parameters).catch((error: unknown) => {
+      if (!wasTakenBack(error) || count === maxAttempts) throw explained(error, table)
+      return attempt(text, parameters, count + 1)
+    })
+  return (text, parameters) => attempt(text, parameters, 1)
+}
+
+function runByPool(pool: PostgresPool): Query {
+  // Of several statements there are several results, and no rows that anybody asks for.
+  return async (text, values) => (await pool.query(text, values)).rows?.map((row) => Object.values(row)[0]) ?? []
+}
+
+function runBySql(sql: PostgresSql): Query {
   return async (text, parameters) => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await run(text, parameters)
-      } catch (error) {
-        if (!wasTakenBack(error) || attempt === maxAttempts) throw explained(error, table)
-      }
-    }
+    // It is `sql` that decides: statements are prepared unless it was made with `prepare: false`.
+    const rows = await sql.unsafe(text, parameters, { prepare: true }).values()
+    return withoutHoles(rows).map(([column]) => column)
   }
 }
 

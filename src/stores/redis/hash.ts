@@ -45,8 +45,10 @@ export function createArguments({ values, userId, createdAt, expiresAt }: Sessio
 /** What the script that patches a record is given. */
 export function patchArguments(patch: SessionPatch, since: string): string[] {
   const { now, set = {}, unset = [], userId, expiresAt, when = {} } = patch
-  const compared = Object.entries(when).flatMap(([name, text]) => [fieldOf(name), text === null ? '' : `=${text}`])
-  const changed = Object.entries(set).flatMap(([name, text]) => [fieldOf(name), text])
+  const compared: string[] = []
+  for (const [name, text] of Object.entries(when)) compared.push(fieldOf(name), text === null ? '' : `=${text}`)
+  const changed: string[] = []
+  for (const [name, text] of Object.entries(set)) changed.push(fieldOf(name), text)
   const removed = unset.map(fieldOf)
   if (userId === null) removed.push('userId', 'since')
   else if (userId !== undefined) changed.push('userId', userId, 'since', since)

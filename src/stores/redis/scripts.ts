@@ -21,12 +21,15 @@ end`
  * An entry of the index that no record names is dropped when it is a minute old. So a record must not be written long
  * after its entry, as by a client that was cut off and sends it late.
  */
-const refuseWhenLate = `${clock}
-local function refuseWhenLate(since)
-  if since ~= '' and clock() - tonumber(since) > 30000 then
+function refuseWhenLate(since: string): string {
+  return `
+if ${since} ~= '' then
+  ${clock}
+  if clock() - tonumber(${since}) > 30000 then
     error({ err = 'LATE the write came long after its entry in the index of users' })
   end
 end`
+}
 
 /** Resolves to fields and texts in turn, as one JSON text: clients take many times as long to read them one by one. */
 export const readSession = script(`
@@ -34,9 +37,9 @@ local session = redis.call('HGETALL', KEYS[1])
 return #session > 0 and cjson.encode(session)`)
 
 /** ARGV: when the server may drop the record, the time of its entry in the index or '', then fields and texts in turn. */
-export const createSession = script(`${refuseWhenLate}
+export const createSession = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-refuseWhenLate(ARGV[2])
+${refuseWhenLate('ARGV[2]')}
 for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
@@ -46,7 +49,7 @@ return 1`)
  * compared, how many are set; then the compared with '=' and their text or '' for absent, the set with their text, the
  * removed. Resolves to the outcome, and the user and the entry from before.
  */
-export const patchSession = script(`${refuseWhenLate}
+export const patchSession = script(`
 local session = KEYS[1]
 local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
 if not before[1] or tonumber(before[1]) <= tonumber(ARGV[1]) then return { 'absent' } end
@@ -56,7 +59,7 @@ for _ = 1, tonumber(ARGV[4]) do
   if ARGV[at + 1] ~= (text and '=' .. text or '') then return { 'conflict' } end
   at = at + 2
 end
-refuseWhenLate(ARGV[3])
+${refuseWhenLate('ARGV[3]')}
 -- A server without memory refuses HSET and allows the others. With HSET first, all is done or nothing.
 for _ = 1, tonumber(ARGV[5]) do
   redis.call('HSET', session, ARGV[at], ARGV[at + 1])

@@ -1,6 +1,7 @@
 import { keyOf, mergePatch } from '../../core/json-keys.js'
 import type { SessionPatch } from '../../core/store.js'
 import type { SqliteDatabase, SqliteParameter, SqliteStatement } from './database.js'
+import { numberOf } from './schema.js'
 
 /** One `UPDATE` for each kind of patch, prepared when it first comes. Tells whether there was a row to change. */
 export function updates(database: SqliteDatabase) {
@@ -23,8 +24,8 @@ export function updates(database: SqliteDatabase) {
       parameters.push(expiresAt)
     }
     // An empty patch asks whether there is a living session, in the same words.
-    let sql = `UPDATE sessions SET ${assignments.join(', ') || 'created_at = created_at'} WHERE id = ? AND expires_at > ?`
-    parameters.push(id, now)
+    let sql = `UPDATE sessions SET ${assignments.join(', ') || 'created_at = created_at'} WHERE number = ? AND id = ? AND expires_at > ?`
+    parameters.push(numberOf(id), id, now)
     for (const [name, text] of Object.entries(when ?? {})) {
       sql += ' AND data ->> ? IS ?'
       parameters.push(pathOf(name), text)
