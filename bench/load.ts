@@ -1,8 +1,9 @@
 /**
  * Loads a server from a process of its own, so that the server's CPU time is the server's alone.
  *
- * It writes requests that were made beforehand, which costs far less than any server here, and never sleeps. Who waits for
- * the other is woken up by it, at a price: a slow client charges it to the fastest side, one that sleeps to the slowest.
+ * It writes requests that were made beforehand, which costs far less than any server here, and unless told otherwise never
+ * sleeps. Who waits for the other is woken up by it, at a price: a slow client charges it to the fastest side, one that
+ * sleeps to the slowest.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -16,6 +17,8 @@ export interface Load {
   readonly connections: number
   /** `Cookie` headers, one for each session. */
   readonly cookies: readonly string[]
+  /** Whether this process may sleep while nothing has arrived, for the others of the machine to have its core. */
+  readonly maySleep?: boolean
 }
 
 export interface Outcome {
@@ -30,10 +33,10 @@ process.on('message', async (load: Load) => {
 })
 process.once('disconnect', () => process.exit())
 
-async function run({ port, work, amount, connections, cookies }: Load): Promise<Outcome> {
+async function run({ port, work, amount, connections, cookies, maySleep = false }: Load): Promise<Outcome> {
   const requests = (work.hasCookie ? cookies : ['']).map((cookie) => requestOf(work, port, cookie))
   const times: number[] = []
-  const rest = process.env.NOSPIN ? () => {} : stayAwake()
+  const rest = maySleep ? () => {} : stayAwake()
   let asked = 0
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)))
   try {

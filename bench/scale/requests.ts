@@ -31,7 +31,7 @@ export async function requestsTo(sessions: ReturnType<typeof createSessions>, wo
   return {
     async p99(amount) {
       const connections = Math.min(32, amount)
-      const { failure, p99 } = await load.ask({ port, work: works.read, amount, connections, cookies })
+      const { failure, p99 } = await load.ask({ port, work: works.read, amount, connections, cookies, maySleep: true })
       if (failure !== undefined) throw new Error(failure)
       return p99
     },

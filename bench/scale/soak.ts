@@ -21,7 +21,14 @@ export async function run({ minutes, side }: { minutes: number; side: string }):
       // New visitors all the time; those of before are never seen again.
       const cookies = await startSessions(port, 500)
       const amount = 10_000
-      const { failure, p99 } = await load.ask({ port, work: works.change, amount, connections: 32, cookies })
+      const { failure, p99 } = await load.ask({
+        port,
+        work: works.change,
+        amount,
+        connections: 32,
+        cookies,
+        maySleep: true,
+      })
       if (failure !== undefined) throw new Error(failure)
       const { megabytes } = (await server.ask('memory')) as { megabytes: number }
       samples.push({ megabytes, p99 })

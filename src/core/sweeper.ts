@@ -6,7 +6,7 @@ const interval = 5 * 60_000
 /** A store that is in the process stands still for a batch: SQLite for one or two milliseconds, and with a checkpoint for ten. */
 const smallestBatch = 30
 const largestBatch = 1000
-/** For other work between two batches, in milliseconds; and no less than three times what a batch took. */
+/** For other work between two batches, in milliseconds; and no less than a batch took. */
 const pause = 10
 
 export interface Sweeper {
@@ -45,7 +45,7 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
       if (removed < batch || stopped) return total
       if (took < 1) batch = Math.min(2 * batch, largestBatch)
       else if (took > 4) batch = Math.max(Math.floor(batch / 2), smallestBatch)
-      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, 3 * took)))
+      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, took)))
     }
   }
 

@@ -1,7 +1,8 @@
 import { byKey, byName } from '../core/json-keys.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { queryOf, scalar } from './sqlite/database.js'
+import { checkpointInBackground } from './sqlite/checkpoints.js'
+import { queryOf } from './sqlite/database.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
 import { endSnapshots, readingTogether } from './sqlite/reading-together.js'
 import { numberOf } from './sqlite/schema.js'
@@ -30,7 +31,7 @@ type Row = readonly [
  * Throws `client_missing` without a driver, and `store_misconfigured` for a file that cannot be used, which stays as it is.
  */
 export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): SessionStore {
-  const { database, close } = openDatabase(fileOrOptions)
+  const { database, own } = openDatabase(fileOrOptions)
   const columns = 'user_id, created_at, expires_at, data'
   const select = queryOf<Row>(database, `SELECT ${columns} FROM sessions WHERE number = ? AND id = ?`)
   const insert = database.prepare(
@@ -49,11 +50,11 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   const removeExpired = database.prepare(
     'DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
   )
-  const usualCheckpoint = Number(scalar(database, 'PRAGMA wal_autocheckpoint'))
   const update = updates(database)
-  const { write, flush, beforeRead } = writingTogether(database)
-  // One that was handed over the app may use as well.
-  const shareSnapshot = close && readingTogether(database)
+  // One that was handed over the app may use as well, and knows how it wants it.
+  const shareSnapshot = own && readingTogether(database)
+  const checkpoints = own && own.path !== ':memory:' ? checkpointInBackground(database, own.path) : undefined
+  const { write, flush, beforeRead } = writingTogether(database, (count) => checkpoints?.note(count))
 
   return {
     read(id) {
@@ -94,20 +95,19 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 
     sweep(before, limit) {
       endSnapshots()
-      // Each row that goes lies on a page of its own: the usual thousand of them would be brought into the file at once.
-      database.exec('PRAGMA wal_autocheckpoint = 200')
-      try {
-        return Number(removeExpired.run(before, limit).changes)
-      } finally {
-        database.exec(`PRAGMA wal_autocheckpoint = ${usualCheckpoint}`)
-      }
+      const removed = Number(removeExpired.run(before, limit).changes)
+      // Each row, and each entry of an index, lies on a page of its own.
+      checkpoints?.note(4 * removed)
+      // Swept rows outnumber all else that is written, and would outrun it.
+      return checkpoints?.underWay?.then(() => removed) ?? removed
     },
 
-    ...(close && {
+    ...(own && {
       close() {
         flush()
         endSnapshots()
-        close()
+        const gone = checkpoints?.close()
+        return gone ? gone.then(own.close) : own.close()
       },
     }),
   }

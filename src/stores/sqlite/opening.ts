@@ -18,10 +18,10 @@ export interface SqliteStoreOptions {
   busyTimeout?: number
 }
 
-/** A database that has our table. `close` is there where it was opened here. */
+/** A database that has our table; `own` where it was opened here. */
 export interface OpenDatabase {
   database: SqliteDatabase
-  close?: () => void
+  own?: { path: string; close(): void }
 }
 
 /** Opens what the options of `sqliteStore` name, and sets it up. */
@@ -39,7 +39,7 @@ export function openDatabase(fileOrOptions: string | URL | SqliteStoreOptions): 
   }
   try {
     setUp(opened, settings, `"${path}"`)
-    return { database: opened, close }
+    return { database: opened, own: { path, close } }
   } catch (error) {
     close()
     throw error

@@ -18,8 +18,10 @@ let reads = 0
 /**
  * Has the writes of one turn of the event loop share a transaction, whose commit costs more than all of them. Each is
  * answered when the transaction is on record, so that what an answer promises is what it would promise alone.
+ *
+ * @param written is told how many were done
  */
-export function writingTogether(database: SqliteDatabase) {
+export function writingTogether(database: SqliteDatabase, written: (count: number) => void) {
   // The write lock is taken at once: a transaction that began by reading could not get it after another process wrote.
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
@@ -34,6 +36,7 @@ export function writingTogether(database: SqliteDatabase) {
     const [only] = writes
     if (writes.length === 1 && only) runAlone(only)
     else if (only) runTogether(writes)
+    written(writes.length)
   }
 
   function runAlone({ work, resolve, reject }: Write): void {
