@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import connect from 'connect'
 import express from 'express'
+import expressSession from 'express-session'
 import request from 'supertest'
 import { describe, expect, test } from 'vitest'
 import { expressRoutes } from '../../test/adapters/express-routes.js'
@@ -29,6 +30,65 @@ for (const [name, framework] of Object.entries({ 'Express 5': express, 'Express 
       app.use(answer)
       const { status, headers, body } = await request(app).get('/')
       expect([status, headers['www-authenticate'], body]).toEqual([401, 'Bearer', { code: 'unauthenticated' }])
+    })
+
+    describe('the session stands on what requests inherit from,', () => {
+      const show: express.RequestHandler = (req, res) =>
+        void res.json({ session: req.session === undefined ? null : req.session })
+
+      test('and is not there on routes without the middleware, of this app or another', async () => {
+        const [app, other] = [framework(), framework()]
+        app.get('/before', show)
+        app.use('/under', session(createSessions()), (req, res) => void res.json({ isNew: req.session.isNew }))
+        other.get('/', show)
+        const paths: [express.Express, string][] = [
+          [app, '/before'],
+          [app, '/under'],
+          [app, '/before'],
+          [other, '/'],
+        ]
+        const answers = []
+        for (const [of, path] of paths) answers.push((await request(of).get(path)).body)
+        expect(answers).toEqual([{ session: null }, { isNew: true }, { session: null }, { session: null }])
+      })
+
+      test('where another middleware may put its own', async () => {
+        const app = framework()
+        app.get('/ours', session(createSessions()), (req, res) => void res.json({ userId: req.session.userId }))
+        const assign: express.RequestHandler = (req, _res, next) => {
+          Object.assign(req, { session: { views: 7 } })
+          next()
+        }
+        app.get('/assigned', assign, show)
+        app.get(
+          '/theirs',
+          expressSession({ secret: 'a secret', resave: false, saveUninitialized: false }),
+          (req, res) => {
+            const { session } = req as unknown as { session: { cookie: { path: string } } }
+            res.json(session.cookie.path)
+          },
+        )
+        expect((await request(app).get('/ours')).body).toEqual({ userId: null })
+        expect((await request(app).get('/assigned')).body).toEqual({ session: { views: 7 } })
+        expect((await request(app).get('/theirs')).body).toEqual('/')
+        expect((await request(app).get('/ours')).body).toEqual({ userId: null })
+      })
+
+      test('and stays with a request that leaves the app in which it was given one', async () => {
+        const [app, inner] = [framework(), framework()]
+        inner.use(session(createSessions()))
+        app.use(inner)
+        app.get('/', (req, res) => void res.json({ isNew: req.session.isNew }))
+        expect((await request(app).get('/')).body).toEqual({ isNew: true })
+      })
+
+      test('and still cannot be assigned', async () => {
+        const app = framework()
+        app.use(session(createSessions()), (req) => void Object.assign(req, { session: {} }))
+        const answer: express.ErrorRequestHandler = (error, _req, res, _next) => void res.json({ code: error.code })
+        app.use(answer)
+        expect((await request(app).get('/')).body).toEqual({ code: 'reserved_name' })
+      })
     })
   })
 }

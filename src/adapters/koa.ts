@@ -47,8 +47,7 @@ export function session<Data extends object = SessionData>(
     const exchange = new Exchange(ctx.req, ctx.res, visits, (error) => ctx.onerror(error as Error), ctx)
     const opened = visits.open(exchange)
     const visit = isPromise(opened) ? await opened : opened
-    // `app.context`, where Koa's documentation adds what every context is to have.
-    giveSession(ctx, exchange, Object.getPrototypeOf)
+    giveSession(ctx, exchange, contextPrototype)
     exchange.begin(visit)
     await next()
     try {
@@ -60,6 +59,12 @@ export function session<Data extends object = SessionData>(
       throw error
     }
   }
+}
+
+/** `app.context`, where Koa's documentation adds what every context is to have. None for a context of no app. */
+function contextPrototype(ctx: object): object | null {
+  const prototype = Object.getPrototypeOf(ctx)
+  return prototype === (ctx as Partial<ParameterizedContext>).app?.context ? prototype : null
 }
 
 /**

@@ -28,7 +28,7 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> {
   if (engine.settings.trustedOrigins) refuseCrossOrigin(request, engine.settings.trustedOrigins)
   const { transport, cookie } = engine.settings
   const text = transport ? request.header(transport.header) : request.cookie
-  if (text === undefined && !engine.cookieStore) return new Visit(engine, request)
+  if (text === undefined && !engine.cookieStore && !dependsOnProxy(request)) return new Visit(engine, request)
   const form = cookieFormOf(cookie, request.secure, request.host)
   const sealed = engine.cookieStore && form ? new SealedSession(engine.cookieStore, form) : null
   const visit = new Visit(engine, request, form, sealed)
@@ -42,6 +42,14 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> {
     return meetOutage(visit, error)
   }
 }
+
+/** Whether a framework may tell the connection by more than its own socket, and differently once the client has gone. */
+function dependsOnProxy(request: RequestFacts): boolean {
+  for (const name of proxyFacts) if (request.header(name) !== undefined) return true
+  return false
+}
+
+const proxyFacts = ['x-forwarded-proto', 'forwarded'] as const
 
 function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {
   const { accepted } = visit.engine

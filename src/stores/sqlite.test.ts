@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -14,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import type BetterSqlite3Class from 'better-sqlite3'
 import fc from 'fast-check'
 import Libsql from 'libsql'
@@ -21,7 +23,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 import { installRuntimes } from '../../test/package/installed.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { storeChecks } from '../conformance/store.js'
-import type { SessionRecord } from '../core/store.js'
+import type { SessionRecord, SessionStore } from '../core/store.js'
 import { type SqliteDatabase, sqliteStore } from './sqlite.js'
 
 // It is installed apart, for npm 10 would compile it.
@@ -429,6 +431,59 @@ describe('reads that come together', () => {
       }),
       { numRuns: 200 },
     )
+  })
+})
+
+describe('checkpoints', () => {
+  /** Writes enough that SQLite itself would make one at its usual thousand pages, and not at the backstop's eight. */
+  async function writeMuch(store: SessionStore): Promise<void> {
+    const values = { a: JSON.stringify('x'.repeat(1000)) }
+    for (let group = 0; group < 25; group++) {
+      await Promise.all(Array.from({ length: 60 }, (_, n) => store.create(`${group}-${n}`, record({ values }))))
+    }
+  }
+  const isInTheFile = (path: string) => vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(1_000_000), 5000)
+
+  test('are made by a thread, which ends with the store', async () => {
+    const path = newFile()
+    const store = sqliteStore(path)
+    await writeMuch(store)
+    await isInTheFile(path)
+    const database = new DatabaseSync(path)
+    expect(database.prepare('SELECT count(*) AS count FROM sessions').get()).toEqual({ count: 1500 })
+    database.close()
+    await store.close?.()
+    expect([existsSync(path), existsSync(`${path}-wal`), existsSync(`${path}-shm`)]).toEqual([true, false, false])
+  })
+
+  test('are made in place where no thread can be started', async () => {
+    const getBuiltinModule = process.getBuiltinModule
+    const withoutThreads = (id: string) => {
+      if (id === 'node:worker_threads') throw new Error('threads are not allowed')
+      return getBuiltinModule(id)
+    }
+    const spied = vi.spyOn(process, 'getBuiltinModule').mockImplementation(withoutThreads as typeof getBuiltinModule)
+    const path = newFile()
+    const store = sqliteStore(path)
+    await writeMuch(store)
+    for (let count = 0; count < 5; count++) await store.patch('0-0', { now: 0, set: { a: `${count}` } })
+    await isInTheFile(path)
+    await store.close?.()
+    expect(spied).toHaveBeenCalledWith('node:worker_threads')
+    spied.mockRestore()
+  })
+
+  test('do not keep the process from ending', async () => {
+    const hrefOf = (path: string) => new URL(path, import.meta.url).href
+    const program = `
+      const { sqliteStore } = await import('${hrefOf('./sqlite.ts')}')
+      const store = sqliteStore(process.argv[1])
+      const record = { values: { a: '1' }, userId: null, createdAt: 0, expiresAt: 1 }
+      for (let n = 0; n < 40; n++) await Promise.all(Array.from({ length: 50 }, (_, m) => store.create(n + '-' + m, record)))
+      process.stdout.write('written')`
+    const options = ['--import', hrefOf('../../test/torture/typescript.js'), '--input-type=module']
+    const { stdout } = await promisify(execFile)(process.execPath, [...options, '-e', program, newFile()])
+    expect(stdout).toBe('written')
   })
 })
 

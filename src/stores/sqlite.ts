@@ -99,7 +99,7 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
       // Each row, and each entry of an index, lies on a page of its own.
       checkpoints?.note(4 * removed)
       // Swept rows outnumber all else that is written, and would outrun it.
-      return checkpoints?.underWay?.then(() => removed) ?? removed
+      return checkpoints?.rest()?.then(() => removed) ?? removed
     },
 
     ...(own && {

@@ -40,6 +40,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
   visit: Visit | undefined
   #gate: PlacedGate | undefined
   #isGivenUp = false
+  #secure: boolean | undefined
 
   constructor(
     request: NodeRequest,
@@ -54,6 +55,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
     this.entry = onEntry(response)
     this.failed = failed
     this.connection = connection
+    // Of HTTP/2, what has ended tells nothing any more.
+    if (request.httpVersionMajor > 1) this.#secure = this.secure
   }
 
   /** The session was read, and the handler is about to run. */
@@ -80,7 +83,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
   }
   /** What a framework says, which knows whether to trust a proxy; else whether this very connection is TLS. */
   get secure(): boolean {
-    return this.connection.secure ?? (this.request.socket as Partial<TLSSocket>).encrypted === true
+    return this.#secure ?? this.connection.secure ?? (this.request.socket as Partial<TLSSocket>).encrypted === true
   }
   get host(): string | undefined {
     return directHost(this)

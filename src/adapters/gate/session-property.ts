@@ -5,11 +5,11 @@ import type { Visit } from '../../core/visit.js'
 import type { Exchange } from './exchange.js'
 
 /** Where a request keeps its exchange: a map beside the requests would cost the collector as much as all else. */
-const exchangeOf = Symbol('sojourn.exchange')
+const exchangeOf = Symbol.for('sojourn.exchange.1')
 
 type Entered = object & { [exchangeOf]?: Exchange; readonly [standsOf]?: true }
 
-/** Marks what all requests inherit from, where our `session` stands on it. */
+/** Marks what all requests inherit from, where the `session` of this copy of Sojourn stands on it. */
 const standsOf = Symbol('sojourn.stands')
 
 /**
@@ -39,7 +39,7 @@ export function giveSession(
   entered[exchangeOf] = exchange
   if (entered[standsOf]) return
   const prototype = prototypeOf(holder)
-  if (prototype && !('session' in prototype) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
+  if (prototype && !('session' in holder) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
     Object.defineProperty(prototype, standsOf, { value: true })
   } else Object.defineProperty(holder, 'session', sessionProperty)
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import type { SqliteDatabase } from './database.js'
 
@@ -11,8 +12,11 @@ const backstop = 8000
  * connection of its own does that while this one goes on; readers and writers wait for it no more than for each other.
  */
 const program = `
-const { parentPort, workerData } = require('node:worker_threads')
+const { existsSync } = require('node:fs')
 const { DatabaseSync } = require('node:sqlite')
+const { parentPort, workerData } = require('node:worker_threads')
+// To open a file that is gone would make a new one.
+if (!existsSync(workerData)) throw new Error('the file was removed')
 const database = new DatabaseSync(workerData)
 database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
@@ -30,23 +34,31 @@ parentPort.on('message', (message) => {
   parentPort.postMessage('done')
 })`
 
+/** How long a sweep waits for a checkpoint at most, in milliseconds. */
+const patience = 1000
+
 /** Makes the checkpoints of a file that was opened here. Until there is much to write, nothing is started. */
 export function checkpointInBackground(database: SqliteDatabase, path: string) {
+  // The process may go to another folder before the thread is started.
+  const workerData = resolve(path)
   let worker: Worker | undefined
   let pages = 0
   let underWay: Promise<void> | undefined
   let ended = () => {}
   let isGivenUp = false
+  let gone: Promise<unknown> | undefined
 
   function start(): Worker | undefined {
     try {
       const threads = process.getBuiltinModule('node:worker_threads')
       // Else Node prints once more that its SQLite is experimental.
       const execArgv = ['--disable-warning=ExperimentalWarning']
-      const started = new threads.Worker(program, { eval: true, workerData: path, execArgv, env: {} })
-      started.unref()
+      const started = new threads.Worker(program, { eval: true, workerData, execArgv, name: 'sojourn checkpoints' })
       started.on('message', () => ended())
       started.on('error', giveUp)
+      started.on('exit', giveUp)
+      // Last, for whoever listens to a thread waits for it.
+      started.unref()
       database.exec(`PRAGMA wal_autocheckpoint = ${backstop}`)
       return started
     } catch {
@@ -83,18 +95,27 @@ export function checkpointInBackground(database: SqliteDatabase, path: string) {
       })
       worker.postMessage('checkpoint')
     },
-    /** Resolves when the checkpoint ends that is under way; `undefined` where there is none. */
-    get underWay(): Promise<void> | undefined {
-      return underWay
+    /** Resolves when the checkpoint that is under way has ended, or after a second. `undefined` where there is none. */
+    rest(): Promise<void> | undefined {
+      if (!underWay) return undefined
+      const waitedFor = underWay
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, patience)
+        void waitedFor.then(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
     },
-    /** Resolves when the thread is gone; at once where there is none. */
+    /** Resolves when the thread is gone; `undefined` where there is none. */
     close(): Promise<unknown> | undefined {
       isGivenUp = true
-      ended()
-      if (!worker) return undefined
-      const gone = new Promise((resolve) => worker?.once('exit', resolve))
-      worker.ref()
-      worker.postMessage('close')
+      if (worker && !gone) {
+        const leaving = worker
+        gone = new Promise((resolve) => leaving.once('exit', resolve))
+        leaving.ref()
+        leaving.postMessage('close')
+      }
       return gone
     },
   }

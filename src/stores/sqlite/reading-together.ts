@@ -1,3 +1,5 @@
+// Not the global one, which tests replace.
+import { setImmediate } from 'node:timers'
 import type { SqliteDatabase } from './database.js'
 
 /** The snapshots that are open in this process. */

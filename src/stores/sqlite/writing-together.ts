@@ -1,3 +1,5 @@
+// Not the global one, which tests replace.
+import { setImmediate } from 'node:timers'
 import type { SqliteDatabase } from './database.js'
 import { endSnapshots } from './reading-together.js'
 
