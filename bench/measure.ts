@@ -38,7 +38,7 @@ export async function measureRound(names: readonly string[], extent: Extent, url
     for (const name of names) running.push(await launch(name, extent.sessions, url))
     const costs = new Map(names.map((name) => [name, new Map<WorkName, number>()]))
     // More than half of what a fresh process does for its first requests is to compile; what it does is like a read.
-    await warmUp(running, 'read', load, extent, 3 * extent.warmUp)
+    await warmUp(running, 'read', load, extent, extent.warmUp)
     for (const work of workNames) {
       await warmUp(running, work, load, extent, extent.warmUp)
       for (const [name, turns] of await takeTurns(running, work, load, extent)) {

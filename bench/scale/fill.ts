@@ -1,7 +1,8 @@
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteStore } from 'sojourn/stores/sqlite'
+import { numberOf } from '../../src/stores/sqlite/number.ts'
 import { newVisitor } from '../visitor.ts'
 
 const hour = 3_600_000
@@ -64,14 +65,9 @@ export function fillSqlite(path: string, count: number, expiredOneIn: number): s
   return living
 }
 
-/** As the store has it. */
-function numberOf(id: string): bigint {
-  return BigInt(`0x${hash('sha256', id).slice(0, 15)}`)
-}
-
 /** All numbers below `count`, nearly in the order in which their ids stand in the table. */
 function inOrderOfNumber(count: number, idOf: (n: number) => string): Uint32Array {
-  const places = Uint32Array.from({ length: count }, (_, n) => Number(numberOf(idOf(n)) >> 28n))
+  const places = Int32Array.from({ length: count }, (_, n) => Number(numberOf(idOf(n)) >> 32n))
   return Uint32Array.from({ length: count }, (_, n) => n).sort((a, b) => (places[a] as number) - (places[b] as number))
 }
 

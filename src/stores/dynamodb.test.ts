@@ -1,6 +1,6 @@
 import type { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { type StoreChecksOptions, storeChecks } from '../conformance/store.js'
@@ -235,7 +235,8 @@ describe(`on ${where}`, () => {
       KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
     })
     const foreign = { code: 'store_misconfigured', message: expect.stringContaining('another key') }
-    await expect(dynamodbStore({ client, table }).read('a')).rejects.toMatchObject(foreign)
+    // A table is there some time after it was made.
+    await vi.waitFor(() => expect(dynamodbStore({ client, table }).read('a')).rejects.toMatchObject(foreign), 5000)
   })
 })
 

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
-import { numberOf } from '../../src/stores/sqlite/schema.js'
+import { numberOf } from '../../src/stores/sqlite/number.js'
 import { expectAccessible } from './accessibility.js'
 import { photograph } from './example.js'
 import { describeInChromium, enter } from './in-chromium.js'

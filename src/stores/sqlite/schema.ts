@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { SojournError } from '../../core/errors.js'
 import { type SqliteDatabase, scalar } from './database.js'
 
@@ -7,14 +6,6 @@ export const applicationId = 0x534a524e
 
 /** Stands in the header likewise. To be raised with every change of the schema. */
 const version = 2
-
-/**
- * The number under which a session stands: 60 bits of the SHA-256 of its id. Of ten million sessions two have the same one
- * in 25,000 files; the later is refused then, as any id is that is taken.
- */
-export function numberOf(id: string): bigint {
-  return BigInt(`0x${hash('sha256', id).slice(0, 15)}`)
-}
 
 /*
  * A tree of rows by number is less than half as deep as one by id, and all of it but the leaves stays in memory: among ten

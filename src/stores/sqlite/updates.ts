@@ -1,7 +1,7 @@
 import { keyOf, mergePatch } from '../../core/json-keys.js'
 import type { SessionPatch } from '../../core/store.js'
 import type { SqliteDatabase, SqliteParameter, SqliteStatement } from './database.js'
-import { numberOf } from './schema.js'
+import { numberOf } from './number.js'
 
 /** One `UPDATE` for each kind of patch, prepared when it first comes. Tells whether there was a row to change. */
 export function updates(database: SqliteDatabase) {
