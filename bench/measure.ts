@@ -37,10 +37,8 @@ export async function measureRound(names: readonly string[], extent: Extent, url
   try {
     for (const name of names) running.push(await launch(name, extent.sessions, url))
     const costs = new Map(names.map((name) => [name, new Map<WorkName, number>()]))
-    // More than half of what a fresh process does for its first requests is to compile; what it does is like a read.
-    await warmUp(running, 'read', load, extent, extent.warmUp)
+    await warmUp(running, load, extent)
     for (const work of workNames) {
-      await warmUp(running, work, load, extent, extent.warmUp)
       for (const [name, turns] of await takeTurns(running, work, load, extent)) {
         costs.get(name)?.set(work, lowerQuartile(turns))
       }
@@ -69,14 +67,22 @@ async function launch(name: string, sessions: number, url: string): Promise<Runn
   }
 }
 
+/** Lets the compiler settle on all kinds of work, which come mixed, as they do in the life of a server. */
 async function warmUp(
   running: readonly Running[],
-  work: WorkName,
   load: Child<Load, Outcome>,
-  { connections }: Extent,
-  amount: number,
+  { connections, requests: amount, warmUp }: Extent,
 ): Promise<void> {
-  for (const { port, cookies } of running) await load.ask({ port, work: works[work], amount, connections, cookies })
+  const mixed = Array.from(
+    { length: Math.ceil(warmUp / amount) },
+    (_, n) => workNames[n % workNames.length] as WorkName,
+  )
+  for (const { name, port, cookies } of running) {
+    for (const work of mixed) {
+      const { failure } = await load.ask({ port, work: works[work], amount, connections, cookies })
+      if (failure !== undefined) throw new Error(`${name}, ${work}: ${failure}`)
+    }
+  }
 }
 
 /** What each side's requests cost, turn by turn. The order is reversed each time. */

@@ -48,8 +48,8 @@ async function main(): Promise<void> {
     if (complaint !== undefined) throw new Error(complaint)
   }
   const extent: Extent = given.short
-    ? { rounds: 1, turns: 6, requests: 800, warmUp: 3000, sessions: 50, connections: 32 }
-    : { rounds: Number(given.rounds), turns: 6, requests: 1000, warmUp: 10_000, sessions: 200, connections: 32 }
+    ? { rounds: 1, turns: 6, requests: 800, warmUp: 10_000, sessions: 50, connections: 32 }
+    : { rounds: Number(given.rounds), turns: 6, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
   const report = {
     taken: new Date().toISOString().slice(0, 10),
     machine: machine(),
