@@ -147,6 +147,23 @@ describe('a file', () => {
     database.close()
   })
 
+  test('stays locked when another store of the process opens and closes it, so that nobody takes it for left', async () => {
+    const path = newFile()
+    const store = sqliteStore(path)
+    await store.create('a', record())
+    void sqliteStore(path).close?.()
+    const program = `
+      const database = new (require('node:sqlite').DatabaseSync)(process.argv[1])
+      try {
+        database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE')
+        process.stdout.write('taken')
+      } catch (error) {
+        process.stdout.write(error.message)
+      }`
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', program, path])
+    expect(stdout).toContain('locked')
+  })
+
   test('is hardly written to when only the expiry moves', async () => {
     const path = newFile()
     const store = sqliteStore(path)

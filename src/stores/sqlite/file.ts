@@ -4,8 +4,14 @@ import { SojournError } from '../../core/errors.js'
 import type { SqliteDatabase } from './database.js'
 import { applicationId } from './schema.js'
 
-/** Opens a file with the runtime's own SQLite. Throws `client_missing` where it has none, and refuses what is not ours. */
-export function openFile(path: string): SqliteDatabase & { close(): void } {
+/** How many stores of this process have a file open, by its device and number. */
+const openFiles = new Map<string, number>()
+
+/**
+ * Opens a file with the runtime's own SQLite. `close` may be called again. Throws `client_missing` where it has none, and
+ * refuses what is not ours.
+ */
+export function openFile(path: string): { database: SqliteDatabase; close(): void } {
   const sqlite = process.getBuiltinModule?.('node:sqlite')
   if (!sqlite) {
     throw new SojournError(
@@ -15,11 +21,38 @@ export function openFile(path: string): SqliteDatabase & { close(): void } {
         "`import Database from 'libsql'`, then `sqliteStore({ database: new Database('sessions.db') })`",
     )
   }
-  if (path !== ':memory:') refuseForeignFile(path)
+  // To close a file drops all locks that the process has on it, also those of a store that has it open.
+  if (path !== ':memory:' && !openFiles.has(identityOf(path))) refuseForeignFile(path)
   try {
-    return new sqlite.DatabaseSync(path)
+    const database = new sqlite.DatabaseSync(path)
+    return { database, close: noted(path, () => database.close()) }
   } catch (cause) {
     refuse(path, `cannot be opened (${(cause as Error).message})`, cause)
+  }
+}
+
+/** Notes that a file is open, until it is closed. */
+function noted(path: string, close: () => void): () => void {
+  const identity = identityOf(path)
+  openFiles.set(identity, (openFiles.get(identity) ?? 0) + 1)
+  let isOpen = true
+  return () => {
+    if (!isOpen) return
+    isOpen = false
+    const left = (openFiles.get(identity) ?? 1) - 1
+    if (left > 0) openFiles.set(identity, left)
+    else openFiles.delete(identity)
+    close()
+  }
+}
+
+function identityOf(path: string): string {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    // It is not there, or not to be seen, of which who opens it will tell.
+    return path
   }
 }
 

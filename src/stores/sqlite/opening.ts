@@ -31,12 +31,7 @@ export function openDatabase(fileOrOptions: string | URL | SqliteStoreOptions): 
     setUp(database, settings, 'the database handed over')
     return { database }
   }
-  const opened = openFile(path)
-  let isOpen = true
-  const close = () => {
-    if (isOpen) opened.close()
-    isOpen = false
-  }
+  const { database: opened, close } = openFile(path)
   try {
     setUp(opened, settings, `"${path}"`)
     return { database: opened, own: { path, close } }
