@@ -67,7 +67,7 @@ export function fillSqlite(path: string, count: number, expiredOneIn: number): s
 
 /** All numbers below `count`, nearly in the order in which their ids stand in the table. */
 function inOrderOfNumber(count: number, idOf: (n: number) => string): Uint32Array {
-  const places = Int32Array.from({ length: count }, (_, n) => Number(numberOf(idOf(n)) >> 32n))
+  const places = Int32Array.from({ length: count }, (_, n) => Math.floor(numberOf(idOf(n)) / 2 ** 22))
   return Uint32Array.from({ length: count }, (_, n) => n).sort((a, b) => (places[a] as number) - (places[b] as number))
 }
 

@@ -14,7 +14,7 @@ export interface SqliteStatement {
   setReturnArrays?(on: true): void
 }
 
-export type SqliteParameter = string | number | bigint | null
+export type SqliteParameter = string | number | null
 
 /** The value of a query or pragma that gives one row of one column. */
 export function scalar(database: SqliteDatabase, sql: string): unknown {
