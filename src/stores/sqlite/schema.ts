@@ -8,9 +8,9 @@ export const applicationId = 0x534a524e
 const version = 2
 
 /*
- * A tree of rows by number is less than half as deep as one by id, and all of it but the leaves stays in memory: among ten
- * million sessions a read takes less than half as long. The indexes cost writes: the one of users only where there is a user,
- * and none when a patch changes values alone, which is what most do.
+ * A tree of rows by number is flatter than one by id, whose every node holds rows: among two million sessions a read takes a
+ * third less. The indexes cost writes: the one of users only where there is a user, and none when a patch changes values
+ * alone, which is what most do.
  */
 const schema = `
   CREATE TABLE sessions (
