@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import compression from 'compression'
 import connect from 'connect'
 import express from 'express'
 import expressSession from 'express-session'
@@ -7,13 +8,17 @@ import { describe, expect, test } from 'vitest'
 import { expressRoutes } from '../../test/adapters/express-routes.js'
 import { nodeRoutes } from '../../test/adapters/node-routes.js'
 import { served } from '../../test/adapters/served.js'
+import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { adapterChecks } from '../conformance/adapter.js'
 import { createSessions } from '../index.js'
 import { requireUser, session } from './express.js'
 
 const express4: typeof express = createRequire(import.meta.url)('express4')
 
-for (const [name, framework] of Object.entries({ 'Express 5': express, 'Express 4': express4 })) {
+for (const [name, framework, other] of [
+  ['Express 5', express, express4],
+  ['Express 4', express4, express],
+] as const) {
   describe(name, () => {
     const checks = adapterChecks({
       start: (sessions) => served(expressRoutes(framework, sessions)),
@@ -30,6 +35,69 @@ for (const [name, framework] of Object.entries({ 'Express 5': express, 'Express 
       app.use(answer)
       const { status, headers, body } = await request(app).get('/')
       expect([status, headers['www-authenticate'], body]).toEqual([401, 'Bearer', { code: 'unauthenticated' }])
+    })
+
+    describe('a session that changes is saved before it is seen', () => {
+      const view = (req: express.Request) => {
+        Object.assign(req.session, { views: 1 })
+        return 'seen'
+      }
+      const changed: express.RequestHandler = (req, _res, next) => {
+        view(req)
+        next()
+      }
+
+      async function saves(...middleware: express.RequestHandler[]): Promise<void> {
+        const store = switchableStore()
+        const app = framework()
+        app.use(session({ store }), ...middleware)
+        // Twice: the first request of an app prepares what the others inherit from.
+        for (const created of [1, 2]) {
+          const { text, headers } = await request(app).get('/').set('Host', 'localhost').buffer()
+          expect([text, headers['set-cookie']?.length]).toEqual(['seen', 1])
+          expect(store.calls.filter((call) => call === 'create')).toHaveLength(created)
+        }
+      }
+
+      test('in the very arguments of end', () => saves((req, res) => void res.end(view(req))))
+
+      test('there, and with a middleware between that has hooked end', () =>
+        saves(compression({ threshold: 0 }), (req, res) => void res.end(view(req))))
+
+      test('there, and with a middleware before that has hooked end', async () => {
+        const store = switchableStore()
+        const app = framework()
+        app.use(compression({ threshold: 0 }), session({ store }), (req, res) => void res.end(view(req)))
+        for (const _ of [1, 2]) {
+          const { text, headers } = await request(app).get('/').set('Host', 'localhost').buffer()
+          expect([text, headers['set-cookie']?.length]).toEqual(['seen', 1])
+        }
+      })
+
+      test('by an app of another copy that is mounted', () => {
+        const inner = other()
+        inner.get('/', (req, res) => void res.send(view(req)))
+        return saves(inner)
+      })
+
+      test('and answered by an app of another copy that is called', () => {
+        const inner = other()
+        inner.get('/', (_req, res) => void res.send('seen'))
+        return saves(changed, (req, res, next) => inner(req, res, next))
+      })
+
+      test('where the app has an end of its own for all responses', async () => {
+        const app = framework()
+        const ended: string[] = []
+        const { end } = app.response
+        app.response.end = function (this: express.Response, ...args: unknown[]) {
+          ended.push(String(this.getHeader('Set-Cookie')).slice(0, 8))
+          return Reflect.apply(end, this, args)
+        } as typeof end
+        app.use(session(createSessions()), (req, res) => void res.send(view(req)))
+        const { headers } = await request(app).get('/').set('Host', 'localhost')
+        expect([ended, headers['set-cookie']?.length]).toEqual([['session='], 1])
+      })
     })
 
     describe('the session stands on what requests inherit from,', () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import { describeMiddleware } from '../core/mounted-middleware.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestWithSession, SessionMembers, SessionValues } from '../core/request-session.js'
@@ -23,6 +23,7 @@ import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { Exchange } from './gate/exchange.js'
 import { giveSession, hasSession } from './gate/session-property.js'
+import { inheritGate } from './gate.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -48,28 +49,33 @@ export function session<Data extends object = SessionData>(sessions?: Sessions<D
         return
       }
       const exchange = new Exchange(req, res, visits, next)
-      const visit = visits.open(exchange)
-      if (isPromise(visit)) visit.then((it) => begin(req, exchange, it, next), next)
-      else begin(req, exchange, visit, next)
+      const visit = visits.openIfBrought(exchange)
+      if (isPromise(visit)) visit.then((it) => begin(req, res, exchange, it, next), next)
+      else begin(req, res, exchange, visit, next)
     } catch (error) {
       next(error)
     }
   }
 }
 
-function begin(req: IncomingMessage, exchange: Exchange, visit: Visit, next: Next): void {
-  giveSession(req, exchange, requestPrototype)
-  exchange.begin(visit)
+function begin(req: IncomingMessage, res: ServerResponse, exchange: Exchange, visit: Visit | null, next: Next): void {
+  const given = giveSession(req, exchange, requestPrototype)
+  // Express has its responses inherit in the same way, from `express.response`.
+  const prototype = given && prototypeBelow(ServerResponse.prototype, res)
+  if (prototype) inheritGate(prototype)
+  exchange.beginWhenAsked(visit)
   next()
 }
 
 /** `express.request`, where Express's guide adds properties. None for a request that no Express made its own. */
 function requestPrototype(req: object): object | null {
-  if (!('app' in req)) return null
-  let prototype = Object.getPrototypeOf(req)
-  while (prototype && Object.getPrototypeOf(prototype) !== IncomingMessage.prototype) {
-    prototype = Object.getPrototypeOf(prototype)
-  }
+  return 'app' in req ? prototypeBelow(IncomingMessage.prototype, req) : null
+}
+
+/** What an object inherits from that inherits from `base` itself. */
+function prototypeBelow(base: object, object: object): object | null {
+  let prototype = Object.getPrototypeOf(object)
+  while (prototype && Object.getPrototypeOf(prototype) !== base) prototype = Object.getPrototypeOf(prototype)
   return prototype
 }
 

@@ -2,12 +2,12 @@
  * The gate against Node itself: whatever a handler calls and whenever the session is saved, the bytes on the wire are
  * those of a response without a gate, but for the cookie.
  */
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Gatekeeper, gate, onEntry } from './gate.js'
+import { type Gatekeeper, gate, inheritGate, onEntry } from './gate.js'
 
 type Step = (response: ServerResponse, note: (event: string) => void) => unknown
 type Saving = 'none' | 'at once' | 'in a microtask' | 'in a turn' | 'in milliseconds' | 'throws' | 'rejects'
@@ -18,6 +18,8 @@ interface Scenario {
   readonly steps: readonly { readonly name: string; readonly run: Step }[]
   /** Before which step the gate is put up. */
   readonly gateAt: number
+  /** Whether the response inherits its hooks, as those of Express do. */
+  readonly inherits: boolean
 }
 
 const cookie = 'Set-Cookie: session=1'
@@ -108,7 +110,11 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
   version: fc.constantFrom('1.1', '1.1', '1.0'),
   steps: fc.array(steps, { maxLength: 10 }),
   gateAt: fc.nat(4),
+  inherits: fc.boolean(),
 })
+
+const inherited = Object.create(ServerResponse.prototype)
+inheritGate(inherited)
 
 /** What the next request is answered with, and what the test gets to know of it. */
 let current: { plan: Scenario; saving: Saving; events: string[]; isOver: () => void }
@@ -121,6 +127,7 @@ const server = createServer(async (request, response) => {
   const closed = new Promise((resolve) => response.on('close', resolve))
   for (const event of ['finish', 'close'] as const) response.on(event, () => note(event))
   response.on('error', () => {})
+  if (plan.inherits) Object.setPrototypeOf(response, inherited)
   const entry = onEntry(response)
   for (const [index, { name, run }] of [...plan.steps, lastStep].entries()) {
     if (saving !== 'none' && index === Math.min(plan.gateAt, plan.steps.length)) {
@@ -177,7 +184,7 @@ test('a response behind the gate sends what Node sends', async () => {
 
 test('a response that cannot be saved leaves nothing but the failure', async () => {
   const savings = fc.constantFrom<Saving>('throws', 'rejects')
-  const clean = await exchange({ method: 'GET', version: '1.1', steps: [], gateAt: 0 }, 'throws')
+  const clean = await exchange({ method: 'GET', version: '1.1', steps: [], gateAt: 0, inherits: false }, 'throws')
   expect(clean.lines).toContain('HTTP/1.1 503 Service Unavailable')
   await fc.assert(
     fc.asyncProperty(scenarios, savings, async (plan, saving) => {

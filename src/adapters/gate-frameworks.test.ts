@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,7 @@ import morgan from 'morgan'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { cookie, headerLines, Keeper } from '../../test/harness/gatekeeper.js'
 import { converse, lastRequest, serve } from '../../test/harness/http.js'
+import { inheritGate } from './gate.js'
 
 const require = createRequire(import.meta.url)
 const compression17: typeof compression = require('compression-1.7')
@@ -69,6 +70,16 @@ const frameworks: { readonly [name: string]: (...middleware: Middleware[]) => Re
   connect: (...middleware) => mounted(connect() as App, middleware),
   'Express 4': (...middleware) => mounted(quiet(express4()) as unknown as App, middleware),
   'Express 5': (...middleware) => mounted(quiet(express()) as unknown as App, middleware),
+  'Express 5, which inherits the gate': (...middleware) =>
+    mounted(quiet(expressWithGate()) as unknown as App, middleware),
+}
+
+function expressWithGate(): express.Express {
+  const app = express()
+  const response = Object.assign(Object.create(ServerResponse.prototype), express.response)
+  inheritGate(response)
+  Object.setPrototypeOf(app.response, response)
+  return app
 }
 
 describe.each(Object.entries(frameworks))('%s', (_, framework) => {
@@ -175,6 +186,7 @@ describe.each(Object.entries(frameworks))('%s', (_, framework) => {
 describe.each([
   ['Express 4', express4],
   ['Express 5', express],
+  ['Express 5, which inherits the gate', expressWithGate],
 ])('%s', (_, express) => {
   const app = (when: Saving | 'never' = 'later') => quiet(express()).use(session(when) as express.RequestHandler)
 

@@ -20,7 +20,18 @@ import {
   setStatusLine,
   statusLineOf,
 } from './gate/head.js'
-import { callbackIn, HeldCalls, type MethodName } from './gate/held-calls.js'
+import { callbackIn, coverPrototype, HeldCalls, type MethodName } from './gate/held-calls.js'
+import {
+  gateOf,
+  guards,
+  hook,
+  hookFound,
+  hookPrototype,
+  inheritsHooks,
+  keepInheritedHooks,
+  type Methods,
+  nodeMethods,
+} from './gate/hooks.js'
 
 export type { Gatekeeper } from './gate/gatekeeper.js'
 export { type NodeResponse, onEntry, type ResponseOnEntry } from './gate/head.js'
@@ -36,17 +47,33 @@ export function gate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gat
 /**
  * Puts a gate on a response before it is known whether there will be anything to save. That cannot wait: in
  * `res.end(view(session))` the method is looked up before the session changes, and would bypass a gate that came then.
+ *
+ * @param isHooked whether the response has inherited its hooks: then it was hooked all along, and the gate may come late
  */
-export function placeGate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper): PlacedGate {
+export function placeGate(
+  response: NodeResponse,
+  entry: ResponseOnEntry,
+  keeper: Gatekeeper,
+  isHooked = inheritsHooks(response),
+): PlacedGate {
   const gated = response as Gated
   const standing = gated[gateOf]
   if (standing) {
     standing.keeper = together(standing.keeper, keeper)
     return standing
   }
-  const placed = new Gate(response, entry, keeper)
+  const placed = new Gate(response, entry, keeper, isHooked)
   gated[gateOf] = placed
   return placed
+}
+
+/**
+ * Prepares what all responses of a framework inherit from, and what itself inherits from Node's, such as `express.response`:
+ * to give each response hooks, and a facade while it is held, costs several times what the hooks do.
+ */
+export function inheritGate(prototype: object): void {
+  hookPrototype(prototype)
+  coverPrototype(prototype)
 }
 
 /** A gate that stands on a response. */
@@ -60,15 +87,7 @@ export interface PlacedGate {
   standAside(): void
 }
 
-/**
- * Where a response keeps its gate. The functions that hook its methods are the same for all responses: a closure for
- * each would cost a third of what Node spends on a request of a bare Express.
- */
-const gateOf = Symbol('sojourn.gate')
-
 type Gated = NodeResponse & { [gateOf]?: Gate }
-type Method = (this: unknown, ...args: unknown[]) => unknown
-type Methods = { [name in MethodName]: Method }
 
 class Gate {
   readonly response: NodeResponse
@@ -88,14 +107,12 @@ class Gate {
   /** After a failure: whether somebody has begun to answer it. */
   isAnswered = false
 
-  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper) {
+  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper, isHooked: boolean) {
     this.response = response
     this.entry = entry
     this.keeper = keeper
     this.state = response.headersSent ? 'open' : 'shut'
-    const { writeHead, write, end, flushHeaders, cork, uncork } = response as unknown as Methods
-    this.found = { writeHead, write, end, flushHeaders, cork, uncork }
-    this.hook(hooks)
+    this.found = isHooked ? nodeMethods : hookFound(response)
   }
 
   standAside(): void {
@@ -107,18 +124,10 @@ class Gate {
     if (this.isLastAsked || this.isWatching) return
     this.isWatching = true
     const { response } = this
+    if (this.found === nodeMethods) keepInheritedHooks(response)
     response.on?.('pipe', onPipe)
     response.on?.('close', onClose)
     if ((response as ServerResponse).closed) process.nextTick(() => this.close())
-  }
-
-  /** Gives the response these methods. Half a response, such as Socket.IO shows its middleware, stays half. */
-  hook({ writeHead, write, end, flushHeaders }: Hooked): void {
-    const methods = this.response as unknown as Partial<Methods>
-    if (methods.writeHead) methods.writeHead = writeHead
-    if (methods.write) methods.write = write
-    if (methods.end) methods.end = end
-    if (methods.flushHeaders) methods.flushHeaders = flushHeaders
   }
 
   /** A method was called, or is replayed. */
@@ -231,7 +240,7 @@ class Gate {
       return
     }
     this.state = 'failed'
-    this.hook(held.has('end') ? found : guards)
+    hook(response, held.has('end') ? found : guards)
     try {
       restore(response, this.entry)
       this.isAnswered = true
@@ -252,30 +261,6 @@ class Gate {
     return name === 'write' ? false : this.response
   }
 }
-
-type Hooked = Omit<Methods, 'cork' | 'uncork'>
-
-function methodsThat(what: 'call' | 'answer'): Hooked {
-  return {
-    writeHead(...args) {
-      return gateAt(this)[what]('writeHead', args)
-    },
-    write(...args) {
-      return gateAt(this)[what]('write', args)
-    },
-    end(...args) {
-      return gateAt(this)[what]('end', args)
-    },
-    flushHeaders(...args) {
-      return gateAt(this)[what]('flushHeaders', args)
-    },
-  }
-}
-
-const hooks = methodsThat('call')
-
-/** The methods of a response that failed before its handler was done. */
-const guards = methodsThat('answer')
 
 function gateAt(response: unknown): Gate {
   return (response as { readonly [gateOf]: Gate })[gateOf]

@@ -13,7 +13,7 @@ import {
 } from './cookie.js'
 
 const form = (options: CookieOptions, secure = true, host = 'example.com') =>
-  cookieFormOf(cookieSettingsOf(options), secure, host)
+  cookieFormOf(cookieSettingsOf(options), { secure, host })
 
 describe('the name and attributes', () => {
   test.each<[string, CookieOptions, boolean, string, string | null]>([

@@ -118,14 +118,18 @@ function attributesOf(attributes: NonNullable<Parameters<typeof serialize>[2]>):
  * The form of the cookie on a connection; `null` where none may be sent. The two forms are never read together: a plain
  * cookie, which anybody on the network may have planted, never stands in for a secure one.
  */
-export function cookieFormOf(settings: CookieSettings, secure: boolean, host: string | undefined): CookieForm | null {
-  if (settings.secure === 'auto') return secure ? settings.securely : isLoopback(host) ? settings.plainly : null
-  return settings.secure ? settings.securely : settings.plainly
+export function cookieFormOf(
+  settings: CookieSettings,
+  connection: { readonly secure: boolean; readonly host: string | undefined },
+): CookieForm | null {
+  if (settings.secure !== 'auto') return settings.secure ? settings.securely : settings.plainly
+  if (connection.secure) return settings.securely
+  return isLoopback(connection.host) ? settings.plainly : null
 }
 
 /** Whether a `Host` header names this very machine, where plain HTTP is not exposed to a network. */
 export function isLoopback(host: string | undefined): boolean {
-  return host !== undefined && /^(localhost|(.+\.)?localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host)
+  return host !== undefined && /^((.+\.)?localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host)
 }
 
 /**

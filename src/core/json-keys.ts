@@ -23,6 +23,13 @@ export function byKey<Text>(values: Record<string, Text>): Record<string, Text> 
   return renamed(values, /["\\%]/, keyOf)
 }
 
+/** Reads a JSON object of values by key. */
+export function valuesOf(text: string): Record<string, string> {
+  const values = JSON.parse(text)
+  // To look through the whole text takes less than to look through the keys.
+  return text.includes('%') ? byName(values) : values
+}
+
 /** The same values under names again. */
 export function byName<Text>(values: Record<string, Text>): Record<string, Text> {
   return renamed(values, /%/, nameOf)

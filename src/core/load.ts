@@ -23,13 +23,16 @@ import {
 import { headerTokens } from './transport.js'
 import { Visit } from './visit.js'
 
-/** Begins a visit: finds the token, reads the session, and judges it. At most one call of the store, as a rule. */
-export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> {
-  if (engine.settings.trustedOrigins) refuseCrossOrigin(request, engine.settings.trustedOrigins)
-  const { transport, cookie } = engine.settings
+/**
+ * Begins a visit: finds the token, reads the session, and judges it. At most one call of the store, as a rule. `null` for a
+ * request that brings nothing to be judged: its visit can wait until somebody asks for it.
+ */
+export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | null {
+  const { transport, cookie, trustedOrigins } = engine.settings
+  if (trustedOrigins) refuseCrossOrigin(request, trustedOrigins)
   const text = transport ? request.header(transport.header) : request.cookie
-  if (text === undefined && !engine.cookieStore && !dependsOnProxy(request)) return new Visit(engine, request)
-  const form = cookieFormOf(cookie, request.secure, request.host)
+  if (text === undefined && !engine.cookieStore && !dependsOnProxy(request)) return null
+  const form = cookieFormOf(cookie, request)
   const sealed = engine.cookieStore && form ? new SealedSession(engine.cookieStore, form) : null
   const visit = new Visit(engine, request, form, sealed)
   if (!form || text === undefined) return visit

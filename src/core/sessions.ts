@@ -109,6 +109,10 @@ export interface Visits {
   readonly store: SessionStore | CookieStore
   readonly isFirstTry: boolean
   open(request: RequestFacts): Awaitable<Visit>
+  /** The same, but `null` for a request that brings nothing: its visit may be opened later, or never. */
+  openIfBrought(request: RequestFacts): Awaitable<Visit> | null
+  /** Opens the visit of a request that brings nothing. */
+  openEmpty(request: RequestFacts): Visit
   commit(visit: Visit): Awaitable<void>
 }
 
@@ -149,7 +153,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sweeper = createSweeper(guarded, settings.clock, () => undefined)
   let closing: Promise<void> | undefined
 
-  function track<Work extends Awaitable<unknown>>(work: Work): Work {
+  function track<Work extends Awaitable<unknown> | null>(work: Work): Work {
     if (!isPromise(work)) return work
     underWay++
     work.then(workIsDone, workIsDone)
@@ -172,9 +176,13 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     store: given,
     isFirstTry: options.store === undefined,
     open(request) {
+      return visits.openIfBrought(request) ?? visits.openEmpty(request)
+    },
+    openIfBrought(request) {
       refuseWhenClosed()
       return track(load(engine, request))
     },
+    openEmpty: (request) => new Visit(engine, request),
     commit(visit) {
       return track(commit(visit))
     },

@@ -20,7 +20,7 @@ interface Known {
  */
 export class Values {
   #texts: Readonly<Record<string, string>>
-  /** What was decoded, assigned or deleted, by name. */
+  /** What was assigned, deleted, or handed out as an object, by name. */
   readonly #known = new Map<string, Known>()
 
   constructor(texts: Readonly<Record<string, string>>) {
@@ -37,7 +37,7 @@ export class Values {
     if (known) return known.value
     if (!Object.hasOwn(this.#texts, name)) return undefined
     const value = decode(name, this.#texts[name] as string)
-    this.#known.set(name, { value, isDeleted: false, mayDiffer: isObject(value) })
+    if (isObject(value)) this.#known.set(name, { value, isDeleted: false, mayDiffer: true })
     return value
   }
 

@@ -113,7 +113,7 @@ export class Visit {
    */
   get form(): CookieForm | null {
     if (this.#form === undefined) {
-      this.#form = cookieFormOf(this.engine.settings.cookie, this.request.secure, this.request.host)
+      this.#form = cookieFormOf(this.engine.settings.cookie, this.request)
     }
     return this.#form
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { compareAndSet } from '../core/compare-and-set.js'
 import { SojournError } from '../core/errors.js'
-import { byKey, byName } from '../core/json-keys.js'
+import { byKey, valuesOf } from '../core/json-keys.js'
 import {
   holds,
   type PatchOutcome,
@@ -128,7 +128,7 @@ function newMark(): string {
 }
 
 function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): SessionRecord {
-  return { values: byName(JSON.parse(values)), userId, createdAt, expiresAt }
+  return { values: valuesOf(values), userId, createdAt, expiresAt }
 }
 
 /** 1 MiB a document, less what the other fields and the name may take. */

@@ -1,4 +1,4 @@
-import { byKey, byName } from '../core/json-keys.js'
+import { byKey, valuesOf } from '../core/json-keys.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { isTaken, type Parameter, statementsOf } from './mysql/client.js'
@@ -100,7 +100,7 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
 /** A column of bytes comes as a `Buffer`, whose text is UTF-8. */
 function recordOf([, userId, createdAt, expiresAt, data]: unknown[]): SessionRecord {
   return {
-    values: byName(JSON.parse(String(data))),
+    values: valuesOf(String(data)),
     userId: userId === null ? null : String(userId),
     createdAt: Number(createdAt),
     expiresAt: Number(expiresAt),

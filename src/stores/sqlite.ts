@@ -1,4 +1,4 @@
-import { byKey, byName } from '../core/json-keys.js'
+import { byKey, valuesOf } from '../core/json-keys.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { checkpointInBackground } from './sqlite/checkpoints.js'
@@ -114,5 +114,5 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 }
 
 function recordOf([userId, createdAt, expiresAt, data]: Row): SessionRecord {
-  return { values: byName(JSON.parse(data)), userId, createdAt: Number(createdAt), expiresAt: Number(expiresAt) }
+  return { values: valuesOf(data), userId, createdAt: Number(createdAt), expiresAt: Number(expiresAt) }
 }

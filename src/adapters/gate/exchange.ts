@@ -17,6 +17,7 @@ import {
   type ResponseOnEntry,
 } from '../gate.js'
 import { restore } from './head.js'
+import { expectGate, inheritsHooks } from './hooks.js'
 
 /** What a framework says of a connection, which knows whether to trust a proxy. */
 export interface Connection {
@@ -39,6 +40,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
   /** The visit, once the session was read. */
   visit: Visit | undefined
   #gate: PlacedGate | undefined
+  #isHooked = false
   #isGivenUp = false
   #secure: boolean | undefined
 
@@ -64,6 +66,24 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
     this.visit = visit
     this.#gate = placeGate(this.response, this.entry, this)
     if (visit.needsCommit) this.mayChange()
+  }
+
+  /**
+   * The same, without a gate where nobody may need one: if the response has inherited its hooks, the gate can wait until
+   * somebody asks for the session. So can the visit of a request that brings nothing, which is `null`.
+   */
+  beginWhenAsked(visit: Visit | null): void {
+    this.#isHooked = inheritsHooks(this.response)
+    if (this.#isHooked) expectGate(this.response)
+    if (!this.#isHooked || visit?.needsCommit || visit?.sealed) this.begin(visit ?? this.visits.openEmpty(this))
+    else if (visit) this.visit = visit
+  }
+
+  /** Somebody asks for the session. */
+  ask(): Visit {
+    this.visit ??= this.visits.openEmpty(this)
+    this.#gate ??= placeGate(this.response, this.entry, this, this.#isHooked)
+    return this.visit
   }
 
   get cookie(): string | undefined {

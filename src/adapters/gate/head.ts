@@ -1,4 +1,4 @@
-import { IncomingMessage, type OutgoingHttpHeaders, OutgoingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
@@ -16,35 +16,43 @@ export interface StatusLine {
 
 /** Status and headers as they stood when the middleware was entered, so that a failed commit can restore them. */
 export interface ResponseOnEntry extends StatusLine {
-  readonly headers: OutgoingHttpHeaders
+  /** Names in lower case, and their values. */
+  readonly headers: readonly (readonly [name: string, value: HeaderValue])[]
 }
+
+type HeaderValue = number | string | readonly string[]
 
 /** Notes what the response looks like now. Cheap; for a middleware to call at once. */
 export function onEntry(response: NodeResponse): ResponseOnEntry {
-  // In lower case, which is cheaper to have than names as they were written.
-  const headers = response.getHeaders?.() ?? {}
-  for (const name in headers) {
-    const value = headers[name]
-    // Appending to a header later would change its array in place.
-    if (typeof value === 'object') headers[name] = [...value]
-  }
   const { statusCode, statusMessage } = statusLineOf(response)
-  return { statusCode, statusMessage, headers }
+  return { statusCode, statusMessage, headers: headersOf(response) }
 }
+
+function headersOf(response: NodeResponse): ResponseOnEntry['headers'] {
+  const names = response.getHeaderNames?.()
+  if (!names || names.length === 0) return none
+  return names.map((name) => {
+    const value = response.getHeader(name) as HeaderValue
+    // Appending to a header later would change its array in place.
+    return [name, typeof value === 'object' ? [...value] : value]
+  })
+}
+
+const none = [] as const
 
 /** Makes the response what it was on entry. */
 export function restore(response: NodeResponse, entry: ResponseOnEntry): void {
   const { sendDate } = response
   const written = new Map(headerNames(response).map((name) => [name.toLowerCase(), name]))
   for (const name of written.keys()) response.removeHeader(name)
-  for (const [name, value = ''] of Object.entries(entry.headers)) response.setHeader(written.get(name) ?? name, value)
+  for (const [name, value] of entry.headers) response.setHeader(written.get(name) ?? name, value)
   response.sendDate = sendDate // Removing `Date` turns it off.
   setStatusLine(response, entry)
 }
 
 /** Whether nobody has begun on the head since it was restored. */
 export function isAsOnEntry(response: NodeResponse, { statusCode, headers }: ResponseOnEntry): boolean {
-  return response.statusCode === statusCode && headerNames(response).length === Object.keys(headers).length
+  return response.statusCode === statusCode && headerNames(response).length === headers.length
 }
 
 /** The names, as they were written where Node tells. */

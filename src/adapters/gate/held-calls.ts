@@ -1,3 +1,4 @@
+import { ServerResponse } from 'node:http'
 import { isUint8Array } from 'node:util/types'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
 
@@ -57,6 +58,8 @@ export function callbackIn(args: readonly unknown[]): ((error: unknown) => void)
 /** Where a response keeps what it holds, and the methods that were found on it. */
 const heldOf = Symbol('sojourn.held')
 const foundOf = Symbol('sojourn.found')
+/** Marks what a response inherits the properties of the facade from. */
+const showsHeld = Symbol('sojourn.shows-held')
 
 type Covered = NodeResponse & { [heldOf]: HeldCalls | undefined; [foundOf]: Methods }
 type Method = (this: unknown, ...args: unknown[]) => unknown
@@ -74,8 +77,24 @@ function cover(response: NodeResponse): Covered {
   covered[foundOf] = { cork, uncork, setHeader, setHeaders, appendHeader, removeHeader, _implicitHeader }
   // Half a response, such as Socket.IO shows its middleware, stays half.
   for (const [name, method] of methods) if (found[name]) found[name] = method
-  for (const [name, property] of properties) Object.defineProperty(response, name, property)
+  if (!(showsHeld in response))
+    for (const [name, property] of ownProperties) Object.defineProperty(response, name, property)
   return covered
+}
+
+/** Lays the properties of the facade over what all responses of a framework inherit from, which inherits from Node's. */
+export function coverPrototype(prototype: object): void {
+  for (const [name, property] of propertiesOver(nodeGetter)) {
+    if (!Object.hasOwn(prototype, name)) Object.defineProperty(prototype, name, property)
+  }
+  Object.defineProperty(prototype, showsHeld, { value: true })
+}
+
+/** Asked on every request, and by its own function in a fraction of the time of a search. */
+function nodeGetter(name: string): Underneath {
+  let owner = ServerResponse.prototype
+  while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner)
+  return Object.getOwnPropertyDescriptor(owner, name)?.get as Underneath
 }
 
 /** What methods do while calls are held: the head has left and cannot be changed. */
@@ -110,14 +129,25 @@ const shownWhileHeld = {
   writableLength: (held: HeldCalls, length: unknown) => held.length + Number(length ?? 0),
 }
 
-const properties = Object.entries(shownWhileHeld).map(([name, show]) => {
-  function get(this: Covered): unknown {
-    const underneath = Reflect.get(Object.getPrototypeOf(this), name, this)
-    const held = this[heldOf]
-    return held ? show(held, underneath) : underneath
-  }
-  return [name, { get, configurable: true }] as const
-})
+type Underneath = (this: Covered) => unknown
+
+function propertiesOver(underneath: (name: string) => Underneath) {
+  return Object.entries(shownWhileHeld).map(([name, show]) => {
+    const below = underneath(name)
+    function get(this: Covered): unknown {
+      const held = this[heldOf]
+      return held ? show(held, below.call(this)) : below.call(this)
+    }
+    return [name, { get, configurable: true }] as const
+  })
+}
+
+const ownProperties = propertiesOver(
+  (name) =>
+    function () {
+      return Reflect.get(Object.getPrototypeOf(this), name, this)
+    },
+)
 
 type HeadMethod = 'writeHead' | 'setHeader' | 'setHeaders' | 'appendHeader' | 'removeHeader'
 

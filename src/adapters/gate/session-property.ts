@@ -1,7 +1,6 @@
 import { SojournError } from '../../core/errors.js'
 import { sessionOf } from '../../core/session-object.js'
 import type { Visits } from '../../core/sessions.js'
-import type { Visit } from '../../core/visit.js'
 import type { Exchange } from './exchange.js'
 
 /** Where a request keeps its exchange: a map beside the requests would cost the collector as much as all else. */
@@ -29,19 +28,23 @@ export function hasSession(holder: object, visits: Visits): boolean {
  *
  * @param prototypeOf finds what all that the framework makes inherit from, and where it wants properties to be added, if
  * there is such a thing: to define one on each request costs as much as all else that is done for a visitor without one
+ * @returns that prototype, when it was given the property just now
  */
 export function giveSession(
   holder: object,
   exchange: Exchange,
   prototypeOf: (holder: object) => object | null | undefined,
-): void {
+): object | null {
   const entered = holder as Entered
   entered[exchangeOf] = exchange
-  if (entered[standsOf]) return
+  if (entered[standsOf]) return null
   const prototype = prototypeOf(holder)
   if (prototype && !('session' in holder) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
     Object.defineProperty(prototype, standsOf, { value: true })
-  } else Object.defineProperty(holder, 'session', sessionProperty)
+    return prototype
+  }
+  Object.defineProperty(holder, 'session', sessionProperty)
+  return null
 }
 
 /** One for all requests: accessors of its own would make each request an object of another kind, slow to use for all. */
@@ -50,7 +53,7 @@ const sessionProperty: PropertyDescriptor & ThisType<Entered> = {
   enumerable: true,
   get() {
     const exchange = this[exchangeOf]
-    return exchange && sessionOf(exchange.visit as Visit)
+    return exchange && sessionOf(exchange.ask())
   },
   set(value: unknown) {
     if (this[exchangeOf]) refuseAssignment()
