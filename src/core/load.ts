@@ -40,7 +40,8 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   if (tokens.length === 0 && !engine.accepted) return visit
   try {
     const found = findOwnOrAccepted(visit, tokens)
-    return isPromise(found) ? found.then(undefined, (error: unknown) => meetOutage(visit, error)) : found
+    if (!isPromise(found) || engine.settings.onStoreError === 'fail') return found
+    return found.then(undefined, (error: unknown) => meetOutage(visit, error))
   } catch (error) {
     return meetOutage(visit, error)
   }

@@ -1,7 +1,7 @@
 import { byKey, byName, mergePatch } from '../core/json-keys.js'
-import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
+import type { ListPage, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { type Parameter, queryOf } from './postgres/client.js'
+import { type Parameter, queryOf, type Result } from './postgres/client.js'
 import { watchOver } from './postgres/listening.js'
 import { checked, type PostgresStoreOptions } from './postgres/options.js'
 import { schemaOf } from './postgres/schema.js'
@@ -32,12 +32,18 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const row = 'json_build_array(id, user_id, created_at, expires_at, data)::text'
   const schema = schemaOf(table)
 
-  const isThere = (text: string, parameters: Parameter[]) => query(text, parameters).then((rows) => rows.length > 0)
+  const isThere = (text: string, parameters: Parameter[]) => query(text, parameters).then(isSome)
+
+  /** Asked only now: to tell the two apart in the same statement would make every patch half as slow again. */
+  async function whyNot(id: string, { when, now }: SessionPatch): Promise<PatchOutcome> {
+    if (!when) return 'absent'
+    const isLiving = await isThere(`SELECT 1 FROM ${table} WHERE id = $1 AND expires_at > $2`, [id, now])
+    return isLiving ? 'conflict' : 'absent'
+  }
 
   return {
-    async read(id) {
-      const [found] = await query(`SELECT ${row} FROM ${table} WHERE id = $1`, [id])
-      return found ? recordOf(found)[1] : null
+    read(id) {
+      return query(`SELECT ${row} FROM ${table} WHERE id = $1`, [id]).then(recordIn)
     },
 
     async create(id, record) {
@@ -45,18 +51,15 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       const { values, userId, createdAt, expiresAt } = record
       return isThere(
         `INSERT INTO ${table} (id, user_id, created_at, expires_at, data) VALUES ($1, $2, $3, $4, $5::text::jsonb)
-        ON CONFLICT (id) DO NOTHING RETURNING 1`,
+        ON CONFLICT (id) DO NOTHING`,
         [id, userId, createdAt, expiresAt, JSON.stringify(byKey(values))],
       )
     },
 
-    async patch(id, patch) {
+    patch(id, patch) {
       refuseIllFormed(patch)
-      if (await isThere(...patchStatement(table, id, patch))) return 'applied'
-      if (!patch.when) return 'absent'
-      // Only now: to tell the two apart in the same statement would make every patch half as slow again.
-      const isLiving = await isThere(`SELECT 1 FROM ${table} WHERE id = $1 AND expires_at > $2`, [id, patch.now])
-      return isLiving ? 'conflict' : 'absent'
+      const [text, parameters] = patchStatement(table, id, patch)
+      return query(text, parameters).then(({ count }) => (count > 0 ? 'applied' : whyNot(id, patch)))
     },
 
     async delete(id) {
@@ -66,7 +69,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     },
 
     async list({ userId, after = '', limit }: ListPage) {
-      const rows =
+      const { rows } =
         userId === undefined
           ? await query(`SELECT ${row} FROM ${table} WHERE id > $1 ORDER BY id LIMIT $2`, [after, limit])
           : await query(`SELECT ${row} FROM ${table} WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, [
@@ -80,8 +83,8 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async sweep(before, limit) {
       // As an array the ids are looked up once. A row that someone is writing is left for the next sweep.
       const expired = `SELECT id FROM ${table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
-      const swept = await query(`DELETE FROM ${table} WHERE id = ANY (ARRAY(${expired})) RETURNING 1`, [before, limit])
-      return swept.length
+      const { count } = await query(`DELETE FROM ${table} WHERE id = ANY (ARRAY(${expired}))`, [before, limit])
+      return count
     },
 
     ...(listen && watchOver(listen, channel)),
@@ -94,6 +97,14 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
     },
   }
+}
+
+function isSome({ count }: Result): boolean {
+  return count > 0
+}
+
+function recordIn({ rows: [text] }: Result): SessionRecord | null {
+  return text === undefined ? null : recordOf(text)[1]
 }
 
 function recordOf(text: unknown): [id: string, record: SessionRecord] {
@@ -118,5 +129,5 @@ function patchStatement(table: string, id: string, patch: SessionPatch): [text: 
   // The values read as `when` says if to write it would change nothing.
   if (when) condition += ` AND ${merged(JSON.stringify(byKey(when)))} = data`
   if (assignments.length === 0) return [`SELECT 1 FROM ${table} WHERE ${condition}`, parameters]
-  return [`UPDATE ${table} SET ${assignments.join(', ')} WHERE ${condition} RETURNING 1`, parameters]
+  return [`UPDATE ${table} SET ${assignments.join(', ')} WHERE ${condition}`, parameters]
 }

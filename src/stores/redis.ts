@@ -40,7 +40,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   const watchers = new Set<() => void>()
 
   const heldIn = (reply: Reply) => (typeof reply === 'string' ? heldOf(JSON.parse(reply)) : undefined)
-  const read = (id: string) => run(readSession, keyOf(id)).then(heldIn)
+  const read = (id: string) => runScript(client, readSession, [keyOf(id)], [], heldIn)
   const recordIn = (reply: Reply) => heldIn(reply)?.record ?? null
 
   /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
@@ -57,15 +57,14 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   /** A patch that leaves the user alone, and so the index. */
   function patchValues(id: string, patch: SessionPatch): Promise<PatchOutcome> {
     const lossesBefore = losses.count
-    return run(patchSession, keyOf(id), ...patchArguments(patch, '')).then((reply) => {
-      const [outcome] = reply as [PatchOutcome]
-      if (outcome !== 'applied' && losses.count !== lossesBefore) throw uncertain()
-      return outcome
+    return runScript(client, patchSession, [keyOf(id)], patchArguments(patch), (reply) => {
+      if (reply !== 'applied' && losses.count !== lossesBefore) throw uncertain()
+      return reply as PatchOutcome
     })
   }
 
   return {
-    read: (id) => run(readSession, keyOf(id)).then(recordIn),
+    read: (id) => runScript(client, readSession, [keyOf(id)], [], recordIn),
 
     create(id, record) {
       refuseIllFormed(record)
@@ -80,6 +79,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       if (patch.userId === undefined) return patchValues(id, patch)
       return indexed(patch.userId, id, async (since) => {
         const reply = await run(patchSession, keyOf(id), ...patchArguments(patch, since))
+        if (!Array.isArray(reply)) return { outcome: reply as PatchOutcome, done: false }
         const [outcome, owner, before] = reply as [PatchOutcome, string | null, string | null]
         // The same entry again: a client sent the write twice.
         const isReplaced = !(owner === patch.userId && before === since)

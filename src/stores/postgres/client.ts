@@ -4,7 +4,12 @@ export type Parameter = string | number | null
 
 /** What Sojourn calls of a `Pool` of `pg`. */
 export interface PostgresPool {
-  query(text: string, values: Parameter[]): Promise<{ rows?: object[] }>
+  query(text: string, values: Parameter[]): Promise<PoolResult>
+}
+
+interface PoolResult {
+  rows?: object[]
+  rowCount?: number | null
 }
 
 /** What Sojourn calls of `sql`, as `postgres(url)` of the package `postgres` gives it. */
@@ -13,13 +18,19 @@ export interface PostgresSql {
     text: string,
     parameters: Parameter[],
     options: { prepare: boolean },
-  ): { values(): PromiseLike<readonly unknown[][]> }
+  ): { values(): PromiseLike<readonly unknown[][] & { readonly count: number }> }
 }
 
 export type PostgresClient = PostgresPool | PostgresSql
 
-/** Runs one statement, whose rows have one column, and resolves to those; without parameters, it may be several. */
-export type Query = (text: string, parameters: Parameter[]) => Promise<unknown[]>
+/** Of one statement: its rows, which have one column, and how many rows it wrote or gave. */
+export interface Result {
+  readonly rows: readonly unknown[]
+  readonly count: number
+}
+
+/** Runs one statement; without parameters, it may be several. */
+export type Query = (text: string, parameters: Parameter[]) => Promise<Result>
 
 /** How often a statement is tried that the server took back because of others. Each time, one of the others was done. */
 const maxAttempts = 20
@@ -27,7 +38,7 @@ const maxAttempts = 20
 /** Columns are told by their place, so that no setting by which the app renames them matters. */
 export function queryOf(client: PostgresClient, table: string): Query {
   const run = 'unsafe' in client ? runBySql(client) : runByPool(client)
-  const attempt = (text: string, parameters: Parameter[], count: number): Promise<unknown[]> =>
+  const attempt = (text: string, parameters: Parameter[], count: number): Promise<Result> =>
     run(text, parameters).catch((error: unknown) => {
       if (!wasTakenBack(error) || count === maxAttempts) throw explained(error, table)
       return attempt(text, parameters, count + 1)
@@ -36,15 +47,19 @@ export function queryOf(client: PostgresClient, table: string): Query {
 }
 
 function runByPool(pool: PostgresPool): Query {
-  // Of several statements there are several results, and no rows that anybody asks for.
-  return async (text, values) => (await pool.query(text, values)).rows?.map((row) => Object.values(row)[0]) ?? []
+  return (text, values) => pool.query(text, values).then(resultOfPool)
+}
+
+/** Of several statements there are several results, and no rows that anybody asks for. */
+function resultOfPool({ rows, rowCount }: PoolResult): Result {
+  return { rows: rows ? rows.map((row) => Object.values(row)[0]) : [], count: rowCount ?? 0 }
 }
 
 function runBySql(sql: PostgresSql): Query {
   return async (text, parameters) => {
     // It is `sql` that decides: statements are prepared unless it was made with `prepare: false`.
     const rows = await sql.unsafe(text, parameters, { prepare: true }).values()
-    return withoutHoles(rows).map(([column]) => column)
+    return { rows: withoutHoles(rows).map(([column]) => column), count: rows.count }
   }
 }
 

@@ -15,23 +15,24 @@ const fieldOf = (name: string) => `:${name}`
 
 /** Reads the fields and texts of a hash. */
 export function heldOf(fieldsAndTexts: readonly string[]): HeldRecord {
-  const facts: { [name: string]: string | undefined } = {}
-  const values: [name: string, text: string][] = []
+  const record: SessionRecord = { values: {}, userId: null, createdAt: Number.NaN, expiresAt: Number.NaN }
+  let since: string | undefined
   for (let index = 0; index < fieldsAndTexts.length; index += 2) {
     const field = fieldsAndTexts[index] as string
     const text = fieldsAndTexts[index + 1] as string
-    if (field.startsWith(':')) values.push([field.slice(1), text])
-    else facts[field] = text
-  }
-  const { userId = null, createdAt, expiresAt, since } = facts
-  const record: SessionRecord = {
-    // Not by assignment: a value may be called `__proto__`.
-    values: Object.fromEntries(values),
-    userId,
-    createdAt: Number(createdAt),
-    expiresAt: Number(expiresAt),
+    if (field.startsWith(':')) setText(record.values, field.slice(1), text)
+    else if (field === 'userId') record.userId = text
+    else if (field === 'createdAt') record.createdAt = Number(text)
+    else if (field === 'expiresAt') record.expiresAt = Number(text)
+    else if (field === 'since') since = text
   }
   return { record, since }
+}
+
+function setText(values: SessionRecord['values'], name: string, text: string): void {
+  if (name === '__proto__')
+    Object.defineProperty(values, name, { value: text, enumerable: true, writable: true, configurable: true })
+  else values[name] = text
 }
 
 /** What the script that creates a record is given. */
@@ -42,18 +43,20 @@ export function createArguments({ values, userId, createdAt, expiresAt }: Sessio
   return [`${expiresAt + reclaimDelay}`, since, ...facts, ...texts]
 }
 
-/** What the script that patches a record is given. */
-export function patchArguments(patch: SessionPatch, since: string): string[] {
+/** What the script that patches a record is given. `since` is the time of the entry that a new user's index has. */
+export function patchArguments(patch: SessionPatch, since = ''): string[] {
   const { now, set = {}, unset = [], userId, expiresAt, when = {} } = patch
-  const compared: string[] = []
-  for (const [name, text] of Object.entries(when)) compared.push(fieldOf(name), text === null ? '' : `=${text}`)
-  const changed: string[] = []
-  for (const [name, text] of Object.entries(set)) changed.push(fieldOf(name), text)
-  const removed = unset.map(fieldOf)
-  if (userId === null) removed.push('userId', 'since')
-  else if (userId !== undefined) changed.push('userId', userId, 'since', since)
-  if (expiresAt !== undefined) changed.push('expiresAt', `${expiresAt}`)
   const reclaimAt = expiresAt === undefined ? '' : `${expiresAt + reclaimDelay}`
-  const counts = [`${compared.length / 2}`, `${changed.length / 2}`]
-  return [`${now}`, reclaimAt, since, ...counts, ...compared, ...changed, ...removed]
+  const given = [`${now}`, reclaimAt, userId === null ? 'none' : since, '', '']
+  let begin = given.length
+  for (const [name, text] of Object.entries(when)) given.push(fieldOf(name), text === null ? '' : `=${text}`)
+  given[3] = `${(given.length - begin) / 2}`
+  begin = given.length
+  for (const [name, text] of Object.entries(set)) given.push(fieldOf(name), text)
+  if (typeof userId === 'string') given.push('userId', userId, 'since', since)
+  if (expiresAt !== undefined) given.push('expiresAt', `${expiresAt}`)
+  given[4] = `${(given.length - begin) / 2}`
+  for (const name of unset) given.push(fieldOf(name))
+  if (userId === null) given.push('userId', 'since')
+  return given
 }

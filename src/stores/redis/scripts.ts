@@ -23,7 +23,7 @@ end`
  */
 function refuseWhenLate(since: string): string {
   return `
-if ${since} ~= '' then
+if tonumber(${since}) then
   ${clock}
   if clock() - tonumber(${since}) > 30000 then
     error({ err = 'LATE the write came long after its entry in the index of users' })
@@ -45,18 +45,19 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
 /**
- * ARGV: now, when the server may drop the record or '', the time of its entry in the index or '', how many fields are
- * compared, how many are set; then the compared with '=' and their text or '' for absent, the set with their text, the
- * removed. Resolves to the outcome, and the user and the entry from before.
+ * ARGV: now, when the server may drop the record or '', the time of its entry in the index, 'none' for no user any more or
+ * '' for the same user as before, how many fields are compared, how many are set; then the compared with '=' and their text
+ * or '' for absent, the set with their text, the removed. Resolves to the outcome; where another user was named, to the
+ * outcome, and the user and the entry from before.
  */
 export const patchSession = script(`
 local session = KEYS[1]
 local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
-if not before[1] or tonumber(before[1]) <= tonumber(ARGV[1]) then return { 'absent' } end
+if not before[1] or tonumber(before[1]) <= tonumber(ARGV[1]) then return 'absent' end
 local at = 6
 for _ = 1, tonumber(ARGV[4]) do
   local text = redis.call('HGET', session, ARGV[at])
-  if ARGV[at + 1] ~= (text and '=' .. text or '') then return { 'conflict' } end
+  if ARGV[at + 1] ~= (text and '=' .. text or '') then return 'conflict' end
   at = at + 2
 end
 ${refuseWhenLate('ARGV[3]')}
@@ -67,6 +68,7 @@ for _ = 1, tonumber(ARGV[5]) do
 end
 for i = at, #ARGV do redis.call('HDEL', session, ARGV[i]) end
 if ARGV[2] ~= '' then redis.call('PEXPIREAT', session, ARGV[2]) end
+if ARGV[3] == '' then return 'applied' end
 return { 'applied', before[2], before[3] }`)
 
 /** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
