@@ -1,4 +1,4 @@
-import { byKey, byName, mergePatch } from '../core/json-keys.js'
+import { byKey, byName, keyOf, mergePatch } from '../core/json-keys.js'
 import type { ListPage, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { type Parameter, queryOf, type Result } from './postgres/client.js'
@@ -113,21 +113,23 @@ function recordOf(text: unknown): [id: string, record: SessionRecord] {
 }
 
 function patchStatement(table: string, id: string, patch: SessionPatch): [text: string, parameters: Parameter[]] {
-  const { now, userId, expiresAt, when } = patch
+  const { now, userId, expiresAt, when = {} } = patch
   const parameters: Parameter[] = [id, now]
   const parameter = (value: Parameter) => `$${parameters.push(value)}`
-  // RFC 7396: a null in the change removes. No value is null or an object, so there is nothing deeper to merge or strip.
-  const merged = (change: string) => `jsonb_strip_nulls(data || ${parameter(change)}::text::jsonb)`
 
   const assignments: string[] = []
   const changes = mergePatch(patch)
-  if (changes !== '{}') assignments.push(`data = ${merged(changes)}`)
+  // RFC 7396: a null in the change removes. No value is null or an object, so there is nothing deeper to merge or strip.
+  const merged = () => `data || ${parameter(changes)}::text::jsonb`
+  if (changes !== '{}') assignments.push(`data = ${patch.unset?.length ? `jsonb_strip_nulls(${merged()})` : merged()}`)
   if (userId !== undefined) assignments.push(`user_id = ${parameter(userId)}`)
   if (expiresAt !== undefined) assignments.push(`expires_at = ${parameter(expiresAt)}`)
 
   let condition = 'id = $1 AND expires_at > $2'
-  // The values read as `when` says if to write it would change nothing.
-  if (when) condition += ` AND ${merged(JSON.stringify(byKey(when)))} = data`
+  for (const [name, text] of Object.entries(when)) {
+    const value = `data ->> ${parameter(keyOf(name))}::text`
+    condition += text === null ? ` AND (${value}) IS NULL` : ` AND (${value}) = ${parameter(text)}::text COLLATE "C"`
+  }
   if (assignments.length === 0) return [`SELECT 1 FROM ${table} WHERE ${condition}`, parameters]
   return [`UPDATE ${table} SET ${assignments.join(', ')} WHERE ${condition}`, parameters]
 }
