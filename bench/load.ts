@@ -90,8 +90,10 @@ function answered(socket: Socket, request: Buffer): Promise<void> {
       text += chunk.toString('latin1')
       const end = text.indexOf('\r\n\r\n')
       if (end === -1) return
+      const length = lengthOf(text)
       if (!text.startsWith('HTTP/1.1 2')) settle(new Error(text.slice(0, text.indexOf('\r\n'))))
-      else if (text.length >= end + 4 + lengthOf(text)) settle()
+      else if (length === undefined) settle(new Error('a response without Content-Length'))
+      else if (text.length >= end + 4 + length) settle()
     }
     socket.on('data', take).on('error', settle).on('close', lost)
     socket.write(request)
@@ -99,10 +101,9 @@ function answered(socket: Socket, request: Buffer): Promise<void> {
 }
 
 /** Of the body. All servers here say it beforehand. */
-function lengthOf(response: string): number {
+function lengthOf(response: string): number | undefined {
   const length = /\r\ncontent-length: (\d+)\r\n/i.exec(response)?.[1]
-  if (length === undefined) throw new Error('a response without Content-Length')
-  return Number(length)
+  return length === undefined ? undefined : Number(length)
 }
 
 /** Keeps this process from sleeping until the returned function is called. */

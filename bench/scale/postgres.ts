@@ -37,6 +37,7 @@ export async function run({ sessions: count }: { sessions: number }): Promise<vo
 async function measure(pool: Pool, table: string, count: number) {
   const store = postgresStore({ pool, table })
   const living = await fill(pool, store, table, count)
+  const tell = (text: string) => process.stderr.write(`${text}\n`)
   const megabytes = async () => {
     const { rows } = await pool.query(`SELECT pg_total_relation_size('${table}') AS bytes`)
     return Math.round(Number(rows[0].bytes) / 1e6)
@@ -50,11 +51,24 @@ async function measure(pool: Pool, table: string, count: number) {
     await store.read(pick())
     times.push(performance.now() - began)
   }
-  const sessions = createSessions({ store })
+  tell(`a read takes ${quantile(times, 0.5).toFixed(3)} ms`)
+  let swept = 0
+  const timed: PostgresStore = {
+    ...store,
+    async sweep(before, limit) {
+      const removed = (await store.sweep?.(before, limit)) ?? 0
+      if (Math.floor((swept + removed) / 50_000) > Math.floor(swept / 50_000))
+        tell(`${swept + removed} swept, in batches of ${limit}`)
+      swept += removed
+      return removed
+    },
+  }
+  const sessions = createSessions({ store: timed })
   const requests = await requestsTo(sessions, () => {})
   const amount = count > few ? 5000 : 500
   await requests.p99(amount)
   const alone = quantile([await requests.p99(amount), await requests.p99(amount), await requests.p99(amount)], 0.5)
+  tell(`p99 of requests: ${alone} ms`)
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
   const began = performance.now()
@@ -65,7 +79,7 @@ async function measure(pool: Pool, table: string, count: number) {
   })
   const sweeping: number[] = []
   while (seconds === 0) sweeping.push(await requests.p99(amount))
-  const swept = await sweep
+  await sweep
   await requests.end()
   await sessions.close()
   return {

@@ -563,6 +563,23 @@ describe('sweep and close', () => {
     expect(await sessions.sweep()).toBe(0)
   })
 
+  test('a server that is quick about it is asked for more and more, and one that is not, for less', async () => {
+    const asked: number[] = []
+    let delay = 0
+    const store: SessionStore = {
+      ...memory,
+      async sweep(_before, limit) {
+        asked.push(limit)
+        if (asked.length === 6) delay = 60
+        if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
+        return asked.length < 9 ? limit : 0
+      },
+    }
+    await make({ store }).sweep()
+    const [first = 0, sixth = 0, last = 0] = [asked[0], asked[5], asked[8]]
+    expect([sixth > first, last < sixth], String(asked)).toEqual([true, true])
+  })
+
   test.each<[string, (session: Session<Data>, sessions: Sessions<Data>) => Promise<unknown>]>([
     ['save', (session) => Object.assign(session, { a: 2 }).save()],
     ['update', (session) => session.update('a', (a = 0) => a + 1)],

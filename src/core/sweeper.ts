@@ -3,10 +3,13 @@ import type { GuardedStore } from './guarded-store.js'
 /** A store's own expiry only reclaims space. It comes this late, so that a skewed clock ends nobody's session. */
 const reclaimDelay = 5 * 60_000
 const interval = 5 * 60_000
-/** A store that is in the process stands still for a batch: SQLite for one or two milliseconds, and with a checkpoint for ten. */
+/** The process stands still for a batch of a store within it: SQLite for one or two milliseconds, and with a checkpoint for ten. */
 const smallestBatch = 30
 const largestBatch = 1000
-/** For other work between two batches, in milliseconds; and no less than a batch took. */
+/** For how long a batch may stop this process, and a server, which has others to answer meanwhile. In milliseconds. */
+const blocking = { little: 1, long: 4 }
+const waiting = { little: 20, long: 40 }
+/** For other work between two batches, in milliseconds; and three times what a batch took. */
 const pause = 10
 
 export interface Sweeper {
@@ -39,13 +42,15 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
     let batch = smallestBatch
     for (let total = 0; ; ) {
       const began = performance.now()
-      const removed = await store.sweep(before, batch)
+      const answer = store.sweep(before, batch)
+      const blocked = performance.now() - began
+      const removed = await answer
       const took = performance.now() - began
       total += removed
       if (removed < batch || stopped) return total
-      if (took < 1) batch = Math.min(2 * batch, largestBatch)
-      else if (took > 4) batch = Math.max(Math.floor(batch / 2), smallestBatch)
-      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, took)))
+      if (blocked > blocking.long || took > waiting.long) batch = Math.max(Math.floor(batch / 2), smallestBatch)
+      else if (blocked < blocking.little && took < waiting.little) batch = Math.min(2 * batch, largestBatch)
+      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, 3 * took)))
     }
   }
 
