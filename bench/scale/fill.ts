@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteStore } from 'sojourn/stores/sqlite'
 import { numberOf } from '../../src/stores/sqlite/number.ts'
+import { sqliteShelf } from '../apps/by-hand.ts'
 import { newVisitor } from '../visitor.ts'
 
 const hour = 3_600_000
@@ -63,6 +64,23 @@ export function fillSqlite(path: string, count: number, expiredOneIn: number): s
   if (!store.read(living[0] as string)) throw new Error('The store does not find what was filled in')
   void store.close?.()
   return living
+}
+
+/** The same many records as a program by hand keeps them: one text by the SHA-256 of a token. Returns some of the keys. */
+export function fillByHand(path: string, count: number): string[] {
+  sqliteShelf(path)
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA synchronous = OFF')
+  const salt = randomBytes(28).toString('hex')
+  const keyOf = (n: number) => n.toString(16).padStart(8, '0') + salt
+  const insert = database.prepare('INSERT INTO sessions VALUES (?, ?)')
+  const data = JSON.stringify(newVisitor())
+  database.exec('BEGIN')
+  for (let n = 0; n < count; n++) insert.run(keyOf(n), data)
+  database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
+  database.close()
+  flushToDisk(path)
+  return Array.from({ length: 100_000 }, () => keyOf(Math.floor(Math.random() * count)))
 }
 
 /** All numbers below `count`, nearly in the order in which their ids stand in the table. */

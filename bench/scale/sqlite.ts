@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay, type RecordableHistogram } from 'node:perf_hooks'
 import { createSessions, type SessionStore } from 'sojourn'
 import { sqliteStore } from 'sojourn/stores/sqlite'
-import { fillSqlite } from './fill.ts'
+import { sqliteShelf } from '../apps/by-hand.ts'
+import { fillByHand, fillSqlite } from './fill.ts'
 import { cpuOf, quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
 
@@ -19,8 +20,11 @@ const few = 10_000
 export async function run({ sessions: count }: { sessions: number }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sojourn-scale-'))
   try {
-    const small = await measure(join(folder, 'few.db'), few)
-    const large = await measure(join(folder, 'many.db'), count)
+    const small = { ...byHand(join(folder, 'few-by-hand.db'), few), ...(await measure(join(folder, 'few.db'), few)) }
+    const large = {
+      ...byHand(join(folder, 'many-by-hand.db'), count),
+      ...(await measure(join(folder, 'many.db'), count)),
+    }
     for (const [name, value] of Object.entries(small)) {
       console.log(
         `${name.padEnd(48)} ${String(value).padStart(10)} ${String(large[name as keyof typeof large]).padStart(10)}`,
@@ -32,6 +36,15 @@ export async function run({ sessions: count }: { sessions: number }): Promise<vo
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** The floor: a table of text by key, and a program that does no more than to find and parse it. */
+function byHand(path: string, count: number): { 'read by hand, µs': number } {
+  const keys = fillByHand(path, count)
+  const shelf = sqliteShelf(path)
+  const read = cpuOf(50_000, (index) => JSON.parse(shelf.get(keys[index % keys.length] as string) as string))
+  rmSync(path)
+  return { 'read by hand, µs': Number(read.toFixed(2)) }
 }
 
 async function measure(path: string, count: number) {
