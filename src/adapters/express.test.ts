@@ -1,10 +1,11 @@
+import { ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import compression from 'compression'
 import connect from 'connect'
 import express from 'express'
 import expressSession from 'express-session'
 import request from 'supertest'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { expressRoutes } from '../../test/adapters/express-routes.js'
 import { nodeRoutes } from '../../test/adapters/node-routes.js'
 import { served } from '../../test/adapters/served.js'
@@ -84,6 +85,24 @@ for (const [name, framework, other] of [
         const inner = other()
         inner.get('/', (_req, res) => void res.send('seen'))
         return saves(changed, (req, res, next) => inner(req, res, next))
+      })
+
+      test('and seen by a tool that wraps what Node does, later', async () => {
+        const app = framework()
+        app.use(session(createSessions()))
+        app.get('/change', (req, res) => void res.send(view(req)))
+        app.get('/', (_req, res) => void res.send('untouched'))
+        const paths = ['/', '/change']
+        for (const path of paths) await request(app).get(path)
+        const seen: unknown[] = []
+        const { end } = ServerResponse.prototype
+        onTestFinished(() => void Object.assign(ServerResponse.prototype, { end }))
+        ServerResponse.prototype.end = function (this: ServerResponse, ...args: unknown[]) {
+          seen.push(args[0])
+          return Reflect.apply(end, this, args)
+        } as typeof end
+        for (const path of paths) await request(app).get(path).set('Host', 'localhost')
+        expect(seen.map(String)).toEqual(['untouched', 'seen'])
       })
 
       test('where the app has an end of its own for all responses', async () => {

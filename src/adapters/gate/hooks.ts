@@ -28,9 +28,28 @@ export function expectGate(response: object): void {
 
 type HookedResponse = { readonly [gateOf]: Hooked }
 
-/** Beneath all that a framework adds. */
-const { writeHead, write, end, flushHeaders, cork, uncork } = ServerResponse.prototype as unknown as Methods
-export const nodeMethods: Readonly<Methods> = { writeHead, write, end, flushHeaders, cork, uncork }
+/** Beneath all that a framework adds. Looked up with each call: tools that trace wrap them, at any time. */
+const node = ServerResponse.prototype as unknown as Methods
+export const nodeMethods: Readonly<Methods> = {
+  get writeHead() {
+    return node.writeHead
+  },
+  get write() {
+    return node.write
+  },
+  get end() {
+    return node.end
+  },
+  get flushHeaders() {
+    return node.flushHeaders
+  },
+  get cork() {
+    return node.cork
+  },
+  get uncork() {
+    return node.uncork
+  },
+}
 
 /** Of a response that has a gate. */
 export const hooks: Hooks = {
@@ -72,19 +91,19 @@ function gateAt(response: unknown): Hooked {
 const inheritedHooks: Hooks = {
   writeHead(...args) {
     const gate = gateThatCounts(this)
-    return gate ? gate.call('writeHead', args) : Reflect.apply(nodeMethods.writeHead, this, args)
+    return gate ? gate.call('writeHead', args) : Reflect.apply(node.writeHead, this, args)
   },
   write(...args) {
     const gate = gateThatCounts(this)
-    return gate ? gate.call('write', args) : Reflect.apply(nodeMethods.write, this, args)
+    return gate ? gate.call('write', args) : Reflect.apply(node.write, this, args)
   },
   end(...args) {
     const gate = gateThatCounts(this)
-    return gate ? gate.call('end', args) : Reflect.apply(nodeMethods.end, this, args)
+    return gate ? gate.call('end', args) : Reflect.apply(node.end, this, args)
   },
   flushHeaders(...args) {
     const gate = gateThatCounts(this)
-    return gate ? gate.call('flushHeaders', args) : Reflect.apply(nodeMethods.flushHeaders, this, args)
+    return gate ? gate.call('flushHeaders', args) : Reflect.apply(node.flushHeaders, this, args)
   },
 }
 
