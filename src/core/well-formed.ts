@@ -13,10 +13,11 @@ export function refuseIllFormed(change: Partial<SessionRecord & SessionPatch>): 
   refuseIllFormedTexts(change.when)
 }
 
-function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> = {}): void {
-  for (const [name, text] of Object.entries(texts)) {
+function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> | undefined): void {
+  if (!texts) return
+  for (const name of Object.keys(texts)) {
     if (!name.isWellFormed()) refuse('The name of a session value')
-    if (text?.isWellFormed() === false) refuse(`The session value ${JSON.stringify(name)}`)
+    if (texts[name]?.isWellFormed() === false) refuse(`The session value ${JSON.stringify(name)}`)
   }
 }
 

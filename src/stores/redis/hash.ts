@@ -46,17 +46,19 @@ export function createArguments({ values, userId, createdAt, expiresAt }: Sessio
 /** What the script that patches a record is given. `since` is the time of the entry that a new user's index has. */
 export function patchArguments(patch: SessionPatch, since = ''): string[] {
   const { now, set = {}, unset = [], userId, expiresAt, when = {} } = patch
-  const reclaimAt = expiresAt === undefined ? '' : `${expiresAt + reclaimDelay}`
-  const given = [`${now}`, reclaimAt, userId === null ? 'none' : since, '', '']
-  let begin = given.length
-  for (const [name, text] of Object.entries(when)) given.push(fieldOf(name), text === null ? '' : `=${text}`)
-  given[3] = `${(given.length - begin) / 2}`
-  begin = given.length
-  for (const [name, text] of Object.entries(set)) given.push(fieldOf(name), text)
+  const given = ['']
+  for (const name of Object.keys(when)) {
+    const text = when[name] as string | null
+    given.push(fieldOf(name), text === null ? '' : `=${text}`)
+  }
+  const compared = (given.length - 1) / 2
+  for (const name of Object.keys(set)) given.push(fieldOf(name), set[name] as string)
   if (typeof userId === 'string') given.push('userId', userId, 'since', since)
   if (expiresAt !== undefined) given.push('expiresAt', `${expiresAt}`)
-  given[4] = `${(given.length - begin) / 2}`
+  const changed = (given.length - 1) / 2 - compared
   for (const name of unset) given.push(fieldOf(name))
   if (userId === null) given.push('userId', 'since')
+  const reclaimAt = expiresAt === undefined ? '' : expiresAt + reclaimDelay
+  given[0] = `${now} ${reclaimAt} ${userId === null ? 'none' : since} ${compared} ${changed}`
   return given
 }

@@ -45,30 +45,31 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
 /**
- * ARGV: now, when the server may drop the record or '', the time of its entry in the index, 'none' for no user any more or
- * '' for the same user as before, how many fields are compared, how many are set; then the compared with '=' and their text
- * or '' for absent, the set with their text, the removed. Resolves to the outcome; where another user was named, to the
- * outcome, and the user and the entry from before.
+ * ARGV[1], with a space between two, since clients take longer for each argument: now, when the server may drop the record or
+ * '', the time of its entry in the index, 'none' for no user any more or '' for the same user as before, how many fields are
+ * compared, how many are set. Then the compared with '=' and their text or '' for absent, the set with their text, the
+ * removed. Resolves to the outcome; where another user was named, to the outcome, and the user and the entry from before.
  */
 export const patchSession = script(`
 local session = KEYS[1]
+local now, reclaim, since, compared, set = string.match(ARGV[1], '^(%S+) (%S*) (%S*) (%d+) (%d+)$')
 local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
-if not before[1] or tonumber(before[1]) <= tonumber(ARGV[1]) then return 'absent' end
-local at = 6
-for _ = 1, tonumber(ARGV[4]) do
+if not before[1] or tonumber(before[1]) <= tonumber(now) then return 'absent' end
+local at = 2
+for _ = 1, tonumber(compared) do
   local text = redis.call('HGET', session, ARGV[at])
   if ARGV[at + 1] ~= (text and '=' .. text or '') then return 'conflict' end
   at = at + 2
 end
-${refuseWhenLate('ARGV[3]')}
+${refuseWhenLate('since')}
 -- A server without memory refuses HSET and allows the others. With HSET first, all is done or nothing.
-for _ = 1, tonumber(ARGV[5]) do
+for _ = 1, tonumber(set) do
   redis.call('HSET', session, ARGV[at], ARGV[at + 1])
   at = at + 2
 end
 for i = at, #ARGV do redis.call('HDEL', session, ARGV[i]) end
-if ARGV[2] ~= '' then redis.call('PEXPIREAT', session, ARGV[2]) end
-if ARGV[3] == '' then return 'applied' end
+if reclaim ~= '' then redis.call('PEXPIREAT', session, reclaim) end
+if since == '' then return 'applied' end
 return { 'applied', before[2], before[3] }`)
 
 /** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
