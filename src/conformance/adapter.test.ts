@@ -77,10 +77,10 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
     'a visitor who stores nothing costs no store call and gets no cookie',
     {
       engine(visits) {
-        const { open } = visits
-        visits.open = (request) => {
+        const { openIfBrought } = visits
+        visits.openIfBrought = (request) => {
           void (visits.store as SessionStore).read('nobody')
-          return open(request)
+          return openIfBrought(request)
         }
       },
     },
@@ -258,9 +258,9 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
     'an outage that is declared harmless shows an empty session',
     {
       engine(visits) {
-        const { open } = visits
-        visits.open = async (request) => {
-          const visit = await open(request)
+        const { openIfBrought, openEmpty } = visits
+        visits.openIfBrought = async (request) => {
+          const visit = (await openIfBrought(request)) ?? openEmpty(request)
           if (visit.outage) throw visit.outage
           return visit
         }

@@ -52,7 +52,7 @@ export const nodeMethods: Readonly<Methods> = {
 }
 
 /** Of a response that has a gate. */
-export const hooks: Hooks = {
+const hooks: Hooks = {
   writeHead(...args) {
     return gateAt(this).call('writeHead', args)
   },
