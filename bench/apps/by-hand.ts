@@ -84,7 +84,7 @@ function access(set: (key: string, text: string) => unknown) {
 export function sqliteShelf(path: string): Shelf {
   const database = new DatabaseSync(path)
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-  database.exec('CREATE TABLE sessions (id TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID')
+  database.exec('CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID')
   const select = database.prepare('SELECT data FROM sessions WHERE id = ?')
   const upsert = database.prepare('INSERT INTO sessions VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data')
   return {
