@@ -18,9 +18,10 @@ export type {
 } from './core/events.js'
 export type { AssuranceLevel, Duration, LifetimeOptions } from './core/lifetime.js'
 export type { SessionsOptions } from './core/options.js'
+export type { ResponseHeaders } from './core/response-head.js'
 // With a star, so that `declare module 'sojourn' { interface SessionData { … } }` reaches the interface itself.
 export * from './core/session.js'
-export { createSessions, type LoadRequest, type ResponseHeaders, type Sessions } from './core/sessions.js'
+export { createSessions, type LoadRequest, type Sessions } from './core/sessions.js'
 export type { SignInOptions } from './core/sign-in.js'
 export type { SessionStatus } from './core/status.js'
 export type { Awaitable, ListPage, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from './core/store.js'

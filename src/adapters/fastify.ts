@@ -16,7 +16,7 @@ import {
   signedInUser,
   turnAway,
 } from '../core/require-user.js'
-import type { ResponseHead } from '../core/response-head.js'
+import type { ResponseHeaders } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Callback, Session } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
@@ -122,16 +122,9 @@ class FastifyConnection implements Connection {
 }
 
 /** Fastify keeps headers of its own, and writes them over those of Node's response. */
-function headOf(reply: FastifyReply): ResponseHead {
-  const get = (name: string) => {
-    const value = reply.getHeader(name)
-    return value === undefined ? undefined : String(value)
-  }
-  return {
-    get,
-    set: (name, value) => void reply.header(name, value),
-    append: (name, value) => void reply.header(name, value),
-  }
+function headOf(reply: FastifyReply): ResponseHeaders {
+  const add = (name: string, value: string) => void reply.header(name, value)
+  return { get: (name) => reply.getHeader(name)?.toString(), set: add, append: add }
 }
 
 /** Takes back what a handler did to the response, as far as Fastify keeps it. */

@@ -27,7 +27,7 @@ import {
   hook,
   hookFound,
   hookPrototype,
-  inheritsHooks,
+  isHooked,
   keepInheritedHooks,
   type Methods,
   nodeMethods,
@@ -47,22 +47,16 @@ export function gate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gat
 /**
  * Puts a gate on a response before it is known whether there will be anything to save. That cannot wait: in
  * `res.end(view(session))` the method is looked up before the session changes, and would bypass a gate that came then.
- *
- * @param isHooked whether the response has inherited its hooks: then it was hooked all along, and the gate may come late
+ * (A response that expects its gate is hooked all along.)
  */
-export function placeGate(
-  response: NodeResponse,
-  entry: ResponseOnEntry,
-  keeper: Gatekeeper,
-  isHooked = inheritsHooks(response),
-): PlacedGate {
+export function placeGate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper): PlacedGate {
   const gated = response as Gated
   const standing = gated[gateOf]
   if (standing) {
     standing.keeper = together(standing.keeper, keeper)
     return standing
   }
-  const placed = new Gate(response, entry, keeper, isHooked)
+  const placed = new Gate(response, entry, keeper)
   gated[gateOf] = placed
   return placed
 }
@@ -107,12 +101,12 @@ class Gate {
   /** After a failure: whether somebody has begun to answer it. */
   isAnswered = false
 
-  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper, isHooked: boolean) {
+  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper) {
     this.response = response
     this.entry = entry
     this.keeper = keeper
     this.state = response.headersSent ? 'open' : 'shut'
-    this.found = isHooked ? nodeMethods : hookFound(response)
+    this.found = isHooked(response) ? nodeMethods : hookFound(response)
   }
 
   standAside(): void {
@@ -152,12 +146,8 @@ class Gate {
     if (name === 'writeHead') args = applyHead(response, args)
     else refuseStatusLine(response, statusLineOf(response))
     const saved = this.save(name === 'end')
-    if (saved) {
-      void this.holdUntil(saved, () => keeper.writeHeaders())
-    } else {
-      this.state = 'open'
-      this.isLastAsked = name === 'end'
-    }
+    if (!saved) return this.pass(name, args)
+    void this.holdUntil(saved, () => keeper.writeHeaders())
     return args
   }
 

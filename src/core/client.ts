@@ -1,4 +1,5 @@
 import type { RequestFacts } from './request-facts.js'
+import { textOf } from './store.js'
 
 /** The browser or app behind a session, as far as it is known. */
 export interface Client {
@@ -25,9 +26,8 @@ export function clientText(request: RequestFacts, keep: ClientSettings): string 
 
 /** Reads what a record keeps. Empty where there is nothing, or where it cannot be read. */
 export function clientOf(values: Readonly<Record<string, string>>): Client {
-  const text = Object.hasOwn(values, clientName) ? values[clientName] : undefined
   try {
-    const { agent, address } = JSON.parse(text ?? '{}') as { agent?: unknown; address?: unknown }
+    const { agent, address } = JSON.parse(textOf(values, clientName) ?? '{}') as { agent?: unknown; address?: unknown }
     return {
       ...(typeof agent === 'string' ? { agent } : {}),
       ...(typeof address === 'string' ? { address } : {}),

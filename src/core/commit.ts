@@ -141,16 +141,12 @@ function reconsider(
       if (values !== visit.values) return
       const now = engine.settings.clock()
       if (!record || record.expiresAt <= now) return dropWrite(visit, held, changes, intentions, 'ended')
-      const known = visit.recognition(record, now)
-      if (known !== 'current' && known !== 'previous') {
-        return dropWrite(visit, held, changes, intentions, 'token_replaced')
-      }
+      const again: Held = { id: held.id, record }
+      if (!visit.holdAgain(again, now)) return dropWrite(visit, held, changes, intentions, 'token_replaced')
       if (conflicts > 20)
         throw new SojournError('contention', `Session ${held.id} changed its token too often to be written`)
       resume(visit, intentions)
-      visit.held = { id: held.id, record }
-      if (known === 'previous') visit.offerSuccessor(record)
-      return patchSession(visit, visit.held, conflicts + 1)
+      return patchSession(visit, again, conflicts + 1)
     },
   )
 }

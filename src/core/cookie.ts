@@ -54,12 +54,7 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
     partitioned = false,
     priority,
   } = options
-  check(
-    typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(name),
-    'cookie.name',
-    'a cookie name, such as session',
-    name,
-  )
+  check(isHeaderToken(name), 'cookie.name', 'a cookie name, such as session', name)
   check(
     !/^__(host|secure|http)-/i.test(name),
     'cookie.name',
@@ -98,6 +93,11 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
     }),
   })
   return { secure, securely: form(prefix + name, true), plainly: form(name, false) }
+}
+
+/** Whether text can be the name of a header or of a cookie (RFC 9110, section 5.6.2), and is short enough for all. */
+export function isHeaderToken(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text)
 }
 
 function check(valid: boolean, option: string, expected: string, got: unknown): void {
@@ -177,7 +177,7 @@ export function clearCookie(form: CookieForm): string {
 }
 
 /** `Cache-Control` for a response with a session cookie, which a shared cache must not keep (RFC 9111, section 7.3). */
-export function privateCacheControl(value: string | undefined): string {
+export function privateCacheControl(value: string | null | undefined): string {
   if (!value) return 'private'
   const directives = value.split(',').map((directive) => directive.trim())
   if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return value

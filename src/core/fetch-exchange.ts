@@ -1,7 +1,7 @@
 import { directHost } from './cookie.js'
 import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
-import { finishHead, type ResponseHead } from './response-head.js'
+import { finishHead } from './response-head.js'
 import type { Visits } from './sessions.js'
 import type { Awaitable } from './store.js'
 import type { Visit } from './visit.js'
@@ -95,7 +95,7 @@ export class FetchExchange implements RequestFacts {
 
 function withHead(visit: Visit, response: Response): Response {
   const writable = isWritable(response.headers) ? response : copyOf(response)
-  if (writable) finishHead(visit, headOf(writable.headers))
+  if (writable) finishHead(visit, writable.headers)
   return writable ?? response
 }
 
@@ -112,12 +112,4 @@ function isWritable(headers: Headers): boolean {
 /** Nothing for an upgrade or a network error, which cannot be copied; no browser would read a cookie there. */
 function copyOf(response: Response): Response | undefined {
   return response.status < 200 ? undefined : new Response(response.body, response)
-}
-
-function headOf(headers: Headers): ResponseHead {
-  return {
-    get: (name) => headers.get(name) ?? undefined,
-    set: (name, value) => headers.set(name, value),
-    append: (name, value) => headers.append(name, value),
-  }
 }

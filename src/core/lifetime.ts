@@ -90,7 +90,7 @@ export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime 
 }
 
 function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limits, where: string): Limits {
-  const absolute = milliseconds(options.absolute ?? Math.max(usual.absolute, 0), `${where}.absolute`)
+  const absolute = milliseconds(options.absolute ?? usual.absolute, `${where}.absolute`)
   const idle = milliseconds(options.idle ?? Math.min(usual.idle, absolute), `${where}.idle`)
   if (idle > absolute) {
     throw new SojournError('invalid_option', `${where}.idle must not be longer than ${where}.absolute`)

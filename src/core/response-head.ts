@@ -2,9 +2,9 @@ import { clearCookie, privateCacheControl, setCookie } from './cookie.js'
 import { tokenText } from './token.js'
 import type { Visit } from './visit.js'
 
-/** The head of a response, as far as a session has a say in it. */
-export interface ResponseHead {
-  get(name: string): string | undefined
+/** Headers of a response that can be added to. */
+export interface ResponseHeaders {
+  get(name: string): string | null | undefined
   set(name: string, value: string): void
   append(name: string, value: string): void
 }
@@ -29,7 +29,7 @@ function secondsToKeep({ engine, limits, signedIn, start }: Visit): number | und
 }
 
 /** Writes what the session has to say into the head of a response, after the commit. */
-export function finishHead(visit: Visit, head: ResponseHead): void {
+export function finishHead(visit: Visit, head: ResponseHeaders): void {
   if (visit.wasUsed) noteUse(visit, head)
   tellToken(visit, head)
   const cookies = sessionCookies(visit)
@@ -44,7 +44,7 @@ export function finishHead(visit: Visit, head: ResponseHead): void {
  * A new token where a header carries it; an empty value, which no token is, where this response ended the session. Apps
  * have caches of their own on disk, so it is not to be kept at all.
  */
-function tellToken(visit: Visit, head: ResponseHead): void {
+function tellToken(visit: Visit, head: ResponseHeaders): void {
   const { engine, cookie, token } = visit
   const { transport } = engine.settings
   if (!transport || cookie === 'none' || !visit.form) return
@@ -53,13 +53,13 @@ function tellToken(visit: Visit, head: ResponseHead): void {
 }
 
 /** Tells caches that a response depends on the session. */
-export function noteUse(visit: Visit, head: ResponseHead): void {
+export function noteUse(visit: Visit, head: ResponseHeaders): void {
   varyBy(visit.engine.settings.transport?.header ?? 'Cookie', head)
   if (visit.noStore || (visit.engine.settings.noStore && visit.userId !== null)) head.set('Cache-Control', 'no-store')
 }
 
 /** RFC 9110, section 12.5.5. */
-function varyBy(header: string, head: ResponseHead): void {
+function varyBy(header: string, head: ResponseHeaders): void {
   const vary = head.get('Vary')
   const isSaid = (name: string) => name === '*' || name === header.toLowerCase()
   if (!vary) head.set('Vary', header)

@@ -45,11 +45,11 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   signOut(callback?: Callback): void {
     this[visitOf].destroy(true)
-    if (callback) callBack(save(this[visitOf]), callback)
+    saveFor(callback, this[visitOf])
   }
   renew(callback?: Callback): void {
     this[visitOf].renew()
-    if (callback) callBack(save(this[visitOf]), callback)
+    saveFor(callback, this[visitOf])
   }
   regenerate(callback?: Callback): void {
     const visit = this[visitOf]
@@ -64,7 +64,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   destroy(callback?: Callback): void {
     this[visitOf].destroy(false)
-    if (callback) callBack(save(this[visitOf]), callback)
+    saveFor(callback, this[visitOf])
   }
   touch(): void {
     this[visitOf].touch()
@@ -128,6 +128,10 @@ class Saved extends Promise<boolean> {
   }
 }
 
+function saveFor(callback: Callback | undefined, visit: Visit): void {
+  if (callback) callBack(save(visit), callback)
+}
+
 function save(visit: Visit): Promise<boolean> {
   return visit.engine.track(saved(visit))
 }
@@ -142,11 +146,12 @@ async function reloaded(visit: Visit): Promise<void> {
   if (visit.committing) await visit.committing
   const record = visit.held && (await visit.engine.store.read(visit.held.id))
   const now = visit.engine.settings.clock()
-  if (!visit.held || !record || record.expiresAt <= now || !visit.isGoodFor(record, now)) {
+  const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
+  if (!again || !visit.holdAgain(again, now)) {
     throw new SojournError('session_ended', 'The session has ended, or was given a new token, and cannot be read again')
   }
   visit.takeIntentions()
-  visit.hold({ id: visit.held.id, record }, visit.token)
+  visit.hold(again, visit.token)
 }
 
 /**
@@ -169,6 +174,10 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     this.#visit = visit
   }
 
+  #valuesOf({ past }: SessionObject): Values {
+    return past ?? this.#visit.values
+  }
+
   get(target: SessionObject, name: string | symbol, receiver: unknown): unknown {
     if (name === visitOf) return this.#visit
     if (name === targetOf) return target
@@ -176,7 +185,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     this.#visit.use()
     if (reserved.has(name)) return Reflect.get(SessionObject.prototype, name, receiver)
     if (name.startsWith('__')) return Reflect.get(Object.prototype, name, receiver)
-    const values = target.past ?? this.#visit.values
+    const values = this.#valuesOf(target)
     const value = values.get(name)
     if (typeof value === 'object' && value !== null) this.#visit.mayChange()
     if (value !== undefined || values.has(name)) return value
@@ -193,9 +202,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
 
   has(target: SessionObject, name: string | symbol): boolean {
     this.#visit.use()
-    return isValueName(name) && (target.past ?? this.#visit.values).has(name)
-      ? true
-      : Reflect.has(SessionObject.prototype, name)
+    return isValueName(name) && this.#valuesOf(target).has(name) ? true : Reflect.has(SessionObject.prototype, name)
   }
 
   deleteProperty(_target: SessionObject, name: string | symbol): boolean {
@@ -207,11 +214,11 @@ class SessionHandler implements ProxyHandler<SessionObject> {
 
   ownKeys(target: SessionObject): string[] {
     this.#visit.use()
-    return (target.past ?? this.#visit.values).names().filter(isValueName)
+    return this.#valuesOf(target).names().filter(isValueName)
   }
 
   getOwnPropertyDescriptor(target: SessionObject, name: string | symbol): PropertyDescriptor | undefined {
-    if (!isValueName(name) || !(target.past ?? this.#visit.values).has(name)) return undefined
+    if (!isValueName(name) || !this.#valuesOf(target).has(name)) return undefined
     return { value: this.get(target, name, target), writable: true, enumerable: true, configurable: true }
   }
 

@@ -10,7 +10,7 @@ import { load } from './load.js'
 import { memoryStore } from './memory-store.js'
 import { type SessionsOptions, type Settings, settingsOf } from './options.js'
 import type { RequestFacts } from './request-facts.js'
-import { finishHead, sessionCookies } from './response-head.js'
+import { finishHead, type ResponseHeaders, sessionCookies } from './response-head.js'
 import { SealedSession } from './sealed-session.js'
 import type { Session, SessionData } from './session.js'
 import { sessionOf, visitBehind } from './session-object.js'
@@ -92,13 +92,6 @@ export interface LoadRequest {
   readonly secure?: boolean
   /** The `Host` header: without TLS, only a loopback host has sessions. */
   readonly host?: string | undefined
-}
-
-/** Headers of a response that can be added to. */
-export interface ResponseHeaders {
-  get(name: string): string | null | undefined
-  set(name: string, value: string): void
-  append(name: string, value: string): void
 }
 
 /** What an adapter calls. Answers at once where the store does. */
@@ -199,14 +192,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     async commit(session, headers) {
       const visit = visitBehind(session)
       await visits.commit(visit)
-      if (headers) {
-        const get = (name: string) => headers.get(name) ?? undefined
-        finishHead(visit, {
-          get,
-          set: (name, value) => headers.set(name, value),
-          append: (name, value) => headers.append(name, value),
-        })
-      }
+      if (headers) finishHead(visit, headers)
       const cookies = headers ? [] : sessionCookies(visit)
       visit.cookie = 'none'
       return cookies

@@ -1,5 +1,6 @@
 import { SojournError } from './errors.js'
 import { show } from './show.js'
+import { textOf } from './store.js'
 import { decode, isPortable } from './values.js'
 
 /** How a user signed in. */
@@ -60,8 +61,8 @@ function refuse(what: string): never {
 
 /** Reads what a record keeps of its sign-in; `null` where there was none, or where what is kept cannot be read. */
 export function signInOf(values: Readonly<Record<string, string>>): SignIn | null {
-  const text = Object.hasOwn(values, signInName) ? values[signInName] : undefined
-  if (text === undefined) return null
+  const text = textOf(values, signInName)
+  if (text === null) return null
   try {
     const { at, method, remember, doubted } = decode(signInName, text) as Partial<SignIn>
     if (typeof at !== 'number') return null

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
-import { patched, type SessionPatch } from './store.js'
+import { patched, type SessionPatch, textOf } from './store.js'
 import { decode, encode, type Values } from './values.js'
 import type { Held, Visit } from './visit.js'
 
@@ -85,11 +85,8 @@ async function readAgain(visit: Visit, values: Values, name: string, id: string)
   const record = await engine.store.read(id)
   const now = engine.settings.clock()
   if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
-  const known = visit.recognition(record, now)
-  if (known !== 'current' && known !== 'previous') throw ended(visit, values)
-  visit.held = { id, record }
-  if (known === 'previous') visit.offerSuccessor(record)
-  values.replace(name, Object.hasOwn(record.values, name) ? (record.values[name] as string) : null)
+  if (!visit.holdAgain({ id, record }, now)) throw ended(visit, values)
+  values.replace(name, textOf(record.values, name))
 }
 
 /** The visit may have gone on with another session meanwhile, which is not lost. */

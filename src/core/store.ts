@@ -149,9 +149,14 @@ export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
+/** The text of one value; `null` where there is none, whatever it is called. */
+export function textOf(values: Readonly<SessionRecord['values']>, name: string): string | null {
+  return Object.hasOwn(values, name) ? (values[name] as string) : null
+}
+
 /** Whether values read as `when` says. */
 export function holds(values: SessionRecord['values'], when: SessionPatch['when'] = {}): boolean {
-  return Object.entries(when).every(([name, text]) => (Object.hasOwn(values, name) ? values[name] : null) === text)
+  return Object.entries(when).every(([name, text]) => textOf(values, name) === text)
 }
 
 /** A record after a patch. */

@@ -1,5 +1,5 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { SessionRecord } from './store.js'
+import { type SessionRecord, textOf } from './store.js'
 
 /**
  * What the client holds: 64 base64url characters, of which 24 name the session for life and 40 are secret. The name is
@@ -98,7 +98,7 @@ export type Recognition = 'current' | 'previous' | 'stale' | 'unknown'
  * successor was seen, plus the overlap. After that it is `stale`, which is a sign of theft.
  */
 export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
-  if (sameText(digest, ownText(record, tokenName))) return 'current'
+  if (sameText(digest, textOf(record.values, tokenName))) return 'current'
   const renewal = renewalOf(record)
   if (!renewal || !sameText(digest, renewal.previous)) return 'unknown'
   return renewal.seenAt === null || now < renewal.seenAt + overlap ? 'previous' : 'stale'
@@ -106,8 +106,8 @@ export function recognize(digest: string, record: SessionRecord, now: number, ov
 
 /** The renewal that a record keeps; `null` where there was none, or where what is kept cannot be read. */
 export function renewalOf(record: SessionRecord): Renewal | null {
-  const text = ownText(record, renewalName)
-  if (text === undefined) return null
+  const text = textOf(record.values, renewalName)
+  if (text === null) return null
   try {
     const { previous, nonce, at, seenAt } = JSON.parse(text) as Partial<Renewal>
     if (typeof previous !== 'string' || typeof nonce !== 'string' || typeof at !== 'number') return null
@@ -117,15 +117,11 @@ export function renewalOf(record: SessionRecord): Renewal | null {
   }
 }
 
-function ownText(record: SessionRecord, name: string): string | undefined {
-  return Object.hasOwn(record.values, name) ? record.values[name] : undefined
-}
-
 /** A digest's text fits in. Made once: to make them for each comparison costs more than to compare. */
 const [left, right] = [Buffer.alloc(48), Buffer.alloc(48)]
 
-function sameText(a: string, b: string | undefined): boolean {
-  if (b === undefined || a.length !== b.length || a.length > left.length) return false
+function sameText(a: string, b: string | null): boolean {
+  if (b === null || a.length !== b.length || a.length > left.length) return false
   left.write(a, 'latin1')
   right.write(b, 'latin1')
   // Beyond Latin-1 two characters may share a byte.

@@ -1,3 +1,4 @@
+import { isHeaderToken } from './cookie.js'
 import { SojournError } from './errors.js'
 import { show } from './show.js'
 import { parseToken, type Token, tokenText } from './token.js'
@@ -42,8 +43,7 @@ export function headerTransportOf({ header, responseHeader, secure = 'auto' }: T
 
 /** RFC 9110, section 5.1. */
 function headerName(name: string, option: string, example: string): string {
-  const valid = typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(name) && !/^(set-)?cookie2?$/i.test(name)
-  if (valid) return name.toLowerCase()
+  if (isHeaderToken(name) && !/^(set-)?cookie2?$/i.test(name)) return name.toLowerCase()
   throw new SojournError(
     'invalid_option',
     `${option} must be the name of a header, such as '${example}', and not that of cookies; got ${show(name)}`,

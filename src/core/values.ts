@@ -1,4 +1,5 @@
 import { SojournError } from './errors.js'
+import { textOf } from './store.js'
 
 /** What changed since a record was read. */
 export interface ValueChanges {
@@ -35,8 +36,9 @@ export class Values {
   get(name: string): unknown {
     const known = this.#known.get(name)
     if (known) return known.value
-    if (!Object.hasOwn(this.#texts, name)) return undefined
-    const value = decode(name, this.#texts[name] as string)
+    const text = this.storedText(name)
+    if (text === null) return undefined
+    const value = decode(name, text)
     if (isObject(value)) this.#known.set(name, { value, isDeleted: false, mayDiffer: true })
     return value
   }
@@ -63,10 +65,10 @@ export class Values {
     const unset: string[] = []
     for (const [name, { value, mayDiffer }] of this.#known) {
       if (!mayDiffer) continue
-      const before = Object.hasOwn(this.#texts, name) ? this.#texts[name] : undefined
+      const before = this.storedText(name)
       const text = encode(name, value, before)
       if (text === undefined) {
-        if (before !== undefined) unset.push(name)
+        if (before !== null) unset.push(name)
       } else if (text !== before) set[name] = text
     }
     return { set, unset }
@@ -81,8 +83,8 @@ export class Values {
     for (const name of unset) delete texts[name]
     this.#texts = texts
     for (const [name, known] of this.#known) {
-      const text = Object.hasOwn(texts, name) ? texts[name] : undefined
-      if (known.mayDiffer && !isObject(known.value)) known.mayDiffer = JSON.stringify(known.value) !== text
+      if (known.mayDiffer && !isObject(known.value))
+        known.mayDiffer = (JSON.stringify(known.value) ?? null) !== this.storedText(name)
     }
   }
 
@@ -95,7 +97,7 @@ export class Values {
 
   /** The text of one value as it was last known to be stored. */
   storedText(name: string): string | null {
-    return Object.hasOwn(this.#texts, name) ? (this.#texts[name] as string) : null
+    return textOf(this.#texts, name)
   }
 }
 
@@ -116,7 +118,7 @@ export function decode(name: string, text: string): unknown {
 }
 
 /** JSON text of a value; `undefined` for `undefined`. `before` is text that is known to be right. */
-export function encode(name: string, value: unknown, before?: string): string | undefined {
+export function encode(name: string, value: unknown, before?: string | null): string | undefined {
   if (value === undefined) return undefined
   let text: string | undefined
   try {

@@ -263,15 +263,19 @@ export class Visit {
   }
 
   /** What a record, read again, says of this visit's token. */
-  recognition(record: SessionRecord, now: number): Recognition {
+  #recognition(record: SessionRecord, now: number): Recognition {
     if (this.isConnection)
       return record.values[signInName] === this.held?.record.values[signInName] ? 'current' : 'unknown'
     if (!this.token) return 'unknown'
     return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.renewal?.overlap ?? 0)
   }
-  isGoodFor(record: SessionRecord, now: number): boolean {
-    const recognition = this.recognition(record, now)
-    return recognition === 'current' || recognition === 'previous'
+  /** Takes over the same session, read again, if this visit's token is still good for it; tells whether it is. */
+  holdAgain(held: Held, now: number): boolean {
+    const recognition = this.#recognition(held.record, now)
+    if (recognition !== 'current' && recognition !== 'previous') return false
+    this.held = held
+    if (recognition === 'previous') this.offerSuccessor(held.record)
+    return true
   }
 
   takeIntentions(): Intentions {

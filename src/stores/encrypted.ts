@@ -8,7 +8,14 @@ import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
 import { createSeal, type Seal } from '../core/seal.js'
 import type { Secrets } from '../core/secrets.js'
-import type { Awaitable, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
+import {
+  type Awaitable,
+  type PatchOutcome,
+  type SessionPatch,
+  type SessionRecord,
+  type SessionStore,
+  textOf,
+} from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 
 export interface EncryptedOptions {
@@ -68,7 +75,7 @@ export function encrypted(store: SessionStore, { secrets, acceptPlaintext = fals
       if (!record || record.expiresAt <= patch.now) return 'absent'
       const when: Record<string, string | null> = {}
       for (const [name, text] of Object.entries(patch.when ?? {})) {
-        const sealed = Object.hasOwn(record.values, name) ? (record.values[name] as string) : null
+        const sealed = textOf(record.values, name)
         if ((sealed === null ? null : codec.openValue(id, name, sealed)) !== text) return 'conflict'
         when[name] = sealed
       }

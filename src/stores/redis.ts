@@ -80,11 +80,11 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       return indexed(patch.userId, id, async (since) => {
         const reply = await run(patchSession, keyOf(id), ...patchArguments(patch, since))
         if (!Array.isArray(reply)) return { outcome: reply as PatchOutcome, done: false }
-        const [outcome, owner, before] = reply as [PatchOutcome, string | null, string | null]
+        const [owner, before] = reply as (string | null)[]
         // The same entry again: a client sent the write twice.
         const isReplaced = !(owner === patch.userId && before === since)
         if (isReplaced && owner && before) await users.remove([{ userId: owner, id, since: before }])
-        return { outcome, done: outcome === 'applied' }
+        return { outcome: 'applied' as const, done: true }
       })
     },
 

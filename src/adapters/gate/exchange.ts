@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
 import type { RequestFacts } from '../../core/request-facts.js'
-import { finishHead, noteUse, type ResponseHead } from '../../core/response-head.js'
+import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
 import { isPromise } from '../../core/store.js'
 import type { Visit } from '../../core/visit.js'
@@ -17,7 +17,7 @@ import {
   type ResponseOnEntry,
 } from '../gate.js'
 import { restore } from './head.js'
-import { expectGate, inheritsHooks } from './hooks.js'
+import { expectGate } from './hooks.js'
 
 /** What a framework says of a connection, which knows whether to trust a proxy. */
 export interface Connection {
@@ -29,7 +29,7 @@ export interface Connection {
 export type NodeRequest = (IncomingMessage | Http2ServerRequest) & Connection
 
 /** One request and its response in Node, as the engine and the gate ask about them. */
-export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
+export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   readonly request: NodeRequest
   readonly response: NodeResponse
   readonly visits: Visits
@@ -40,7 +40,6 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
   /** The visit, once the session was read. */
   visit: Visit | undefined
   #gate: PlacedGate | undefined
-  #isHooked = false
   #isGivenUp = false
   #secure: boolean | undefined
 
@@ -73,16 +72,15 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
    * somebody asks for the session. So can the visit of a request that brings nothing, which is `null`.
    */
   beginWhenAsked(visit: Visit | null): void {
-    this.#isHooked = inheritsHooks(this.response)
-    if (this.#isHooked) expectGate(this.response)
-    if (!this.#isHooked || visit?.needsCommit || visit?.sealed) this.begin(visit ?? this.visits.openEmpty(this))
+    const mayWait = expectGate(this.response) && !visit?.needsCommit && !visit?.sealed
+    if (!mayWait) this.begin(visit ?? this.visits.openEmpty(this))
     else if (visit) this.visit = visit
   }
 
   /** Somebody asks for the session. */
   ask(): Visit {
     this.visit ??= this.visits.openEmpty(this)
-    this.#gate ??= placeGate(this.response, this.entry, this, this.#isHooked)
+    this.#gate ??= placeGate(this.response, this.entry, this)
     return this.visit
   }
 
@@ -119,7 +117,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
    * Saves where a framework waits before it sends, so that a failure takes the framework's own way; `head` is the
    * framework's view of the response. A failure, always told by a promise, leaves the response as it was on entry.
    */
-  save(head: ResponseHead = this): Promise<void> | undefined {
+  save(head: ResponseHeaders = this): Promise<void> | undefined {
     if (!this.visit || this.#isGivenUp || this.response.headersSent) return undefined
     if (this.visit.wasUsed) noteUse(this.visit, head)
     if (!this.visit.needsCommit) {
@@ -180,8 +178,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHead {
   }
 
   get(name: string): string | undefined {
-    const value = this.response.getHeader(name)
-    return value === undefined ? undefined : String(value)
+    return this.response.getHeader(name)?.toString()
   }
   set(name: string, value: string): void {
     this.response.setHeader(name, value)

@@ -25,20 +25,14 @@ type HeaderValue = number | string | readonly string[]
 /** Notes what the response looks like now. Cheap; for a middleware to call at once. */
 export function onEntry(response: NodeResponse): ResponseOnEntry {
   const { statusCode, statusMessage } = statusLineOf(response)
-  return { statusCode, statusMessage, headers: headersOf(response) }
-}
-
-function headersOf(response: NodeResponse): ResponseOnEntry['headers'] {
-  const names = response.getHeaderNames?.()
-  if (!names || names.length === 0) return none
-  return names.map((name) => {
+  const names = response.getHeaderNames?.() ?? []
+  const headers = names.map((name): [string, HeaderValue] => {
     const value = response.getHeader(name) as HeaderValue
     // Appending to a header later would change its array in place.
     return [name, typeof value === 'object' ? [...value] : value]
   })
+  return { statusCode, statusMessage, headers }
 }
-
-const none = [] as const
 
 /** Makes the response what it was on entry. */
 export function restore(response: NodeResponse, entry: ResponseOnEntry): void {

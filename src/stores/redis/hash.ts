@@ -16,23 +16,20 @@ const fieldOf = (name: string) => `:${name}`
 /** Reads the fields and texts of a hash. */
 export function heldOf(fieldsAndTexts: readonly string[]): HeldRecord {
   const record: SessionRecord = { values: {}, userId: null, createdAt: Number.NaN, expiresAt: Number.NaN }
+  const values: [name: string, text: string][] = []
   let since: string | undefined
   for (let index = 0; index < fieldsAndTexts.length; index += 2) {
     const field = fieldsAndTexts[index] as string
     const text = fieldsAndTexts[index + 1] as string
-    if (field.startsWith(':')) setText(record.values, field.slice(1), text)
+    if (field.startsWith(':')) values.push([field.slice(1), text])
     else if (field === 'userId') record.userId = text
     else if (field === 'createdAt') record.createdAt = Number(text)
     else if (field === 'expiresAt') record.expiresAt = Number(text)
     else if (field === 'since') since = text
   }
+  // Not by assignment: a value may be called `__proto__`.
+  record.values = Object.fromEntries(values)
   return { record, since }
-}
-
-function setText(values: SessionRecord['values'], name: string, text: string): void {
-  if (name === '__proto__')
-    Object.defineProperty(values, name, { value: text, enumerable: true, writable: true, configurable: true })
-  else values[name] = text
 }
 
 /** What the script that creates a record is given. */

@@ -48,7 +48,7 @@ return 1`)
  * ARGV[1], with a space between two, since clients take longer for each argument: now, when the server may drop the record or
  * '', the time of its entry in the index, 'none' for no user any more or '' for the same user as before, how many fields are
  * compared, how many are set. Then the compared with '=' and their text or '' for absent, the set with their text, the
- * removed. Resolves to the outcome; where another user was named, to the outcome, and the user and the entry from before.
+ * removed. Resolves to the outcome; where a patch that names a user was applied, to the user and the entry from before.
  */
 export const patchSession = script(`
 local session = KEYS[1]
@@ -70,7 +70,7 @@ end
 for i = at, #ARGV do redis.call('HDEL', session, ARGV[i]) end
 if reclaim ~= '' then redis.call('PEXPIREAT', session, reclaim) end
 if since == '' then return 'applied' end
-return { 'applied', before[2], before[3] }`)
+return { before[2], before[3] }`)
 
 /** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
 export const deleteSession = script(`
