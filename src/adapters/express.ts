@@ -4,7 +4,6 @@
  * @module
  */
 
-import { IncomingMessage, ServerResponse } from 'node:http'
 import { describeMiddleware } from '../core/mounted-middleware.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestWithSession, SessionMembers, SessionValues } from '../core/request-session.js'
@@ -22,6 +21,7 @@ import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { Exchange } from './gate/exchange.js'
+import { IncomingMessage, ServerResponse } from './gate/node-http.js'
 import { giveSession, hasSession } from './gate/session-property.js'
 import { inheritGate } from './gate.js'
 

@@ -1,8 +1,8 @@
-import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { isUint8Array } from 'node:util/types'
+import { IncomingMessage, OutgoingMessage, ServerResponse } from './node-http.js'
 
 /** A response of `node:http`, or of `node:http2` in its compatible form. */
 export type NodeResponse = ServerResponse | Http2ServerResponse

@@ -1,6 +1,6 @@
-import { ServerResponse } from 'node:http'
 import { isUint8Array } from 'node:util/types'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
+import { ServerResponse } from './node-http.js'
 
 /** A method that sends, or that decides when bytes leave. */
 export type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'cork' | 'uncork'

@@ -1,6 +1,6 @@
-import { ServerResponse } from 'node:http'
 import type { NodeResponse } from './head.js'
 import type { MethodName } from './held-calls.js'
+import { ServerResponse } from './node-http.js'
 
 type Method = (this: unknown, ...args: unknown[]) => unknown
 export type Methods = { [name in MethodName]: Method }
