@@ -48,6 +48,13 @@ describe.each(Object.entries(programs))('%s', (_name, node) => {
     await run(node, ['--no-experimental-require-module', 'commonjs.cjs', ...paths], { cwd: project.folder })
   })
 
+  test('starts without what Node has of fetch and WebSocket, which takes longer to load than all of Sojourn', async () => {
+    const program = "await import('sojourn/express'); console.log(process.moduleLoadList.join())"
+    const { stdout } = await run(node, ['--input-type=module', '--eval', program], { cwd: project.folder })
+    expect(stdout).toContain('NativeModule internal/')
+    expect(stdout).not.toContain('undici')
+  })
+
   test.runIf(jest)('works in Jest', async () => {
     await run(node, [jest ?? '', '--rootDir', project.folder], { cwd: project.folder })
   })
