@@ -16,7 +16,7 @@ export interface Report {
 export function machine(): string {
   const [cpu] = os.cpus()
   const memory = Math.round(os.totalmem() / 2 ** 30)
-  return `${cpu?.model.trim() ?? 'unknown'}, ${os.cpus().length} cores, ${memory} GB, ${os.type()} ${os.release()}`
+  return `${cpu?.model.trim() ?? 'unknown'}, ${os.cpus().length} cores, ${memory} GB, ${os.type()} ${os.release().split('-', 1)[0]}`
 }
 
 /** Of Node and of the packages. */

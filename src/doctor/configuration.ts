@@ -45,7 +45,7 @@ function storeFindings({ store, isFirstTry }: Pick<Visits, 'store' | 'isFirstTry
       level: 'warning',
       what: 'The store cannot list the sessions of a user',
       why: 'nobody can see or end the sessions of an account that was taken over or disabled',
-      fix: 'choose a store that lists; docs/choosing-a-store.md names them',
+      fix: "choose a store that lists; the page Choosing a store of Sojourn's documentation names them",
       standard: 'ASVS 7.4.2, 7.4.5, 7.5.2',
     })
   }

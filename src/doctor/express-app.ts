@@ -57,7 +57,7 @@ export function expressFindings(app: ExpressApp): Finding[] {
       level: 'error',
       what: 'Two session middlewares are mounted',
       why: 'they fight over req.session, and a logout ends only one of two sessions',
-      fix: 'remove one; docs/moving-from-express-session.md shows how to take its visitors over',
+      fix: "remove one; the page Moving from express-session of Sojourn's documentation shows how to take its visitors over",
       standard: 'ASVS 7.4.1',
     })
   }

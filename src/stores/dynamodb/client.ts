@@ -97,7 +97,8 @@ const explanations: { name: string; words?: RegExp; code: SojournErrorCode; text
   {
     name: 'AccessDeniedException',
     code: 'store_misconfigured',
-    text: (table) => `this role may not do that to ${table}: docs/stores.md lists what Sojourn needs`,
+    text: (table) =>
+      `this role may not do that to ${table}: the page Stores of Sojourn's documentation lists what is needed`,
   },
 ]
 

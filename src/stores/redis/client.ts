@@ -130,7 +130,7 @@ const explanations = [
   {
     pattern: /^(NOPERM|NOAUTH|WRONGPASS)|executing the script can't/,
     code: 'store_misconfigured',
-    text: 'the server does not allow this user a command, a key or a channel: docs/stores.md lists what Sojourn needs',
+    text: "the server does not allow this user a command, a key or a channel: the page Stores of Sojourn's documentation lists what is needed",
   },
   {
     pattern: /^EVICTS/,

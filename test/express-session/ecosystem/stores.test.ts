@@ -18,7 +18,7 @@ import { worksAsBefore } from './third-party-store.js'
 const require = createRequire(import.meta.url)
 let server: Server
 
-for (const version of ['connect-redis9', 'connect-redis10']) {
+for (const version of ['connect-redis9', 'connect-redis']) {
   const { RedisStore } = await import(version)
   await describeWith(['redis'], version, () => {
     let client: ReturnType<typeof createClient>
