@@ -11,10 +11,19 @@ import { nodeRoutes } from '../../test/adapters/node-routes.js'
 import { served } from '../../test/adapters/served.js'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { adapterChecks } from '../conformance/adapter.js'
+import dropIn from '../express-session/index.js'
 import { createSessions } from '../index.js'
 import { requireUser, session } from './express.js'
 
-const express4: typeof express = createRequire(import.meta.url)('express4')
+const require = createRequire(import.meta.url)
+const express4: typeof express = require('express4')
+const onHeaders: (response: ServerResponse, listener: () => void) => void = require('on-headers')
+
+/** An app of a copy of Express that has prepared nothing yet. */
+function freshCopy(): express.Express {
+  for (const path of Object.keys(require.cache)) if (/[\\/]express4[\\/]/.test(path)) delete require.cache[path]
+  return require('express4')()
+}
 
 for (const [name, framework, other] of [
   ['Express 5', express, express4],
@@ -117,6 +126,109 @@ for (const [name, framework, other] of [
         const { headers } = await request(app).get('/').set('Host', 'localhost')
         expect([ended, headers['set-cookie']?.length]).toEqual([['session='], 1])
       })
+    })
+
+    describe('an app of another copy that is called, as nobody should,', () => {
+      function answered(...middleware: express.RequestHandler[]) {
+        const store = switchableStore()
+        const sessions = createSessions({ store })
+        const app = framework()
+        app.use(session(sessions), ...middleware)
+        return { store, sessions, get: (path: string) => request(app).get(path).set('Host', 'localhost') }
+      }
+
+      test('saves what it changes in a session that it was handed', async () => {
+        const inner = freshCopy()
+        inner.get('/', (req, res) => {
+          Object.assign((req as unknown as { kept: object }).kept, { views: 1 })
+          res.send('seen')
+        })
+        const { store, get } = answered((req, res, next) => {
+          Object.assign(req, { kept: req.session })
+          inner(req, res, next)
+        })
+        const { text, headers } = await get('/')
+        expect([text, headers['set-cookie']?.length, store.calls]).toEqual(['seen', 1, ['create']])
+      })
+
+      test('has a drop-in of its own', async () => {
+        const inner = freshCopy()
+        inner.use(dropIn({ secret: 'a secret', resave: false, saveUninitialized: false, name: 'old.sid' }))
+        inner.get('/', (req, res) => {
+          Object.assign(req.session, { views: 1 })
+          res.send('seen')
+        })
+        const { headers } = await answered((req, res, next) => inner(req, res, next)).get('/')
+        expect(headers['set-cookie']).toEqual([expect.stringMatching(/^old\.sid=/)])
+      })
+
+      test('and has the session where it is mounted in both', async () => {
+        const inner = freshCopy()
+        const { sessions, get } = answered((req, res, next) => inner(req, res, next))
+        inner.use(session(sessions), (req, res) => void res.json({ isNew: req.session.isNew }))
+        expect((await get('/')).body).toEqual({ isNew: true })
+      })
+    })
+
+    describe.each([
+      ['at once', false],
+      ['later', true],
+    ])('somebody who waits for the head, and changes the session then, saved %s', (_, isSlow) => {
+      async function visited(cookie: boolean, respond: (res: express.Response) => void, looks = false) {
+        const store = switchableStore({ isSlow })
+        const sessions = createSessions({ store })
+        const made = await sessions.create({ values: { views: 1 } as object })
+        const app = framework()
+        app.set('env', 'test')
+        app.use(session(sessions), (req, res) => {
+          if (looks) void req.session.id
+          onHeaders(res, () => Object.assign(req.session, { views: 2 }))
+          respond(res)
+        })
+        const answer = await request(app)
+          .get('/')
+          .set(cookie ? made.headers : { Host: 'localhost' })
+          .buffer()
+        return { status: answer.status, text: answer.text, calls: store.calls.slice(1) }
+      }
+      function flushed(res: express.Response): void {
+        res.flushHeaders()
+        res.end('hello')
+      }
+      const responses: [string, (res: express.Response) => void][] = [
+        ['end', (res) => void res.end('hello')],
+        ['write', (res) => void (res.write('hel') && res.end('lo'))],
+        ['flushHeaders', flushed],
+      ]
+
+      test.each(responses)('of a session that is there, by %s: is heard after the response', async (_name, respond) => {
+        const { status, text, calls } = await visited(true, respond)
+        expect([status, text, calls]).toEqual([200, 'hello', ['read', 'patch']])
+      })
+
+      test.each([
+        ['', false],
+        [' that was looked at', true],
+      ])('of a session%s that has no cookie yet: hears that it is too late', async (_name, looks) => {
+        const { status, calls } = await visited(false, (res) => void res.end('hello'), looks)
+        expect([status, calls]).toEqual([500, []])
+      })
+    })
+
+    test('what stands below the responses of the framework may be exchanged', async () => {
+      const copy = freshCopy()
+      copy.use(session(createSessions()), (_req, res) => void res.end('hello'))
+      await request(copy).get('/')
+      const response = Object.getPrototypeOf(copy.response)
+      const ended: unknown[] = []
+      const below = Object.assign(Object.create(ServerResponse.prototype), {
+        end(this: ServerResponse, chunk: unknown) {
+          ended.push(chunk)
+          return Reflect.apply(ServerResponse.prototype.end, this, [chunk])
+        },
+      })
+      Object.setPrototypeOf(response, below)
+      expect([(await request(copy).get('/')).text, ended]).toEqual(['hello', ['hello']])
     })
 
     describe('the session stands on what requests inherit from,', () => {

@@ -20,10 +20,10 @@ import type { Callback, Session, SessionData } from '../core/session.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
-import { Exchange } from './gate/exchange.js'
+import { isPrepared, prepareResponses } from './gate/inherited-hooks.js'
+import { LateExchange } from './gate/late-exchange.js'
 import { IncomingMessage, ServerResponse } from './gate/node-http.js'
 import { giveSession, hasSession } from './gate/session-property.js'
-import { inheritGate } from './gate.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -48,7 +48,7 @@ export function session<Data extends object = SessionData>(sessions?: Sessions<D
         next()
         return
       }
-      const exchange = new Exchange(req, res, visits, next)
+      const exchange = new LateExchange(req, res, visits, next)
       const visit = visits.openIfBrought(exchange)
       if (isPromise(visit)) visit.then((it) => begin(req, res, exchange, it, next), next)
       else begin(req, res, exchange, visit, next)
@@ -58,11 +58,15 @@ export function session<Data extends object = SessionData>(sessions?: Sessions<D
   }
 }
 
-function begin(req: IncomingMessage, res: ServerResponse, exchange: Exchange, visit: Visit | null, next: Next): void {
-  const given = giveSession(req, exchange, requestPrototype)
-  // Express has its responses inherit in the same way, from `express.response`.
-  const prototype = given && prototypeBelow(ServerResponse.prototype, res)
-  if (prototype) inheritGate(prototype)
+function begin(
+  req: IncomingMessage,
+  res: ServerResponse,
+  exchange: LateExchange,
+  visit: Visit | null,
+  next: Next,
+): void {
+  giveSession(req, exchange, requestPrototype)
+  if (!isPrepared(res)) prepare(req, res)
   exchange.beginWhenAsked(visit)
   next()
 }
@@ -70,6 +74,12 @@ function begin(req: IncomingMessage, res: ServerResponse, exchange: Exchange, vi
 /** `express.request`, where Express's guide adds properties. None for a request that no Express made its own. */
 function requestPrototype(req: object): object | null {
   return 'app' in req ? prototypeBelow(IncomingMessage.prototype, req) : null
+}
+
+/** Express has its responses inherit in the same way, from `express.response`. */
+function prepare(req: object, res: object): void {
+  const prototype = 'app' in req ? prototypeBelow(ServerResponse.prototype, res) : null
+  if (prototype && Object.isExtensible(prototype)) prepareResponses(prototype)
 }
 
 /** What an object inherits from that inherits from `base` itself. */

@@ -7,7 +7,8 @@ import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Gatekeeper, gate, inheritGate, onEntry } from './gate.js'
+import { expectGate, inheritedHooks, prepareResponses } from './gate/inherited-hooks.js'
+import { type Gatekeeper, onEntry, type PlacedGate, placeGate } from './gate.js'
 
 type Step = (response: ServerResponse, note: (event: string) => void) => unknown
 type Saving = 'none' | 'at once' | 'in a microtask' | 'in a turn' | 'in milliseconds' | 'throws' | 'rejects'
@@ -20,6 +21,8 @@ interface Scenario {
   readonly gateAt: number
   /** Whether the response inherits its hooks, as those of Express do. */
   readonly inherits: boolean
+  /** Whether somebody wraps `writeHead`, and asks for the session there. */
+  readonly wrapsHead: boolean
 }
 
 const cookie = 'Set-Cookie: session=1'
@@ -111,10 +114,11 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
   steps: fc.array(steps, { maxLength: 10 }),
   gateAt: fc.nat(4),
   inherits: fc.boolean(),
+  wrapsHead: fc.boolean(),
 })
 
 const inherited = Object.create(ServerResponse.prototype)
-inheritGate(inherited)
+prepareResponses(inherited)
 
 /** What the next request is answered with, and what the test gets to know of it. */
 let current: { plan: Scenario; saving: Saving; events: string[]; isOver: () => void }
@@ -129,10 +133,21 @@ const server = createServer(async (request, response) => {
   response.on('error', () => {})
   if (plan.inherits) Object.setPrototypeOf(response, inherited)
   const entry = onEntry(response)
+  let gate: PlacedGate | undefined
+  function placed(): PlacedGate {
+    gate ??= placeGate(response, entry, keeperOf(response, saving, note), inheritedHooks)
+    return gate
+  }
+  if (saving !== 'none' && plan.inherits) expectGate(response, { isExpected: true, placeGate: placed })
+  if (plan.inherits && plan.wrapsHead) {
+    const { writeHead } = response
+    response.writeHead = function (this: ServerResponse, ...args: unknown[]) {
+      if (saving !== 'none') placed().watch()
+      return writeHead.apply(this, args as Parameters<typeof writeHead>)
+    } as typeof writeHead
+  }
   for (const [index, { name, run }] of [...plan.steps, lastStep].entries()) {
-    if (saving !== 'none' && index === Math.min(plan.gateAt, plan.steps.length)) {
-      gate(response, entry, keeperOf(response, saving, note))
-    }
+    if (saving !== 'none' && index === Math.min(plan.gateAt, plan.steps.length)) placed().watch()
     try {
       await run(response, note)
     } catch (error) {
@@ -184,7 +199,10 @@ test('a response behind the gate sends what Node sends', async () => {
 
 test('a response that cannot be saved leaves nothing but the failure', async () => {
   const savings = fc.constantFrom<Saving>('throws', 'rejects')
-  const clean = await exchange({ method: 'GET', version: '1.1', steps: [], gateAt: 0, inherits: false }, 'throws')
+  const clean = await exchange(
+    { method: 'GET', version: '1.1', steps: [], gateAt: 0, inherits: false, wrapsHead: false },
+    'throws',
+  )
   expect(clean.lines).toContain('HTTP/1.1 503 Service Unavailable')
   await fc.assert(
     fc.asyncProperty(scenarios, savings, async (plan, saving) => {

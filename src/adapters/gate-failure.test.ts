@@ -198,6 +198,27 @@ describe('a session that cannot be saved', () => {
     expect(answer).toMatch(/\r\n\r\ndown$/)
   })
 
+  test('nor does it add to an answer that comes late, and has set only its status yet', async () => {
+    const handled = deferred()
+    const port = await serve(async (_request, response) => {
+      const { saving } = new Keeper(response, 'later', async () => {
+        response.statusCode = 503
+        await handled.promise
+        response.setHeader('Content-Type', 'text/plain')
+        response.end('down')
+      })
+      response.write('a')
+      saving.reject(down)
+      for (let turn = 0; turn < 3; turn++) {
+        await nextTurn()
+        response.write('b')
+      }
+      response.end('c')
+      handled.resolve()
+    })
+    expect(await converse(port, lastRequest())).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\n\r\ndown$/)
+  })
+
   test.each([
     ['at once', (response: ServerResponse) => response.end('sorry')],
     ['later, when the handler had ended', (response: ServerResponse) => setImmediate(() => response.end('sorry'))],

@@ -16,7 +16,7 @@ import morgan from 'morgan'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { cookie, headerLines, Keeper } from '../../test/harness/gatekeeper.js'
 import { converse, lastRequest, serve } from '../../test/harness/http.js'
-import { inheritGate } from './gate.js'
+import { prepareResponses } from './gate/inherited-hooks.js'
 
 const require = createRequire(import.meta.url)
 const compression17: typeof compression = require('compression-1.7')
@@ -77,7 +77,7 @@ const frameworks: { readonly [name: string]: (...middleware: Middleware[]) => Re
 function expressWithGate(): express.Express {
   const app = express()
   const response = Object.assign(Object.create(ServerResponse.prototype), express.response)
-  inheritGate(response)
+  prepareResponses(response)
   Object.setPrototypeOf(app.response, response)
   return app
 }

@@ -11,6 +11,7 @@ import type { Readable } from 'node:stream'
 import { type Gatekeeper, together } from './gate/gatekeeper.js'
 import {
   applyHead,
+  hasHeadersBeside,
   isAsOnEntry,
   type NodeResponse,
   type ResponseOnEntry,
@@ -20,17 +21,16 @@ import {
   setStatusLine,
   statusLineOf,
 } from './gate/head.js'
-import { callbackIn, coverPrototype, HeldCalls, type MethodName } from './gate/held-calls.js'
+import { callbackIn, HeldCalls, type MethodName } from './gate/held-calls.js'
 import {
+  type GateExpected,
   gateOf,
   guards,
+  type Hooked,
   hook,
   hookFound,
-  hookPrototype,
-  isHooked,
-  keepInheritedHooks,
+  type InheritedHooks,
   type Methods,
-  nodeMethods,
 } from './gate/hooks.js'
 
 export type { Gatekeeper } from './gate/gatekeeper.js'
@@ -47,31 +47,29 @@ export function gate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gat
 /**
  * Puts a gate on a response before it is known whether there will be anything to save. That cannot wait: in
  * `res.end(view(session))` the method is looked up before the session changes, and would bypass a gate that came then.
- * (A response that expects its gate is hooked all along.)
+ * (Where a response inherits its hooks, the method that is looked up is a hook already.)
  */
-export function placeGate(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper): PlacedGate {
+export function placeGate(
+  response: NodeResponse,
+  entry: ResponseOnEntry,
+  keeper: Gatekeeper,
+  inherited?: InheritedHooks,
+): PlacedGate {
   const gated = response as Gated
   const standing = gated[gateOf]
-  if (standing) {
+  if (standing && !standing.isExpected) {
     standing.keeper = together(standing.keeper, keeper)
     return standing
   }
-  const placed = new Gate(response, entry, keeper)
+  const placed = new Gate(response, entry, keeper, inherited)
   gated[gateOf] = placed
   return placed
 }
 
-/**
- * Prepares what all responses of a framework inherit from, and what itself inherits from Node's, such as `express.response`:
- * to give each response hooks, and a facade while it is held, costs several times what the hooks do.
- */
-export function inheritGate(prototype: object): void {
-  hookPrototype(prototype)
-  coverPrototype(prototype)
-}
-
 /** A gate that stands on a response. */
-export interface PlacedGate {
+export interface PlacedGate extends Hooked {
+  /** Whether the head is sent, or Node is about to: nothing can be added to it any more. */
+  readonly isOpen: boolean
   /**
    * There may be something to save: notices from now on what is piped into the response, and a client that leaves. After
    * the end, has it saved by itself.
@@ -81,15 +79,17 @@ export interface PlacedGate {
   standAside(): void
 }
 
-type Gated = NodeResponse & { [gateOf]?: Gate }
+type Gated = NodeResponse & { [gateOf]?: Gate | GateExpected }
 
-class Gate {
+class Gate implements PlacedGate {
+  readonly isExpected = false
+  inherited: InheritedHooks | undefined
   readonly response: NodeResponse
   readonly entry: ResponseOnEntry
   keeper: Gatekeeper
   state: 'shut' | 'holding' | 'open' | 'failed'
   /** The methods as they were found: Node's, or those of a middleware that came before. */
-  readonly found: Readonly<Methods>
+  found: Readonly<Methods>
   held: HeldCalls | undefined
   /** Streams that are piped into the response. */
   sources: Set<Readable> | undefined
@@ -100,13 +100,24 @@ class Gate {
   isClosed = false
   /** After a failure: whether somebody has begun to answer it. */
   isAnswered = false
+  /** After a failure: how far the handler has come with the body that will not be sent. */
+  failedBody: 'begun' | 'going on' | 'ended' = 'begun'
 
-  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper) {
+  constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper, inherited?: InheritedHooks) {
     this.response = response
     this.entry = entry
     this.keeper = keeper
     this.state = response.headersSent ? 'open' : 'shut'
-    this.found = isHooked(response) ? nodeMethods : hookFound(response)
+    const below = inherited?.methodsBelow(response)
+    this.inherited = below && inherited
+    this.found = below ?? hookFound(response)
+  }
+
+  get isInherited(): boolean {
+    return this.inherited !== undefined
+  }
+  get isOpen(): boolean {
+    return this.state === 'open'
   }
 
   standAside(): void {
@@ -118,10 +129,20 @@ class Gate {
     if (this.isLastAsked || this.isWatching) return
     this.isWatching = true
     const { response } = this
-    if (this.found === nodeMethods) keepInheritedHooks(response)
+    this.keepHooks()
     response.on?.('pipe', onPipe)
     response.on?.('close', onClose)
     if ((response as ServerResponse).closed) process.nextTick(() => this.close())
+  }
+
+  keepHooks(): void {
+    const { response, inherited } = this
+    if (!inherited) return
+    if (inherited.methodsBelow(response)) inherited.keep(response)
+    else {
+      this.inherited = undefined
+      this.found = hookFound(response)
+    }
   }
 
   /** A method was called, or is replayed. */
@@ -230,7 +251,8 @@ class Gate {
       return
     }
     this.state = 'failed'
-    hook(response, held.has('end') ? found : guards)
+    this.failedBody = held.has('end') ? 'ended' : 'begun'
+    hook(response, this.failedBody === 'ended' ? found : guards)
     try {
       restore(response, this.entry)
       this.isAnswered = true
@@ -246,9 +268,19 @@ class Gate {
    * it yet, and is not to be heard.
    */
   answer(name: MethodName, args: readonly unknown[]): unknown {
-    this.isAnswered ||= name === 'writeHead' || !isAsOnEntry(this.response, this.entry)
+    const isOfFailed = this.isOfFailedBody(name)
+    this.isAnswered ||= name === 'writeHead' || !(isOfFailed || isAsOnEntry(this.response, this.entry))
     if (this.isAnswered) return Reflect.apply(this.found[name], this.response, args)
     return name === 'write' ? false : this.response
+  }
+
+  /** Whether a call is the failed handler's, which goes on: until its end, as far as nobody has set headers for an answer. */
+  isOfFailedBody(name: MethodName): boolean {
+    if (this.failedBody === 'ended' || hasHeadersBeside(this.response, this.entry)) return false
+    if (name === 'write') this.failedBody = 'going on'
+    const isOfFailed = this.failedBody === 'going on'
+    if (name === 'end') this.failedBody = 'ended'
+    return isOfFailed
   }
 }
 

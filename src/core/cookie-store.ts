@@ -1,5 +1,7 @@
+import type { CookieForm } from './cookie.js'
 import { SojournError } from './errors.js'
 import type { SessionStore } from './store.js'
+import type { Token } from './token.js'
 
 /** Keeps whole sessions in the client's cookie, sealed. Made by `cookieStore` of `sojourn/stores/cookie`. */
 export interface CookieStore {
@@ -9,6 +11,21 @@ export interface CookieStore {
   unseal(sealed: string, context: string): string | null
   /** Where a small record of each session is kept, so that it can be ended from the server. */
   readonly revocation: SessionStore | null
+  /** The session of one request. */
+  session(form: CookieForm): SealedSession
+}
+
+/** One session that travels in cookies. It is the store of its visit. */
+export interface SealedSession extends SessionStore {
+  /** Opens what a `Cookie` header holds. No token where there is nothing that this server sealed. */
+  open(header: string): Token[]
+  /**
+   * The `Set-Cookie` values after a commit: where the session changed, or its token did, as for a client that missed the
+   * response of a renewal. Throws `cookie_too_large`.
+   */
+  setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[]
+  /** What a client sends in a `Cookie` header, for one form of the cookie. */
+  cookiePairs(token: Token, form: CookieForm): string[]
 }
 
 export function isCookieStore(store: SessionStore | CookieStore | undefined): store is CookieStore {

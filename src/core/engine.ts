@@ -1,9 +1,9 @@
 import type { AcceptedSessions } from './accepted-sessions.js'
 import type { CookieStore } from './cookie-store.js'
 import type { Events } from './events.js'
-import type { GuardedStore } from './guarded-store.js'
+import { type GuardedStore, guardStore } from './guarded-store.js'
 import type { Settings } from './options.js'
-import type { Awaitable } from './store.js'
+import type { Awaitable, SessionStore } from './store.js'
 import type { Turns } from './turns.js'
 
 /** What every visit shares. */
@@ -23,4 +23,13 @@ export interface Engine {
   track<Work extends Awaitable<unknown>>(work: Work): Work
   /** Tells the operator, once for each `topic`. */
   warnOnce(topic: string, message: string): void
+}
+
+/** An engine like another, over a store of its own. */
+export function engineOver(store: SessionStore, engine: Engine): Engine {
+  const { settings, events } = engine
+  const guarded = guardStore(store, settings.storeTimeout, (operation, error) =>
+    events.emit('outage', { at: settings.clock(), operation, error }),
+  )
+  return { ...engine, store: guarded }
 }

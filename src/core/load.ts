@@ -6,7 +6,6 @@ import { SojournError } from './errors.js'
 import type { RefusalReason } from './events.js'
 import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
-import { SealedSession } from './sealed-session.js'
 import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, type SessionRecord } from './store.js'
 import { takeOver } from './take-over.js'
@@ -33,7 +32,7 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   const text = transport ? request.header(transport.header) : request.cookie
   if (text === undefined && !engine.cookieStore && !dependsOnProxy(request)) return null
   const form = cookieFormOf(cookie, request)
-  const sealed = engine.cookieStore && form ? new SealedSession(engine.cookieStore, form) : null
+  const sealed = engine.cookieStore && form ? engine.cookieStore.session(form) : null
   const visit = new Visit(engine, request, form, sealed)
   if (!form || text === undefined) return visit
   const tokens = transport ? headerTokens(transport, text) : sealed ? sealed.open(text) : tokensIn(text, form.name)

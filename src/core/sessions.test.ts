@@ -591,6 +591,26 @@ describe('sweep and close', () => {
     expect(asked).toEqual([30, 60, 120, 240, 480, 960, 480, 240])
   })
 
+  test('close() ends a sweep that rests, and the store is not asked again', async () => {
+    const asked: string[] = []
+    const store: SessionStore = {
+      ...memory,
+      sweep: (_before, limit) => {
+        asked.push('sweep')
+        return limit
+      },
+      close: () => void asked.push('close'),
+    }
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const sessions = make({ store })
+    const sweeping = sessions.sweep()
+    await vi.advanceTimersByTimeAsync(1)
+    await sessions.close()
+    await vi.runAllTimersAsync()
+    expect([await sweeping, asked]).toEqual([30, ['sweep', 'close']])
+  })
+
   test.each<[string, (session: Session<Data>, sessions: Sessions<Data>) => Promise<unknown>]>([
     ['save', (session) => Object.assign(session, { a: 2 }).save()],
     ['update', (session) => session.update('a', (a = 0) => a + 1)],

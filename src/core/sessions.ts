@@ -11,7 +11,6 @@ import { memoryStore } from './memory-store.js'
 import { type SessionsOptions, type Settings, settingsOf } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import { finishHead, type ResponseHeaders, sessionCookies } from './response-head.js'
-import { SealedSession } from './sealed-session.js'
 import type { Session, SessionData } from './session.js'
 import { sessionOf, visitBehind } from './session-object.js'
 import { type SignInOptions, userIdText } from './sign-in.js'
@@ -203,7 +202,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     async create({ userId, values = {}, ...signIn } = {}) {
       refuseWhenClosed()
       const form = settings.cookie.secure === false ? settings.cookie.plainly : settings.cookie.securely
-      const sealed = cookieStore && new SealedSession(cookieStore, form)
+      const sealed = cookieStore?.session(form)
       const visit = new Visit(engine, { ...nobody, secure: form.secure }, form, sealed)
       const session = sessionOf<Data>(visit)
       Object.assign(session, values)
@@ -237,7 +236,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
     close() {
       closing ??= (async () => {
-        sweeper.stop()
+        await sweeper.stop()
         await following.close()
         while (underWay > 0) {
           await new Promise<void>((resolve) => {

@@ -9,7 +9,7 @@ const largestBatch = 1000
 /** For how long a batch may stop this process, and a server, which has others to answer meanwhile. In milliseconds. */
 const blocking = { little: 1, long: 4 }
 const waiting = { little: 20, long: 40 }
-/** For other work between two batches, in milliseconds; and three times what a batch took. */
+/** For other work between two batches, in milliseconds, and no less than three times what a batch took. */
 const pause = 10
 
 export interface Sweeper {
@@ -20,21 +20,33 @@ export interface Sweeper {
    * sweep is under way joins it.
    */
   sweep(): Promise<number>
-  stop(): void
+  /** Resolves when the store is not asked any more. */
+  stop(): Promise<void>
 }
 
 /** Removes what expired a while ago, and never keeps the process alive for it. */
 export function createSweeper(store: GuardedStore, clock: () => number, failed: (error: unknown) => void): Sweeper {
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
-
   let underWay: Promise<number> | undefined
+  let isAwaited = false
+  let resting: ReturnType<typeof setTimeout> | undefined
+  let endRest = () => {}
 
   function sweep(): Promise<number> {
     underWay ??= removeExpired().finally(() => {
       underWay = undefined
+      isAwaited = false
     })
     return underWay
+  }
+
+  function rest(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      resting = setTimeout(resolve, milliseconds)
+      if (!isAwaited && typeof resting === 'object') resting.unref?.()
+      endRest = resolve
+    })
   }
 
   async function removeExpired(): Promise<number> {
@@ -50,7 +62,8 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
       if (removed < batch || stopped) return total
       if (blocked > blocking.long || took > waiting.long) batch = Math.max(Math.floor(batch / 2), smallestBatch)
       else if (blocked < blocking.little && took < waiting.little) batch = Math.min(2 * batch, largestBatch)
-      await new Promise((resolve) => setTimeout(resolve, Math.max(pause, 3 * took)))
+      await rest(Math.max(pause, 3 * took))
+      if (stopped) return total
     }
   }
 
@@ -67,13 +80,20 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
   }
 
   return {
-    sweep,
+    sweep() {
+      isAwaited = true
+      if (typeof resting === 'object') resting.ref?.()
+      return sweep()
+    },
     start() {
       if (!timer && !stopped) schedule()
     },
-    stop() {
+    async stop() {
       stopped = true
       clearTimeout(timer)
+      clearTimeout(resting)
+      endRest()
+      await underWay?.catch(() => {})
     },
   }
 }

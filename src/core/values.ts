@@ -11,17 +11,15 @@ export interface ValueChanges {
 interface Known {
   readonly value: unknown
   readonly isDeleted: boolean
-  /** Whether its text may be another than the one read: it was assigned, or handed out as an object. */
-  mayDiffer: boolean
 }
 
 /**
- * The values of one session: JSON text at rest, plain values in hand. A value is decoded when it is first read, and
- * encoded again only if it was assigned, or handed out as an object that may have been changed in place.
+ * The values of one session: JSON text at rest, plain values in hand. A value is decoded when it is read, an object
+ * once, and encoded again only if it was assigned, or handed out as an object that may have been changed in place.
  */
 export class Values {
   #texts: Readonly<Record<string, string>>
-  /** What was assigned, deleted, or handed out as an object, by name. */
+  /** What was assigned, deleted, or handed out as an object, by name: what may be another than its text says. */
   readonly #known = new Map<string, Known>()
 
   constructor(texts: Readonly<Record<string, string>>) {
@@ -39,16 +37,16 @@ export class Values {
     const text = this.storedText(name)
     if (text === null) return undefined
     const value = decode(name, text)
-    if (isObject(value)) this.#known.set(name, { value, isDeleted: false, mayDiffer: true })
+    if (isObject(value)) this.#known.set(name, { value, isDeleted: false })
     return value
   }
 
   set(name: string, value: unknown): void {
-    this.#known.set(name, { value, isDeleted: false, mayDiffer: true })
+    this.#known.set(name, { value, isDeleted: false })
   }
 
   delete(name: string): void {
-    this.#known.set(name, { value: undefined, isDeleted: true, mayDiffer: true })
+    this.#known.set(name, { value: undefined, isDeleted: true })
   }
 
   names(): string[] {
@@ -63,8 +61,7 @@ export class Values {
   changes(): ValueChanges {
     const set: Record<string, string> = {}
     const unset: string[] = []
-    for (const [name, { value, mayDiffer }] of this.#known) {
-      if (!mayDiffer) continue
+    for (const [name, { value }] of this.#known) {
       const before = this.storedText(name)
       const text = encode(name, value, before)
       if (text === undefined) {
@@ -82,9 +79,8 @@ export class Values {
     const texts = { ...this.#texts, ...set }
     for (const name of unset) delete texts[name]
     this.#texts = texts
-    for (const [name, known] of this.#known) {
-      if (known.mayDiffer && !isObject(known.value))
-        known.mayDiffer = (JSON.stringify(known.value) ?? null) !== this.storedText(name)
+    for (const [name, { value }] of this.#known) {
+      if (!isObject(value) && JSON.stringify(value) === this.storedText(name)) this.#known.delete(name)
     }
   }
 

@@ -1,10 +1,10 @@
 import { type CookieForm, cookieFormOf } from './cookie.js'
-import type { Engine } from './engine.js'
+import type { SealedSession } from './cookie-store.js'
+import { type Engine, engineOver } from './engine.js'
 import { SojournError } from './errors.js'
 import type { EndReason } from './events.js'
 import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
 import type { RequestFacts } from './request-facts.js'
-import { engineFor, type SealedSession } from './sealed-session.js'
 import { type SignIn, type SignInOptions, signInName, signInOf, signInOptionsOf, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import {
@@ -99,9 +99,9 @@ export class Visit {
   /** The session itself, where it travels in the cookie. */
   readonly sealed: SealedSession | null
 
-  constructor(engine: Engine, request: RequestFacts, form?: CookieForm | null, sealed: SealedSession | null = null) {
-    this.engine = sealed ? engineFor(engine, sealed) : engine
-    this.sealed = sealed
+  constructor(engine: Engine, request: RequestFacts, form?: CookieForm | null, sealed?: SealedSession | null) {
+    this.engine = sealed ? engineOver(sealed, engine) : engine
+    this.sealed = sealed ?? null
     this.request = request
     this.#form = form
     this.#now = engine.settings.clock()

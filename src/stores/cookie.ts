@@ -9,6 +9,7 @@ import { SojournError } from '../core/errors.js'
 import { createSeal } from '../core/seal.js'
 import type { Secrets } from '../core/secrets.js'
 import type { SessionStore } from '../core/store.js'
+import { SessionInCookies } from './cookie/sealed-session.js'
 
 export interface CookieStoreOptions {
   /**
@@ -35,5 +36,7 @@ export function cookieStore({ secrets, revocation }: CookieStoreOptions): Cookie
   if (revocation !== undefined && typeof revocation.patch !== 'function') {
     throw new SojournError('invalid_option', 'revocation must be a store, such as sqliteStore()')
   }
-  return { ...createSeal(secrets, 'cookie'), revocation: revocation ?? null }
+  const seal = createSeal(secrets, 'cookie')
+  const kept = revocation ?? null
+  return { ...seal, revocation: kept, session: (form) => new SessionInCookies(seal, kept, form) }
 }

@@ -8,9 +8,15 @@ import type { Server } from '../../test/harness/server.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { storeChecks } from '../conformance/store.js'
 import type { SessionRecord } from '../core/store.js'
-import { type PostgresClient, type PostgresListener, type PostgresStoreOptions, postgresStore } from './postgres.js'
+import {
+  type PostgresClient,
+  type PostgresListener,
+  type PostgresPool,
+  type PostgresStoreOptions,
+  postgresStore,
+} from './postgres.js'
 
-const never = { query: async () => ({ rows: [] }) }
+const never = { query: async () => ({ rows: [], rowCount: 0 }) }
 
 test.each([
   [undefined, '"pool" must be'],
@@ -26,6 +32,12 @@ test.each([
   expect(() => postgresStore(given as unknown as PostgresStoreOptions)).toThrow(
     expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
   )
+})
+
+test('a pool that does not count rows is refused, before a write that was made is taken for none', async () => {
+  const uncounted = { query: async () => ({ rows: [] }) } as unknown as PostgresPool
+  const refusal = { code: 'store_misconfigured', message: expect.stringContaining('"rowCount"') }
+  await expect(postgresStore({ pool: uncounted }).delete('a')).rejects.toMatchObject(refusal)
 })
 
 test('has `watch`, and `close` to end it, only where it is given what that takes', () => {

@@ -147,12 +147,16 @@ describe('a file', () => {
     database.close()
   })
 
-  test('stays locked when another store of the process opens and closes it, so that nobody takes it for left', async () => {
-    const path = newFile()
-    const store = sqliteStore(path)
-    await store.create('a', record())
-    void sqliteStore(path).close?.()
-    const program = `
+  test.each(['the same copy of Sojourn', 'another copy'])(
+    'stays locked when another store of the process opens and closes it, of %s, so that nobody takes it for left',
+    async (copy) => {
+      const path = newFile()
+      const store = sqliteStore(path)
+      await store.create('a', record())
+      if (copy === 'another copy') vi.resetModules()
+      const { sqliteStore: another } = await import('./sqlite.js')
+      void another(path).close?.()
+      const program = `
       const database = new (require('node:sqlite').DatabaseSync)(process.argv[1])
       try {
         database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE')
@@ -160,9 +164,10 @@ describe('a file', () => {
       } catch (error) {
         process.stdout.write(error.message)
       }`
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', program, path])
-    expect(stdout).toContain('locked')
-  })
+      const { stdout } = await promisify(execFile)(process.execPath, ['-e', program, path])
+      expect(stdout).toContain('locked')
+    },
+  )
 
   test('is hardly written to when only the expiry moves', async () => {
     const path = newFile()

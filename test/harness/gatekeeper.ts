@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Gatekeeper, gate, type NodeResponse, onEntry } from '../../src/adapters/gate.js'
+import { expectGate, inheritedHooks } from '../../src/adapters/gate/inherited-hooks.js'
+import { type Gatekeeper, type NodeResponse, onEntry, placeGate } from '../../src/adapters/gate.js'
 import { converse, lastRequest, serve } from './http.js'
 
 export const cookie = 'Set-Cookie: session=1'
@@ -21,7 +22,9 @@ export class Keeper implements Gatekeeper {
     this.response = response as ServerResponse
     this.#savesLater = when === 'later'
     this.#answerFailure = answerFailure
-    gate(response, onEntry(response), this)
+    const placed = () => placeGate(response, onEntry(response), this, inheritedHooks)
+    expectGate(response, { isExpected: true, placeGate: placed })
+    placed().watch()
   }
   beforeHead(): PromiseLike<void> | undefined {
     this.asked.push('beforeHead')

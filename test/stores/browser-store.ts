@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CookieForm } from '../../src/core/cookie.js'
-import type { CookieStore } from '../../src/core/cookie-store.js'
-import { SealedSession } from '../../src/core/sealed-session.js'
+import type { CookieStore, SealedSession } from '../../src/core/cookie-store.js'
 import type { Awaitable, SessionStore } from '../../src/core/store.js'
 import type { Token } from '../../src/core/token.js'
 
@@ -34,7 +33,7 @@ export function browserStore(store: CookieStore, browsers: Map<string, Jar>): Se
     const jar = browsers.get(id) ?? new Map()
     browsers.set(id, jar)
     const token = tokenOf(id)
-    const sealed = new SealedSession(store, form)
+    const sealed = store.session(form)
     sealed.open(cookieHeader(jar))
     await nextTurn()
     const result = await act(sealed, token)

@@ -17,7 +17,7 @@ import {
   type ResponseOnEntry,
 } from '../gate.js'
 import { restore } from './head.js'
-import { expectGate } from './hooks.js'
+import type { InheritedHooks } from './hooks.js'
 
 /** What a framework says of a connection, which knows whether to trust a proxy. */
 export interface Connection {
@@ -63,25 +63,23 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   /** The session was read, and the handler is about to run. */
   begin(visit: Visit): void {
     this.visit = visit
-    this.#gate = placeGate(this.response, this.entry, this)
+    this.placeGate()
     if (visit.needsCommit) this.mayChange()
-  }
-
-  /**
-   * The same, without a gate where nobody may need one: if the response has inherited its hooks, the gate can wait until
-   * somebody asks for the session. So can the visit of a request that brings nothing, which is `null`.
-   */
-  beginWhenAsked(visit: Visit | null): void {
-    const mayWait = expectGate(this.response) && !visit?.needsCommit && !visit?.sealed
-    if (!mayWait) this.begin(visit ?? this.visits.openEmpty(this))
-    else if (visit) this.visit = visit
   }
 
   /** Somebody asks for the session. */
   ask(): Visit {
     this.visit ??= this.visits.openEmpty(this)
-    this.#gate ??= placeGate(this.response, this.entry, this)
+    this.placeGate()
     return this.visit
+  }
+
+  placeGate(): PlacedGate {
+    this.#gate ??= placeGate(this.response, this.entry, this, this.inherited)
+    return this.#gate
+  }
+  get inherited(): InheritedHooks | undefined {
+    return undefined
   }
 
   get cookie(): string | undefined {
@@ -107,7 +105,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return directHost(this)
   }
   get headersSent(): boolean {
-    return this.response.headersSent
+    return this.response.headersSent || this.#gate?.isOpen === true
   }
   mayChange(): void {
     this.#gate?.watch()

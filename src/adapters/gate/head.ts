@@ -45,8 +45,13 @@ export function restore(response: NodeResponse, entry: ResponseOnEntry): void {
 }
 
 /** Whether nobody has begun on the head since it was restored. */
-export function isAsOnEntry(response: NodeResponse, { statusCode, headers }: ResponseOnEntry): boolean {
-  return response.statusCode === statusCode && headerNames(response).length === headers.length
+export function isAsOnEntry(response: NodeResponse, entry: ResponseOnEntry): boolean {
+  return response.statusCode === entry.statusCode && !hasHeadersBeside(response, entry)
+}
+
+/** Whether somebody has set headers since. */
+export function hasHeadersBeside(response: NodeResponse, { headers }: ResponseOnEntry): boolean {
+  return headerNames(response).length !== headers.length
 }
 
 /** The names, as they were written where Node tells. */

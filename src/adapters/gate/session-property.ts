@@ -18,7 +18,11 @@ const standsOf = Symbol('sojourn.stands')
  */
 export function hasSession(holder: object, visits: Visits): boolean {
   const exchange = (holder as Entered)[exchangeOf]
-  if (exchange?.visits === visits) return true
+  if (exchange?.visits === visits) {
+    // An app of another copy of the framework, which was called and not mounted, has its requests inherit from elsewhere.
+    if (!('session' in holder)) Object.defineProperty(holder, 'session', sessionProperty)
+    return true
+  }
   if (!exchange && !Object.hasOwn(holder, 'session')) return false
   throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
 }
@@ -28,23 +32,19 @@ export function hasSession(holder: object, visits: Visits): boolean {
  *
  * @param prototypeOf finds what all that the framework makes inherit from, and where it wants properties to be added, if
  * there is such a thing: to define one on each request costs as much as all else that is done for a visitor without one
- * @returns that prototype, when it was given the property just now
  */
 export function giveSession(
   holder: object,
   exchange: Exchange,
   prototypeOf: (holder: object) => object | null | undefined,
-): object | null {
+): void {
   const entered = holder as Entered
   entered[exchangeOf] = exchange
-  if (entered[standsOf]) return null
+  if (entered[standsOf]) return
   const prototype = prototypeOf(holder)
   if (prototype && !('session' in holder) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
     Object.defineProperty(prototype, standsOf, { value: true })
-    return prototype
-  }
-  Object.defineProperty(holder, 'session', sessionProperty)
-  return null
+  } else Object.defineProperty(holder, 'session', sessionProperty)
 }
 
 /** One for all requests: accessors of its own would make each request an object of another kind, slow to use for all. */

@@ -8,8 +8,9 @@ export interface PostgresPool {
 }
 
 interface PoolResult {
-  rows?: object[]
-  rowCount?: number | null
+  rows: object[]
+  /** By this alone it is known whether a write was made. `null` of a statement that counts nothing. */
+  rowCount: number | null
 }
 
 /** What Sojourn calls of `sql`, as `postgres(url)` of the package `postgres` gives it. */
@@ -51,8 +52,11 @@ function runByPool(pool: PostgresPool): Query {
 }
 
 /** Of several statements there are several results, and no rows that anybody asks for. */
-function resultOfPool({ rows, rowCount }: PoolResult): Result {
-  return { rows: rows ? rows.map((row) => Object.values(row)[0]) : [], count: rowCount ?? 0 }
+function resultOfPool({ rows, rowCount }: Partial<PoolResult>): Result {
+  if (!rows) return { rows: [], count: 0 }
+  if (rowCount !== undefined) return { rows: rows.map((row) => Object.values(row)[0]), count: rowCount ?? 0 }
+  const what = '"pool" gives results that do not count their rows as "rowCount", as those of pg do'
+  throw new SojournError('store_misconfigured', `postgresStore: ${what}. Use a Pool of pg, or sql of postgres`)
 }
 
 function runBySql(sql: PostgresSql): Query {

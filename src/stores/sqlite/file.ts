@@ -1,11 +1,9 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { SojournError } from '../../core/errors.js'
-import type { SqliteDatabase } from './database.js'
+import { type SqliteDatabase, scalar } from './database.js'
 import { applicationId } from './schema.js'
-
-/** How many stores of this process have a file open, by its device and number. */
-const openFiles = new Map<string, number>()
 
 /**
  * Opens a file with the runtime's own SQLite. `close` may be called again. Throws `client_missing` where it has none, and
@@ -21,69 +19,66 @@ export function openFile(path: string): { database: SqliteDatabase; close(): voi
         "`import Database from 'libsql'`, then `sqliteStore({ database: new Database('sessions.db') })`",
     )
   }
-  // To close a file drops all locks that the process has on it, also those of a store that has it open.
-  if (path !== ':memory:' && !openFiles.has(identityOf(path))) refuseForeignFile(path)
+  if (path !== ':memory:' && holdsSomething(path)) refuseForeign(path, sqlite)
   try {
     const database = new sqlite.DatabaseSync(path)
-    return { database, close: noted(path, () => database.close()) }
+    let isOpen = true
+    function close(): void {
+      if (isOpen) database.close()
+      isOpen = false
+    }
+    return { database, close }
   } catch (cause) {
     refuse(path, `cannot be opened (${(cause as Error).message})`, cause)
   }
 }
 
-/** Notes that a file is open, until it is closed. */
-function noted(path: string, close: () => void): () => void {
-  const identity = identityOf(path)
-  openFiles.set(identity, (openFiles.get(identity) ?? 0) + 1)
-  let isOpen = true
-  return () => {
-    if (!isOpen) return
-    isOpen = false
-    const left = (openFiles.get(identity) ?? 1) - 1
-    if (left > 0) openFiles.set(identity, left)
-    else openFiles.delete(identity)
-    close()
-  }
+/**
+ * Whether there is a file that is not empty. Does not open it: to close it would drop all locks that the process has on it,
+ * also those of a store that has it open, here or in another thread.
+ */
+function holdsSomething(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory()) refuse(path, 'is a directory')
+  if (!found && !statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
+    refuse(path, 'is in a folder that does not exist')
+  if (!found?.size) return false
+  if (found.size < smallestDatabase) refuse(path, 'is not a SQLite database')
+  return true
 }
 
-function identityOf(path: string): string {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true })
-    return `${dev}:${ino}`
-  } catch {
-    // It is not there, or not to be seen, of which who opens it will tell.
-    return path
-  }
-}
+/** One page. https://www.sqlite.org/fileformat.html section 1.3.2 */
+const smallestDatabase = 512
 
 /**
- * Looks at the header before SQLite does: opening and closing another program's database may already write to it, to
- * finish what that program began. https://www.sqlite.org/fileformat.html section 1.3
+ * Looks at a database before it is opened for writing: to open and close another program's may already write to it, to
+ * finish what that program began. What keeps from looking keeps from opening as well, which then says so.
  */
-function refuseForeignFile(path: string): void {
-  const header = readHeader(path)
-  if (header.length === 0) return
-  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') refuse(path, 'is not a SQLite database')
-  if (header.readUInt32BE(68) !== applicationId) refuse(path, 'is the database of another program')
+function refuseForeign(path: string, sqlite: typeof import('node:sqlite')): void {
+  let database: DatabaseSync | undefined
+  let found: unknown = applicationId
+  try {
+    database = new sqlite.DatabaseSync(path, { readOnly: true })
+    found = scalar(database, 'PRAGMA application_id')
+  } catch (cause) {
+    const { errcode } = cause as { errcode?: number }
+    if (errcode === notDatabase) refuse(path, 'is not a SQLite database', cause)
+    if (errcode === cannotOpen) refuseUnreadable(path)
+  } finally {
+    database?.close()
+  }
+  if (found !== applicationId) refuse(path, 'is the database of another program')
 }
 
-/** The first 100 bytes; none of a file that is new or empty. */
-function readHeader(path: string): Buffer {
-  const header = Buffer.alloc(100)
-  let file: number | undefined
+/** Result codes of https://www.sqlite.org/rescode.html */
+const cannotOpen = 14
+const notDatabase = 26
+
+function refuseUnreadable(path: string): void {
   try {
-    file = openSync(path, 'r')
-    const length = readSync(file, header, 0, header.length, 0)
-    return header.subarray(0, length && header.length)
+    closeSync(openSync(path, 'r'))
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EISDIR') refuse(path, 'is a directory', cause)
-    if (code !== 'ENOENT') refuse(path, `cannot be read (${code})`, cause)
-    if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
-      refuse(path, 'is in a folder that does not exist', cause)
-    return header.subarray(0, 0)
-  } finally {
-    if (file !== undefined) closeSync(file)
+    refuse(path, `cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause)
   }
 }
 

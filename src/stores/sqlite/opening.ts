@@ -52,8 +52,6 @@ function setUp(database: SqliteDatabase, { durability, busyTimeout }: Settings, 
     const mode = scalar(database, 'PRAGMA journal_mode = WAL')
     if (mode !== 'wal' && mode !== 'memory') throw new Error('it allows no write-ahead log, as on a network share')
     database.exec(`PRAGMA synchronous = ${durability}`)
-    // Brings the header into the file itself, which is all that `openFile` looks at. Waits for nobody.
-    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
   } catch (cause) {
     if (isSojournError(cause)) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)

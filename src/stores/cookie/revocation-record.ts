@@ -1,4 +1,4 @@
-import type { SessionPatch } from './store.js'
+import type { SessionPatch } from '../../core/store.js'
 
 function isOwn(name: string): boolean {
   return name.startsWith('__')

@@ -1,10 +1,8 @@
-import { type CookieForm, clearCookie, cookieValues, setCookie } from './cookie.js'
-import type { CookieStore } from './cookie-store.js'
-import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
-import { after, guardStore } from './guarded-store.js'
-import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
-import { sealedLength } from './seal.js'
+import { type CookieForm, clearCookie, cookieValues, setCookie } from '../../core/cookie.js'
+import type { SealedSession } from '../../core/cookie-store.js'
+import { SojournError } from '../../core/errors.js'
+import { after } from '../../core/guarded-store.js'
+import { type Seal, sealedLength } from '../../core/seal.js'
 import {
   type Awaitable,
   holds,
@@ -13,8 +11,9 @@ import {
   type SessionPatch,
   type SessionRecord,
   type SessionStore,
-} from './store.js'
-import { digestText, parseToken, type Renewal, renewalName, type Token, tokenText } from './token.js'
+} from '../../core/store.js'
+import { digestText, parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
+import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
 /** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
 const maxCookies = 3
@@ -31,24 +30,26 @@ const longestRenewal = JSON.stringify({
   seenAt: Number.MAX_SAFE_INTEGER,
 } satisfies Renewal)
 
-/** One session that travels in cookies. It acts as the store of its visit. */
-export class SealedSession {
-  readonly store: CookieStore
-  readonly form: CookieForm
+export class SessionInCookies implements SealedSession {
+  readonly list?: NonNullable<SessionStore['list']>
+  readonly #seal: Seal
+  readonly #revocation: SessionStore | null
+  readonly #form: CookieForm
   /** How many cookies the request brought for it. */
   #cookiesSeen = 0
   #id: string | null = null
   #record: SessionRecord | null = null
   #isChanged = false
 
-  constructor(store: CookieStore, form: CookieForm) {
-    this.store = store
-    this.form = form
+  constructor(seal: Seal, revocation: SessionStore | null, form: CookieForm) {
+    this.#seal = seal
+    this.#revocation = revocation
+    this.#form = form
+    if (revocation?.list) this.list = revocation.list.bind(revocation)
   }
 
-  /** Opens what a `Cookie` header holds. No token where there is nothing that this server sealed. */
   open(header: string): Token[] {
-    for (const first of cookieValues(header, this.form.name).slice(0, 2)) {
+    for (const first of cookieValues(header, this.#form.name).slice(0, 2)) {
       const opened = this.#unseal(header, first)
       if (!opened) continue
       this.#id = opened.token.id
@@ -63,10 +64,10 @@ export class SealedSession {
     if (count === undefined || Number(count) > maxCookies) return null
     const rest = Array.from(
       { length: Number(count) - 1 },
-      (_, index) => cookieValues(header, nameOf(this.form, index + 1))[0],
+      (_, index) => cookieValues(header, nameOf(this.#form, index + 1))[0],
     )
     if (rest.includes(undefined)) return null
-    const text = this.store.unseal([start, ...rest].join(''), this.form.name)
+    const text = this.#seal.unseal([start, ...rest].join(''), this.#form.name)
     if (text === null) return null
     this.#cookiesSeen = Number(count)
     const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
@@ -74,36 +75,31 @@ export class SealedSession {
     return parsed && { token: parsed, record }
   }
 
-  /**
-   * The `Set-Cookie` values after a commit: where the session changed, or its token did, as for a client that missed the
-   * response of a renewal. Throws `cookie_too_large`.
-   */
   setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[] {
     if (!this.#isChanged && !isNewToken) return []
     this.#isChanged = false
-    const chunks = token ? this.#chunks(token, this.form) : []
-    const cookies = chunks.map((chunk, index) => setCookie(formOf(this.form, index), chunk, seconds))
+    const chunks = token ? this.#chunks(token, this.#form) : []
+    const cookies = chunks.map((chunk, index) => setCookie(formOf(this.#form, index), chunk, seconds))
     for (let index = chunks.length; index < this.#cookiesSeen; index++)
-      cookies.push(clearCookie(formOf(this.form, index)))
+      cookies.push(clearCookie(formOf(this.#form, index)))
     this.#cookiesSeen = chunks.length
     return cookies
   }
 
-  /** What a client sends in a `Cookie` header, for one form of the cookie. */
   cookiePairs(token: Token, form: CookieForm): string[] {
     return this.#chunks(token, form).map((chunk, index) => `${nameOf(form, index)}=${chunk}`)
   }
 
   #chunks(token: Token, form: CookieForm): string[] {
     if (!this.#record) return []
-    const sealed = this.store.seal(contentOf(tokenText(token), this.#record), form.name)
+    const sealed = this.#seal.seal(contentOf(tokenText(token), this.#record), form.name)
     const chunks = sealed.match(new RegExp(`.{1,${chunkLength}}`, 'g')) ?? []
     return chunks.map((chunk, index) => (index === 0 ? `${chunks.length}.${chunk}` : chunk))
   }
 
   /** The engine's own values, owner and expiry stand in the revocation record, where there is one. */
   read(id: string): Awaitable<SessionRecord | null> {
-    const { revocation } = this.store
+    const revocation = this.#revocation
     const record = this.#id === id ? this.#record : null
     if (!revocation || !record) return record
     return after(revocation.read(id), (kept) => {
@@ -114,7 +110,7 @@ export class SealedSession {
   }
 
   create(id: string, record: SessionRecord): Awaitable<boolean> {
-    const { revocation } = this.store
+    const revocation = this.#revocation
     refuseTooLarge(record)
     const free = revocation ? revocation.create(id, { ...record, values: onlyOwn(record.values) }) : true
     return after(free, (isFree) => {
@@ -126,7 +122,7 @@ export class SealedSession {
   patch(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
     const record = this.#id === id ? this.#record : null
     if (!record || record.expiresAt <= patch.now) return 'absent'
-    const { revocation } = this.store
+    const revocation = this.#revocation
     const kept = revocation ? keptPart(patch) : null
     // What the server keeps, the server compares, where it is asked.
     if (!holds(record.values, kept ? withoutOwn(patch.when ?? {}) : patch.when)) return 'conflict'
@@ -141,32 +137,13 @@ export class SealedSession {
   delete(id: string): Awaitable<boolean> {
     const existed = this.#id === id && this.#record !== null
     if (existed) this.#become(id, null)
-    return this.store.revocation ? this.store.revocation.delete(id) : existed
+    return this.#revocation ? this.#revocation.delete(id) : existed
   }
 
   #become(id: string, record: SessionRecord | null): void {
     this.#id = id
     this.#record = record
     this.#isChanged = true
-  }
-}
-
-/** An engine whose store is one sealed session. */
-export function engineFor(engine: Engine, sealed: SealedSession): Engine {
-  const { revocation } = sealed.store
-  const store: SessionStore = {
-    read: (id) => sealed.read(id),
-    create: (id, record) => sealed.create(id, record),
-    patch: (id, patch) => sealed.patch(id, patch),
-    delete: (id) => sealed.delete(id),
-    ...(revocation?.list ? { list: revocation.list.bind(revocation) } : {}),
-  }
-  const { settings, events } = engine
-  return {
-    ...engine,
-    store: guardStore(store, settings.storeTimeout, (operation, error) =>
-      events.emit('outage', { at: settings.clock(), operation, error }),
-    ),
   }
 }
 
