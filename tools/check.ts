@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 
-// The last three look at what would be published, so the build comes before them.
+// publint and attw look at what would be published, so the build comes before them.
 const checks = [
   'check:types',
   'check:lint',
