@@ -5,7 +5,7 @@ import connect from 'connect'
 import express from 'express'
 import expressSession from 'express-session'
 import request from 'supertest'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { expressRoutes } from '../../test/adapters/express-routes.js'
 import { nodeRoutes } from '../../test/adapters/node-routes.js'
 import { served } from '../../test/adapters/served.js'
@@ -213,6 +213,22 @@ for (const [name, framework, other] of [
         const { status, calls } = await visited(false, (res) => void res.end('hello'), looks)
         expect([status, calls]).toEqual([500, []])
       })
+    })
+
+    test('a response reads as sent while it is held, also where another copy of Sojourn was first', async () => {
+      const app = freshCopy()
+      app.use('/first', session(createSessions()), (_req, res) => void res.end())
+      await request(app).get('/first')
+      vi.resetModules()
+      const another = await import('./express.js')
+      app.use('/second', another.session({ store: switchableStore() }), (req, res) => {
+        Object.assign(req.session, { views: 1 })
+        res.end(String(res.headersSent))
+        seen.push(res.headersSent)
+      })
+      const seen: boolean[] = []
+      await request(app).get('/second').set('Host', 'localhost')
+      expect(seen).toEqual([true])
     })
 
     test('what stands below the responses of the framework may be exchanged', async () => {

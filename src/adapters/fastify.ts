@@ -123,8 +123,8 @@ class FastifyConnection implements Connection {
 
 /** Fastify keeps headers of its own, and writes them over those of Node's response. */
 function headOf(reply: FastifyReply): ResponseHeaders {
-  const add = (name: string, value: string) => void reply.header(name, value)
-  return { get: (name) => reply.getHeader(name)?.toString(), set: add, append: add }
+  const header = (name: string, value: string) => void reply.header(name, value)
+  return { get: (name) => reply.getHeader(name)?.toString(), set: header, append: header }
 }
 
 /** Takes back what a handler did to the response, as far as Fastify keeps it. */

@@ -591,6 +591,30 @@ describe('sweep and close', () => {
     expect(asked).toEqual([30, 60, 120, 240, 480, 960, 480, 240])
   })
 
+  test('close() waits for a batch of a sweep in the background, before it closes the store', async () => {
+    const asked: string[] = []
+    let swept = (_removed: number) => {}
+    const store: SessionStore = {
+      ...memory,
+      sweep: () =>
+        new Promise((resolve) => {
+          swept = resolve
+        }),
+      close: () => void asked.push('close'),
+    }
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const sessions = make({ store, storeTimeout: '1h' })
+    await sessions.create()
+    await vi.advanceTimersByTimeAsync(8 * 60_000)
+    const closing = sessions.close()
+    await vi.advanceTimersByTimeAsync(1)
+    asked.push('swept')
+    swept(0)
+    await closing
+    expect(asked).toEqual(['swept', 'close'])
+  })
+
   test('close() ends a sweep that rests, and the store is not asked again', async () => {
     const asked: string[] = []
     const store: SessionStore = {

@@ -84,9 +84,10 @@ function cover(response: NodeResponse): Covered {
 
 /** Lays the properties of the facade over what all responses of a framework inherit from, which inherits from Node's. */
 export function coverPrototype(prototype: object): void {
-  for (const [name, property] of propertiesOver(ServerResponse.prototype)) {
-    if (!Object.hasOwn(prototype, name)) Object.defineProperty(prototype, name, property)
-  }
+  const properties = propertiesOver(ServerResponse.prototype)
+  // Those of another copy of Sojourn, say, show nothing of ours: then each response that is held gets its own.
+  if (properties.some(([name]) => Object.hasOwn(prototype, name))) return
+  for (const [name, property] of properties) Object.defineProperty(prototype, name, property)
   Object.defineProperty(prototype, showsHeld, { value: true })
 }
 
