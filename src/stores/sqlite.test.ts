@@ -352,6 +352,22 @@ describe('writes that come together', () => {
     database.close()
   })
 
+  test('are all answered where thousands of them fail', async () => {
+    const path = newFile()
+    const [store, other] = [sqliteStore(path), new DatabaseSync(path)]
+    await Promise.all([store.create('a', record()), store.create('b', record())])
+    other.exec("UPDATE sessions SET data = 'damaged' WHERE id = 'b'")
+    const writes = Array.from({ length: 20_000 }, (_, index) =>
+      store.patch(index % 4 === 0 ? 'a' : 'b', { now: 0, set: { [`n${index % 10}`]: '2' } }),
+    )
+    const outcomes = await Promise.allSettled(writes)
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(5000)
+    expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('JSON') } })
+    expect(Object.keys((await store.read('a'))?.values ?? {})).toEqual(['a', 'n0', 'n4', 'n8', 'n2', 'n6'])
+    other.close()
+    store.close?.()
+  })
+
   test('wait once for another process, and fail together', async () => {
     const path = newFile()
     const store = sqliteStore({ path, busyTimeout: 50 })

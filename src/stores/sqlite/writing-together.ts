@@ -50,23 +50,26 @@ export function writingTogether(database: SqliteDatabase, written: (count: numbe
   }
 
   function runTogether(writes: readonly Write[]): void {
-    const results: unknown[] = []
-    let isBegun = false
-    try {
-      begin.run()
-      isBegun = true
-      for (const { work } of writes) results.push(work())
-      commit.run()
-    } catch (error) {
-      if (isBegun) rollBack()
-      const culprit = isBegun ? writes[results.length] : undefined
-      for (const write of culprit ? [culprit] : writes) write.reject(error)
-      // What one of them did wrong is not the others' fault.
-      const others = culprit ? writes.filter((write) => write !== culprit) : []
-      if (others.length > 0) runTogether(others)
-      return
+    for (let rest = writes; rest.length > 0; ) {
+      const results: unknown[] = []
+      let isBegun = false
+      try {
+        begin.run()
+        isBegun = true
+        for (const { work } of rest) results.push(work())
+        commit.run()
+        for (const [index, { resolve }] of rest.entries()) resolve(results[index])
+        return
+      } catch (error) {
+        if (isBegun) rollBack()
+        const culprit = isBegun ? rest[results.length] : undefined
+        for (const write of culprit ? [culprit] : rest) write.reject(error)
+        if (!culprit) return
+        // What one of them did wrong is not the others' fault. Those before it were taken back with it; they go first again.
+        runTogether(rest.slice(0, results.length))
+        rest = rest.slice(results.length + 1)
+      }
     }
-    for (const [index, { resolve }] of writes.entries()) resolve(results[index])
   }
 
   function rollBack(): void {
