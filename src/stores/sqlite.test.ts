@@ -258,6 +258,15 @@ describe('a file that cannot be used is refused, and stays as it is:', () => {
     asNobody(() => expect(() => sqliteStore(path)).toThrow(misconfigured('cannot be read (EACCES)')))
   })
 
+  test('one in a folder that this process may not enter, or under a name that no file can have', () => {
+    const path = join(folder, 'locked', 'sessions.db')
+    mkdirSync(join(folder, 'locked'))
+    sqliteStore(path).close?.()
+    chmodSync(join(folder, 'locked'), 0o600)
+    asNobody(() => expect(() => sqliteStore(path)).toThrow(misconfigured('cannot be found (EACCES)')))
+    expect(() => sqliteStore('x'.repeat(300))).toThrow(misconfigured('cannot be found (ENAMETOOLONG)'))
+  })
+
   test('a new one in a folder that this process may not write', () => {
     const path = join(folder, 'closed', 'sessions.db')
     mkdirSync(join(folder, 'closed'), { mode: 0o555 })
@@ -600,6 +609,7 @@ test.each([
   [undefined, '"path" must name a file'],
   [{ path: 5 }, '"path" must name a file'],
   [{ path: new URL('https://example.com/sessions.db') }, '"path" must name a file'],
+  [new URL('file://another-machine/sessions.db'), '"path" must name a file'],
   [{ path: 'a.db', database: {} }, 'not both'],
   [{ database: {} }, '"database" must be an open database of node:sqlite, better-sqlite3 or libsql'],
   [{ database: null }, '"database" must be an open database'],

@@ -38,13 +38,22 @@ export function openFile(path: string): { database: SqliteDatabase; close(): voi
  * also those of a store that has it open, here or in another thread.
  */
 function holdsSomething(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = statsOf(path)
   if (found?.isDirectory()) refuse(path, 'is a directory')
-  if (!found && !statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
-    refuse(path, 'is in a folder that does not exist')
+  if (!found && !statsOf(dirname(path))?.isDirectory()) refuse(path, 'is in a folder that does not exist')
   if (!found?.size) return false
   if (found.size < smallestDatabase) refuse(path, 'is not a SQLite database')
   return true
+}
+
+/** `undefined` where there is nothing. */
+function statsOf(path: string) {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (cause) {
+    // Such as in a folder that this process may not enter.
+    refuse(path, `cannot be found (${(cause as NodeJS.ErrnoException).code})`, cause)
+  }
 }
 
 /** One page. https://www.sqlite.org/fileformat.html section 1.3.2 */

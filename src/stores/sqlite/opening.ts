@@ -96,9 +96,13 @@ function checkedDatabase(database: SqliteDatabase): SqliteDatabase {
 }
 
 function checkedPath(path: string | URL | undefined): string {
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
-  if (typeof path !== 'string' || path === '') refuse('"path" must name a file, such as "sessions.db"')
-  return path
+  if (typeof path === 'string' && path !== '') return path
+  try {
+    if (path instanceof URL) return fileURLToPath(path)
+  } catch {
+    // Another scheme, or a file of another machine.
+  }
+  refuse('"path" must name a file, such as "sessions.db"')
 }
 
 function refuse(what: string): never {
