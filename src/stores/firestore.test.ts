@@ -49,6 +49,31 @@ describe(`on ${where}`, () => {
     expect((await read())?.reclaimAt.toMillis()).toBe(3e12 + 5 * 60_000)
   })
 
+  test('what somebody else wrote into the collection is no session, and does not hinder a listing', async () => {
+    const collection = newCollection()
+    const store = firestoreStore({ collection })
+    const kept = record()
+    await store.create('a', kept)
+    await collection.doc('s-b').set({ session: '{}' })
+    const foreign = { values: {}, userId: null, createdAt: Number.NaN, expiresAt: Number.NaN }
+    expect(await store.read('b')).toEqual(foreign)
+    expect(await store.list?.({ limit: 5 })).toEqual([
+      ['a', kept],
+      ['b', foreign],
+    ])
+  })
+
+  test('a client that gives integers as bigint does as well', async () => {
+    const name = newCollection().id
+    const store = firestoreStore({ collection: firestoreClients({ useBigInt: true })[8].collection(name) })
+    const kept = record()
+    await store.create('a', kept)
+    expect(await store.read('a')).toEqual(kept)
+    expect(await store.patch('a', { now: Date.now(), set: { b: '2' } })).toBe('applied')
+    expect(await store.patch('a', { now: Date.now(), expiresAt: kept.expiresAt })).toBe('applied')
+    expect(await store.read('a')).toEqual({ ...kept, values: { a: '1', b: '2' } })
+  })
+
   test('only what changed is written, and nothing where nothing did', async () => {
     const collection = newCollection()
     const store = firestoreStore({ collection: watched(collection) })

@@ -19,8 +19,8 @@ export type { FirestoreCollection, FirestoreStoreOptions } from './firestore/col
 interface SessionDocument {
   userId: string | null
   /** Milliseconds since the epoch. */
-  createdAt: number
-  expiresAt: number
+  createdAt: number | bigint
+  expiresAt: number | bigint
   /** For the collection's TTL policy: five minutes after `expiresAt`. */
   reclaimAt: Date
   /** A JSON object of JSON texts. In one field, as Firestore would index each value by itself. */
@@ -127,8 +127,14 @@ function newMark(): string {
   return randomBytes(9).toString('base64url')
 }
 
+/** Of a document that somebody else wrote, anything may be missing. A client can be told to give bigints. */
 function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): SessionRecord {
-  return { values: valuesOf(values), userId, createdAt, expiresAt }
+  return {
+    values: valuesOf(String(values)),
+    userId: userId ?? null,
+    createdAt: Number(createdAt),
+    expiresAt: Number(expiresAt),
+  }
 }
 
 /** 1 MiB a document, less what the other fields and the name may take. */
@@ -151,6 +157,6 @@ function changesOf(before: SessionDocument, record: SessionRecord): Partial<Sess
   return {
     ...(values !== before.values && { values }),
     ...(userId !== before.userId && { userId }),
-    ...(expiresAt !== before.expiresAt && { expiresAt, reclaimAt }),
+    ...(expiresAt !== Number(before.expiresAt) && { expiresAt, reclaimAt }),
   }
 }

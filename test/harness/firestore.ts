@@ -12,9 +12,9 @@ const projectId = 'sojourn-tests'
  * The stand-in does one thing at a time and settles every write at once. It shows neither how the service makes writers
  * of one document wait, nor its limits on writes a second, nor its TTL policies and index exemptions.
  */
-export function firestoreClients() {
+export function firestoreClients(settings: { useBigInt?: boolean } = {}) {
   if (process.env.FIRESTORE_EMULATOR_HOST) {
-    return { 8: new Firestore8({ projectId }), 9: new Firestore9({ projectId }) }
+    return { 8: new Firestore8({ projectId, ...settings }), 9: new Firestore9({ projectId, ...settings }) }
   }
   const database = new FirestoreMock().createDatabase(projectId, '(default)')
   /** The stand-in is behind the pool of connections; it brings a client of version 7. */
@@ -22,7 +22,7 @@ export function firestoreClients() {
     Object.assign(client, { _clientPool: Reflect.get(database.firestore(), '_clientPool') })
   return {
     7: database.firestore() as unknown as Firestore8,
-    8: redirected(new Firestore8({ projectId })),
-    9: redirected(new Firestore9({ projectId })),
+    8: redirected(new Firestore8({ projectId, ...settings })),
+    9: redirected(new Firestore9({ projectId, ...settings })),
   }
 }
