@@ -19,7 +19,16 @@ export function byField<Value>(values: Readonly<Record<string, Value>>): Record<
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [fieldOf(name), value]))
 }
 
+function nameOf(field: string): string {
+  try {
+    return decodeURIComponent(field)
+  } catch {
+    // Somebody else's.
+    return field
+  }
+}
+
 /** What stands in each field, by name again. */
 export function byFieldName<Value>(fields: Readonly<Record<string, Value>>): Record<string, Value> {
-  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [decodeURIComponent(field), value]))
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [nameOf(field), value]))
 }

@@ -23,11 +23,24 @@ export function byKey<Text>(values: Record<string, Text>): Record<string, Text> 
   return renamed(values, /["\\%]/, keyOf)
 }
 
-/** Reads a JSON object of values by key. */
+/**
+ * Reads a JSON object of values by key. Others may have written anything: what is no object has no values, so that no token
+ * fits it, and a listing that comes upon it goes on.
+ */
 export function valuesOf(text: string): Record<string, string> {
-  const values = JSON.parse(text)
+  const values = objectIn(text)
   // To look through the whole text takes less than to look through the keys.
   return text.includes('%') ? byName(values) : values
+}
+
+function objectIn(text: string): Record<string, string> {
+  try {
+    const found: unknown = JSON.parse(text)
+    if (typeof found === 'object' && found !== null) return found as Record<string, string>
+  } catch {
+    // No JSON at all.
+  }
+  return {}
 }
 
 /** The same values under names again. */

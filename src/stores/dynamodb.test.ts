@@ -153,6 +153,22 @@ describe(`on ${where}`, () => {
     expect(Number(Item?.reclaimAt?.N) * 1000).toBeGreaterThan(later)
   })
 
+  test('what somebody else wrote into the table is no session, and does not hinder a listing', async () => {
+    const table = await newTable()
+    const store = dynamodbStore({ client, table })
+    const kept = record()
+    await store.create('ab', kept)
+    await client.putItem({ TableName: table, Item: { pk: { S: 's#a' }, sk: { S: 'aa' }, values: { S: '{}' } } })
+    const foreign = { values: {}, userId: null, createdAt: Number.NaN, expiresAt: Number.NaN }
+    expect(await store.read('aa')).toEqual(foreign)
+    expect(await store.patch('aa', { now: 0, when: { a: '1' } })).toBe('conflict')
+    expect(await store.list?.({ limit: 5 })).toEqual([
+      ['aa', foreign],
+      ['ab', kept],
+    ])
+    expect(await store.delete('aa')).toBe(true)
+  })
+
   test('a name that is unset twice is gone', async () => {
     const store = dynamodbStore({ client, table: await newTable() })
     await store.create('a', record())

@@ -102,6 +102,25 @@ describe(`on ${where}`, () => {
       expect(Object.keys((document as { values?: object } | undefined)?.values ?? {}).sort()).toEqual(fields.sort())
     })
 
+    test('what somebody else wrote into the collection is no session, and does not hinder a listing', async () => {
+      const collection = await emptyCollection('others')
+      const store = mongodbStore({ collection })
+      const kept = record()
+      await store.create('b', kept)
+      const others: object[] = [
+        { _id: 'a', session: '{}', expires: new Date() },
+        { _id: 'c', values: { '100%': '1' } },
+      ]
+      await collection.insertMany(others as never[])
+      const foreign = { values: {}, userId: null, createdAt: Number.NaN, expiresAt: Number.NaN }
+      expect(await store.read('a')).toEqual(foreign)
+      expect(await store.list?.({ limit: 5 })).toEqual([
+        ['a', foreign],
+        ['b', kept],
+        ['c', { ...foreign, values: { '100%': '1' } }],
+      ])
+    })
+
     test('`migrate` makes the indexes, as often as it is called', async () => {
       const collection = await emptyCollection('migrated')
       const store = mongodbStore({ collection })

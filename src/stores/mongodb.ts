@@ -118,11 +118,12 @@ function documentOf(id: string, { values, userId, createdAt, expiresAt }: Sessio
   }
 }
 
-function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): SessionRecord {
+/** Of a document that somebody else wrote, anything may be missing. */
+function recordOf({ values, userId, createdAt, expiresAt }: Partial<SessionDocument>): SessionRecord {
   return {
-    values: byFieldName(values),
-    userId,
-    createdAt: createdAt.getTime(),
-    expiresAt: expiresAt.getTime(),
+    values: byFieldName(values ?? {}),
+    userId: userId ?? null,
+    createdAt: Number(createdAt),
+    expiresAt: Number(expiresAt),
   }
 }

@@ -211,6 +211,18 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       expect((await pool.query(counted, [table])).rows[0].hot).toBe(600)
     })
 
+    test('by somebody else is listed, without values where it has none', async () => {
+      const { store, table } = await storeOver(pool)
+      await store.create('a', record())
+      await store.create('b', record())
+      await pool.query(`UPDATE ${table} SET data = 'null' WHERE id = 'a'`)
+      expect(await store.read('a')).toEqual(record({ values: {} }))
+      expect(await store.list?.({ limit: 5 })).toEqual([
+        ['a', record({ values: {} })],
+        ['b', record()],
+      ])
+    })
+
     test('what PostgreSQL cannot hold is refused, and told', async () => {
       const { store } = await storeOver(pool)
       const random = Array.from({ length: 9000 }, () => Math.random().toString(36)[2]).join('')

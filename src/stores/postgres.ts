@@ -109,7 +109,7 @@ function recordIn({ rows: [text] }: Result): SessionRecord | null {
 
 function recordOf(text: unknown): [id: string, record: SessionRecord] {
   const [id, userId, createdAt, expiresAt, data] = JSON.parse(String(text))
-  return [id, { values: byName(data), userId, createdAt, expiresAt }]
+  return [id, { values: byName(data ?? {}), userId, createdAt, expiresAt }]
 }
 
 function patchStatement(table: string, id: string, patch: SessionPatch): [text: string, parameters: Parameter[]] {

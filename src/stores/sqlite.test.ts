@@ -23,6 +23,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 import { installRuntimes } from '../../test/package/installed.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { storeChecks } from '../conformance/store.js'
+import { createSessions } from '../core/sessions.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { type SqliteDatabase, sqliteStore } from './sqlite.js'
 
@@ -168,6 +169,22 @@ describe('a file', () => {
       expect(stdout).toContain('locked')
     },
   )
+
+  test('with a row that somebody else wrote signs out its visitor, and is listed all the same', async () => {
+    const path = newFile()
+    const sessions = createSessions({ store: sqliteStore(path) })
+    const other = new DatabaseSync(path)
+    for (const data of ['damaged', 'null', '5', '[]', '{"a":']) {
+      const { session, cookie } = await sessions.create({ userId: 'ann' })
+      other.prepare('UPDATE sessions SET data = ? WHERE id = ?').run(data, session.id)
+      expect((await sessions.load({ cookie })).isNew, data).toBe(true)
+    }
+    const { session } = await sessions.create({ userId: 'ann' })
+    expect((await sessions.list({ userId: 'ann' })).sessions).toMatchObject([{ id: session.id }])
+    expect(await sessions.endAll('ann')).toBe(6)
+    other.close()
+    await sessions.close()
+  })
 
   test('is hardly written to when only the expiry moves', async () => {
     const path = newFile()

@@ -49,26 +49,26 @@ export function itemOf(id: string, record: SessionRecord, mark: string, listedUn
   }
 }
 
-/** An item as the table gives it. */
+/** An item as the table gives it. In one that somebody else wrote, anything but the key may be missing. */
 interface StoredItem {
   sk: { S: string }
-  userId?: { S: string }
-  listedUntil?: { N: string }
-  createdAt: { N: string }
-  expiresAt: { N: string }
-  values: { M: Record<string, { S: string }> }
-  mark: { S: string }
+  userId?: { S?: string }
+  listedUntil?: { N?: string }
+  createdAt?: { N?: string }
+  expiresAt?: { N?: string }
+  values?: { M?: Record<string, { S: string }> }
+  mark?: { S?: string }
 }
 
 export function foundIn(item: object): Found {
   const { userId, listedUntil, createdAt, expiresAt, values, mark } = item as StoredItem
   return {
-    values: byFieldName(Object.fromEntries(Object.entries(values.M).map(([field, value]) => [field, value.S]))),
+    values: byFieldName(Object.fromEntries(Object.entries(values?.M ?? {}).map(([field, value]) => [field, value.S]))),
     userId: userId?.S ?? null,
-    createdAt: Number(createdAt.N),
-    expiresAt: Number(expiresAt.N),
+    createdAt: Number(createdAt?.N),
+    expiresAt: Number(expiresAt?.N),
     listedUntil: Number(listedUntil?.N ?? 0),
-    mark: mark.S,
+    mark: mark?.S ?? '',
   }
 }
 
