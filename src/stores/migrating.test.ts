@@ -4,6 +4,7 @@ import { describeWith } from '../../test/harness/describe-with.js'
 import { type Actor, inEveryOrder, type Play } from '../../test/stores/interleavings.js'
 import { places } from '../../test/stores/places.js'
 import { type StorePlace, storeChecks } from '../conformance/store.js'
+import { SojournError } from '../core/errors.js'
 import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
 import { memoryStore } from './memory.js'
 import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
@@ -309,6 +310,93 @@ describe('several processes at once, in many orders', () => {
     }))
 })
 
+/** A store that cannot hold a value called `large`. */
+function small(store: SessionStore): SessionStore {
+  const refuse = (values: SessionRecord['values'] = {}) => {
+    if ('large' in values) throw new SojournError('record_too_large', 'it does not fit')
+  }
+  return {
+    ...store,
+    create(id, it) {
+      refuse(it.values)
+      return store.create(id, it)
+    },
+    patch(id, it) {
+      refuse(it.set)
+      return store.patch(id, it)
+    },
+  }
+}
+
+describe('a session that does not fit into the new store', () => {
+  const large = { ...record, values: { a: '1', large: '1' } }
+
+  test('stays in the old one and goes on there, until it fits', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const store = migrating({ from, to: small(to) })
+    await from.create('id', large)
+    expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+    expect(await store.patch('id', { now, set: { b: '3' }, when: { a: '2' } })).toBe('conflict')
+    expect(await store.read('id')).toEqual({ ...large, values: { ...large.values, b: '2' } })
+    expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
+    expect(await store.patch('id', { now, unset: ['large'] })).toBe('applied')
+    expect(await store.patch('id', { now, set: { c: '2' } })).toBe('applied')
+    expect(await from.read('id')).toBe(null)
+    expect((await to.read('id'))?.values).toEqual({ a: '1', b: '2', c: '2' })
+    expect(await store.delete('id')).toBe(true)
+  })
+
+  test.each([
+    ['a writer that does not move yet', { set: { c: '2' } }, { moves: false }, { ...large.values, b: '2', c: '2' }],
+    ['one that makes it smaller', { unset: ['large'] }, { moves: false }, { a: '1', b: '2' }],
+  ])('keeps the change of %s, in every order', async (_, change, options, values) => {
+    await inEveryOrder(async () => {
+      const [from, to] = [memoryStore(), memoryStore()]
+      await from.create('id', large)
+      const outcomes: PatchOutcome[] = []
+      const writing =
+        (patch: object, own: Partial<MigratingOptions> = {}): Actor =>
+        async (turn) => {
+          const store = migrating({ from: turn(from), to: turn(small(to)), ...own })
+          outcomes.push(await store.patch('id', { now, ...patch }))
+        }
+      return {
+        actors: [writing({ set: { b: '2' } }), writing(change, options)],
+        async check() {
+          expect(outcomes).toEqual(['applied', 'applied'])
+          expect((await migrating({ from, to: small(to) }).read('id'))?.values).toEqual(values)
+        },
+      }
+    })
+  })
+
+  test('keeps the changes of several processes, and its end, in many orders', async () => {
+    const play = (isEnded: boolean) =>
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        const [from, to] = [memoryStore(), memoryStore()]
+        await from.create('id', large)
+        const turn = (inner: SessionStore): SessionStore => {
+          const later = <T>(call: () => T) => scheduler.schedule(Promise.resolve()).then(call) as Promise<Awaited<T>>
+          return {
+            read: (id) => later(() => inner.read(id)),
+            create: (id, it) => later(() => inner.create(id, it)),
+            patch: (id, it) => later(() => inner.patch(id, it)),
+            delete: (id) => later(() => inner.delete(id)),
+          }
+        }
+        const process = () => migrating({ from: turn(from), to: turn(small(to)) })
+        const writes = ['b', 'c', 'd'].map((name) => process().patch('id', { now, set: { [name]: '2' } }))
+        writes.push(process().patch('id', { now, unset: ['large'] }))
+        const ending = isEnded ? [process().delete('id')] : []
+        await scheduler.waitFor(Promise.all([...writes, ...ending]))
+        const left = await migrating({ from, to: small(to) }).read('id')
+        expect(left?.values).toEqual(isEnded ? undefined : { a: '1', b: '2', c: '2', d: '2' })
+      })
+    await fc.assert(play(false), { numRuns: 1000 })
+    await fc.assert(play(true), { numRuns: 1000 })
+  })
+})
+
 test('a session moves at its first write, and not before', async () => {
   const [from, to] = [memoryStore(), memoryStore()]
   const store = migrating({ from, to })
@@ -394,6 +482,26 @@ test('both stores are watched, swept and closed', async () => {
     'close from',
     'close to',
   ])
+})
+
+test('where one store fails to watch or to close, the other is stopped or closed all the same', async () => {
+  const calls: string[] = []
+  const from: SessionStore = {
+    ...memoryStore(),
+    watch: () => () => void calls.push('stop from'),
+    close: () => {
+      throw new Error('from is stuck')
+    },
+  }
+  const to: SessionStore = {
+    ...memoryStore(),
+    watch: () => Promise.reject(new Error('to is down')),
+    close: () => void calls.push('close to'),
+  }
+  const store = migrating({ from, to })
+  await expect(store.watch?.(() => {})).rejects.toThrow('to is down')
+  await expect(store.close?.()).rejects.toThrow('from is stuck')
+  expect(calls).toEqual(['stop from', 'close to'])
 })
 
 test('two different stores are needed', () => {

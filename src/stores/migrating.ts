@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SojournError } from '../core/errors.js'
+import { isSojournError, SojournError } from '../core/errors.js'
 import {
   holds,
   type ListPage,
@@ -30,7 +30,7 @@ export interface MigratingOptions {
 
 /** Marks the place that is kept for a session on its way; the text says by whom. */
 const placeName = '__moving'
-/** Marks a record whose session is on its way or gone: it is never written again. */
+/** Marks a record whose session is on its way or gone, and which nobody writes; the text is another one each time. */
 const leftName = '__moved'
 /** An attempt fails only when somebody else got a step further, so this many is out of reach. */
 const maxAttempts = 50
@@ -39,7 +39,7 @@ const maxAttempts = 50
  * A store made of two. A session moves at its first write: a place for it is made in the new store, the old record is
  * closed to writers, copied, and deleted. Whoever meets a session on its way helps it along, so that none is stuck whose
  * mover died. No session, write or ending is lost, as long as both stores keep to the contract; a store from
- * `fromConnectStore` does so within one process.
+ * `fromConnectStore` does so within one process. A session that is too large for the new store stays in the old one.
  *
  * Every process has to know both stores before the first of them moves a session. So deploy `moves: false`, then
  * `moves: true`, then, when the old store is empty or what is left in it has expired, the new store alone. To go back,
@@ -73,14 +73,34 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
     const seen = await source.read(id)
     if (!seen || stateOf(seen) === 'place') return
     const by = await placeFor(id, target, seen, now)
-    if (by === null) return
-    const closed = await source.patch(id, { now, set: { [leftName]: 'true' }, when: { [placeName]: null } })
-    const record = closed === 'applied' ? await source.read(id) : null
-    if (!record) return
-    const { [leftName]: _, ...set } = record.values
+    if (by !== null) await copy(id, source, target, by, now)
+  }
+
+  /**
+   * Copies a record that was closed to writers, and deletes it. Whether the other store can hold it; if not, the record is
+   * opened again, by whoever meets that first.
+   */
+  async function copy(
+    id: string,
+    source: SessionStore,
+    target: SessionStore,
+    by: string,
+    now: number,
+  ): Promise<boolean> {
+    const record = await source.read(id)
+    if (!record || stateOf(record) !== 'left') return stateOf(record) !== 'home'
+    const { [leftName]: mark = null, ...set } = record.values
     const { userId, expiresAt } = record
     const filled = { now, set, unset: [placeName], userId, expiresAt, when: { [placeName]: by } }
-    if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
+    try {
+      if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
+      return true
+    } catch (error) {
+      if (!isSojournError(error) || error.code !== 'record_too_large') throw error
+      // It was refused to all who have this copy in hand. The mark is like no other, so that no later one is taken away.
+      await source.patch(id, { now, unset: [leftName], when: { [leftName]: mark } })
+      return false
+    }
   }
 
   /**
@@ -88,7 +108,7 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
    * was meant for a place that is gone cannot fill the next one.
    */
   async function placeFor(id: string, target: SessionStore, seen: SessionRecord, now: number): Promise<string | null> {
-    const text = JSON.stringify(crypto.randomUUID())
+    const text = newText()
     const place = { values: { [placeName]: text }, userId: null, createdAt: seen.createdAt, expiresAt: seen.expiresAt }
     if (await target.create(id, place)) return text
     const present = await target.read(id)
@@ -101,12 +121,15 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
   }
 
   /** Moves a living session out of the old store. */
-  async function moveOut(id: string, now: number): Promise<State | 'moved'> {
+  async function moveOut(id: string, now: number): Promise<State | 'moved' | 'stays'> {
     const record = await from.read(id)
     if (!record || record.expiresAt <= now) return 'absent'
     if (stateOf(record) !== 'home') return stateOf(record)
-    await carry(id, from, to, now)
-    return 'moved'
+    const by = await placeFor(id, to, record, now)
+    if (by === null) return 'moved'
+    const closing = { now, set: { [leftName]: newText() }, when: { [placeName]: null, [leftName]: null } }
+    if ((await from.patch(id, closing)) === 'absent') return 'moved'
+    return (await copy(id, from, to, by, now)) ? 'moved' : 'stays'
   }
 
   async function list(page: ListPage): Promise<[id: string, record: SessionRecord][]> {
@@ -148,18 +171,22 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
       return (await other.read(id)) === null && home.create(id, record)
     },
 
-    patch: (id, patch) =>
-      attempt(id, async () => {
+    patch(id, patch) {
+      // One that does not fit is tried once, or those who try would keep those out who write.
+      let isMoving = moves
+      return attempt(id, async () => {
         const first = await change(to, id, patch)
         if (isSettled(first)) return first
-        const old = moves ? await moveOut(id, patch.now) : await change(from, id, patch)
+        const old = isMoving ? await moveOut(id, patch.now) : await change(from, id, patch)
         if (isSettled(old)) return old
-        if (first === 'raced' || old === 'raced' || old === 'moved' || (await help(id, first, old, patch.now)))
-          return again
+        if (old === 'stays') isMoving = false
+        if (first === 'raced' || old === 'raced' || old === 'moved' || old === 'stays') return again
+        if (await help(id, first, old, patch.now)) return again
         const last = await change(to, id, patch)
         if (isSettled(last)) return last
         return first === last ? 'absent' : again
-      }),
+      })
+    },
 
     async delete(id) {
       // Whichever way a session is moving, one of these deletes its source and one after it the place.
@@ -178,12 +205,39 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
   }
   if (from.watch || to.watch) {
     store.watch = async (ended) => {
-      const stops = [await from.watch?.(ended), await to.watch?.(ended)]
-      return async () => void (await Promise.all(stops.map((stop) => stop?.())))
+      const first = await from.watch?.(ended)
+      try {
+        const second = await to.watch?.(ended)
+        return () => both(first, second)
+      } catch (error) {
+        // Whoever could not watch both has nothing to stop the one with.
+        await first?.()
+        throw error
+      }
     }
   }
-  if (from.close || to.close) store.close = async () => void (await Promise.all([from.close?.(), to.close?.()]))
+  if (from.close || to.close) {
+    store.close = () =>
+      both(
+        () => from.close?.(),
+        () => to.close?.(),
+      )
+  }
   return store
+}
+
+/** Does one thing and then another, even if the first fails. */
+async function both(first?: () => unknown, second?: () => unknown): Promise<void> {
+  try {
+    await first?.()
+  } finally {
+    await second?.()
+  }
+}
+
+/** A text like no other. */
+function newText(): string {
+  return JSON.stringify(crypto.randomUUID())
 }
 
 const again = Symbol('again')
@@ -211,6 +265,6 @@ async function change(store: SessionStore, id: string, patch: SessionPatch): Pro
   return record && !holds(record.values, patch.when) ? 'conflict' : 'raced'
 }
 
-function isSettled(change: Change | State | 'moved'): change is 'applied' | 'conflict' {
+function isSettled(change: Change | State | 'moved' | 'stays'): change is 'applied' | 'conflict' {
   return change === 'applied' || change === 'conflict'
 }
