@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -203,6 +203,64 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     await expect(refused).rejects.toSatisfy(tellsNobody('wrong-secret'))
     await server.stop()
   })
+})
+
+const hasIpv6 = Object.values(networkInterfaces()).some((them) => them?.some(({ address }) => address === '::1'))
+
+await describeWith(['redis', 'memcached'], 'an address of IPv6', () => {
+  /** Leads from a port of ::1 to a server. */
+  async function reachedOverIpv6(server: Server): Promise<string> {
+    const relay = createServer((socket) => {
+      const onward = connect(server.port, server.host)
+      for (const end of [socket, onward])
+        end.on('error', () => {}).on('close', () => socket.destroy() && onward.destroy())
+      socket.pipe(onward).pipe(socket)
+    })
+    await new Promise<void>((resolve) => relay.listen(0, '::1', resolve))
+    onTestFinished(() => void relay.close())
+    return `[::1]:${(relay.address() as AddressInfo).port}`
+  }
+
+  test.skipIf(!hasIpv6)('leads to a server, a node of a cluster and a sentinel', async () => {
+    const [server, redis] = [await startMemcached(), await startRedis()]
+    await expectToKeepSessions(`memcached://${await reachedOverIpv6(server)}`)
+    await expectToKeepSessions(`redis://${await reachedOverIpv6(redis)}`)
+    const cluster = await startRedisCluster()
+    await expectToKeepSessions(`redis+cluster://${await reachedOverIpv6(cluster.nodes[0] as Server)}`)
+    const watched = await startRedisSentinel()
+    await expectToKeepSessions(
+      `redis+sentinel://${await reachedOverIpv6(watched.sentinels[0] as Server)}/${watched.name}`,
+    )
+    await Promise.all([server.stop(), redis.stop(), cluster.stop(), watched.stop()])
+  })
+})
+
+test('memcached: a password is told to the server as it is, not as the URL has it', async () => {
+  /** What comes in answer to a request that asks how to sign in, and what is then sent. */
+  const [howToSignIn, signIn] = [0x20, 0x21]
+  const said = new Promise<string>((resolve) => {
+    const server = createServer((socket) =>
+      socket.on('data', (request) => {
+        if (request[1] === signIn) {
+          resolve(request.subarray(24 + request.readUInt16BE(2)).toString())
+          return socket.destroy()
+        }
+        const answer = Buffer.alloc(24 + 5)
+        answer.writeUInt8(0x81, 0)
+        answer.writeUInt8(howToSignIn, 1)
+        answer.writeUInt32BE(5, 8)
+        answer.write('PLAIN', 24)
+        socket.write(answer)
+      }),
+    )
+    onTestFinished(() => void server.close())
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      const opening = openStore(`memcached://ann:${encodeURIComponent('p@ss,w:rd')}@127.0.0.1:${port}`)
+      opening.catch(() => {})
+    })
+  })
+  expect(await said).toBe('\0ann\0p@ss,w:rd')
 })
 
 describe('MongoDB, or its double', () => {

@@ -44,11 +44,12 @@ export function addressOf(url: string): Address {
 }
 
 /** Several hosts of one URL: `[user[:password]@]host[:port],host[:port]…[/name]`. */
-export function hostsOf({ place }: Address, usualPort: number) {
+export function hostsOf({ place }: Pick<Address, 'place'>, usualPort: number) {
   const parts = /^(?:(?<user>[^@]*)@)?(?<hosts>[^/]*)(?:\/(?<name>.*))?$/s.exec(place)?.groups ?? {}
   const [username = '', password = ''] = (parts.user ?? '').split(/:(.*)/s).map(decoded)
   const hosts = (parts.hosts ?? '').split(',').map((host) => {
-    const { name, port } = /^(?<name>.*?)(?::(?<port>\d+))?$/s.exec(host)?.groups ?? {}
+    // An IPv6 address stands in brackets.
+    const { name, port } = /^\[?(?<name>.*?)\]?(?::(?<port>\d+))?$/s.exec(host)?.groups ?? {}
     return { host: name || '127.0.0.1', port: Number(port ?? usualPort) }
   })
   return {

@@ -39,9 +39,10 @@ export async function redisClient(address: Address, own: Own) {
   const { createClient } = await load('redis', () => import('redis'))
   const url = address.urlFor(address.scheme)
   // What cannot be sent now fails now, and is not sent when its request is long over.
-  const client = made('redis', () =>
-    createClient({ url, disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }),
-  )
+  const settings = { url, disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }
+  // To ask for news of maintenance, `redis` 6.3 looks an address of IPv6 up with its brackets, and fails to connect.
+  const ipv6 = address.place.includes('[') ? ({ maintNotifications: 'disabled' } as const) : {}
+  const client = made('redis', () => createClient({ ...settings, ...ipv6 }))
   const stop = keepAnswering(
     () => client.time(),
     () => {
@@ -137,7 +138,14 @@ export async function mysqlPool(address: Address, own: Own) {
 
 export async function memjsClient(address: Address, own: Own) {
   const { default: memjs } = await load('memjs', () => import('memjs'))
-  const client = memjs.Client.create(address.place, { timeout: 2, logger: { log() {} } })
+  const settings = { timeout: 2, logger: { log() {} } }
+  // Its own way with a URL takes no address of IPv6, and nothing that is percent-encoded. Each server may have a user.
+  const servers = address.place.split(',').flatMap((place) => {
+    const { hosts, credentials } = hostsOf({ place }, 11211)
+    const { username, password } = credentials
+    return hosts.map(({ host, port }) => new memjs.Server(host, port, username, password, settings))
+  })
+  const client = new memjs.Client(servers, settings)
   own(() => client.close())
   return client
 }
