@@ -608,6 +608,15 @@ await describeWith(['redis'], 'a network that misbehaves', () => {
     await expect.poll(() => proxy.connections).toBe(before + 1)
     expect(told).toEqual([])
   })
+
+  test.each(libraries)('%s: close ends what is about to watch, too', async (library) => {
+    const watching = redisStore({ client: await connected(library, proxy), prefix })
+    const before = proxy.connections
+    const begun = watching.watch?.(() => {})
+    await watching.close?.()
+    await begun
+    await expect.poll(() => proxy.connections).toBe(before)
+  })
 })
 
 await describeWith(['redis'], 'a cluster', () => {

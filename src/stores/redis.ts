@@ -38,6 +38,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   const users = userIndex(run, keyOf, prefix)
   const losses = countLosses(client)
   const watchers = new Set<() => void>()
+  let closings = 0
 
   const heldIn = (reply: Reply) => (typeof reply === 'string' ? heldOf(JSON.parse(reply)) : undefined)
   const read = (id: string) => runScript(client, readSession, [keyOf(id)], [], heldIn)
@@ -101,8 +102,10 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
 
     ...(canDuplicate(client) && {
       async watch(ended: (id: string | null) => void) {
+        const closingsBefore = closings
         const stop = await listen({ client, run, channel, heard: ended, missed: () => ended(null) })
-        watchers.add(stop)
+        if (closings === closingsBefore) watchers.add(stop)
+        else stop()
         return () => {
           watchers.delete(stop)
           stop()
@@ -111,6 +114,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     }),
 
     close() {
+      closings++
       for (const stop of watchers) stop()
       watchers.clear()
     },
