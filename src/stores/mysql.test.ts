@@ -110,6 +110,26 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
     )
   })
 
+  describe('with a pool that makes of columns and rows what it likes', () => {
+    passesTheChecks(() =>
+      poolWith({
+        typeCast: (field: { string(): string | null }) => field.string()?.toUpperCase(),
+        nestTables: true,
+        rowsAsArray: true,
+        dateStrings: true,
+        decimalNumbers: true,
+      } as PoolOptions),
+    )
+  })
+
+  test('connections that do not commit by themselves are refused', async () => {
+    const uncommitted = poolWith({}, 'SET SESSION autocommit = 0')
+    await expect(mysqlStore({ pool: uncommitted, table: 'uncommitted' }).migrate()).rejects.toMatchObject({
+      code: 'store_misconfigured',
+      message: expect.stringContaining('autocommit'),
+    })
+  })
+
   describe('where a row that changed meanwhile is an error', () => {
     passesTheChecks(() => poolWith({}, 'SET /*M! SESSION innodb_snapshot_isolation = ON, */ @mysql = 1'))
   })

@@ -1,3 +1,4 @@
+import { SojournError } from '../core/errors.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
@@ -93,11 +94,19 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
       await change(schema)
       // A table of this name may have been there, with other columns.
       await rows(`SELECT ${columns}, rev FROM ${table} LIMIT 0`)
+      const [commits] = await rows('SELECT @@autocommit')
+      if (Number(commits?.[0]) === 0) refuseUncommitted()
     },
   }
 }
 
-/** A column of bytes comes as a `Buffer`, whose text is UTF-8. */
+/** Each write would be taken back when its connection closes, and hold up the others until then. */
+function refuseUncommitted(): never {
+  const what = 'the connections of this pool do not commit by themselves: hand over one without "autocommit = 0"'
+  throw new SojournError('store_misconfigured', `mysqlStore: ${what}`)
+}
+
+/** A column comes as a `Buffer`, whose text is UTF-8. */
 function recordOf([, userId, createdAt, expiresAt, data]: unknown[]): SessionRecord {
   return {
     values: valuesOf(String(data)),

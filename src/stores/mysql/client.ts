@@ -12,7 +12,8 @@ export interface MysqlPool {
     sql: string
     values: Parameter[]
     rowsAsArray: boolean
-    typeCast: boolean
+    nestTables: boolean
+    typeCast: (field: { buffer(): Buffer | null }) => unknown
   }): Promise<[result: unknown, ...rest: unknown[]]>
 }
 
@@ -25,7 +26,7 @@ const smallPacket = 500_000
 /** Runs statements, whatever the app set for its own: for the rows they give, or for the number of rows they changed. */
 export function statementsOf(pool: MysqlPool, table: string) {
   async function send(sql: string, values: Parameter[]): Promise<unknown> {
-    const [result] = await pool.query({ sql, values, rowsAsArray: true, typeCast: true })
+    const [result] = await pool.query({ sql, values, ...asItIs })
     return result
   }
 
@@ -51,6 +52,13 @@ export function statementsOf(pool: MysqlPool, table: string) {
     change: async (sql: string, values: Parameter[] = []) =>
       ((await run(sql, values)) as { affectedRows: number }).affectedRows,
   }
+}
+
+/** Each column as its bytes. Of a pool's own `typeCast` only another function takes the place. */
+const asItIs = {
+  rowsAsArray: true,
+  nestTables: false,
+  typeCast: (field: { buffer(): Buffer | null }) => field.buffer(),
 }
 
 /** No less than a statement with these values takes. */
