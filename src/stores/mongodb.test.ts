@@ -84,6 +84,27 @@ describe(`on ${where}`, () => {
       ])
     })
 
+    test.each([{ promoteValues: false }, { promoteLongs: false }, { useBigInt64: true }, { raw: true }])(
+      'a client that was told %o does as well',
+      async (options) => {
+        const { collectionName } = await emptyCollection('told')
+        const told = new Client(server.url, options) as MongoClient
+        const store = mongodbStore({ collection: told.db().collection(collectionName) })
+        await store.migrate()
+        const kept = record()
+        expect(await store.create('a', kept)).toBe(true)
+        expect(await store.create('a', kept)).toBe(false)
+        expect(await store.patch('a', { now: 0, set: { b: '2' }, when: { a: '1' } })).toBe('applied')
+        expect(await store.patch('a', { now: 0, set: { b: '3' }, when: { a: '2' } })).toBe('conflict')
+        expect(await store.list?.({ userId: 'ann', limit: 5 })).toEqual([
+          ['a', { ...kept, values: { a: '1', b: '2' } }],
+        ])
+        expect(await store.delete('a')).toBe(true)
+        expect(await store.delete('a')).toBe(false)
+        await told.close()
+      },
+    )
+
     test('a move of the expiry sends no value', async () => {
       const store = mongodbStore({ collection: await emptyCollection('expiry') })
       await store.create('a', record())

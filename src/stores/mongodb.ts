@@ -17,9 +17,11 @@ export interface MongodbStore extends SessionStore {
   migrate(): Promise<void>
 }
 
+/** Whatever the client was told to give, in documents and in counts alike. */
+const asUsual = { promoteValues: true, raw: false } as const
 /** A write is answered once a majority has it, so that no failover takes it back; a read sees no other. */
-const durably = { writeConcern: { w: 'majority' } } as const
-const fromPrimary = { readPreference: 'primary', readConcern: { level: 'majority' } } as const
+const durably = { ...asUsual, writeConcern: { w: 'majority' } } as const
+const fromPrimary = { ...asUsual, readPreference: 'primary', readConcern: { level: 'majority' } } as const
 
 /**
  * Keeps sessions in one collection of MongoDB (5 or newer), a document each, through the driver `mongodb` 6 or 7. Call
