@@ -66,6 +66,16 @@ describe('what is stored', () => {
     }
   })
 
+  test('is read beside one that somebody else wrote, which is no text', async () => {
+    const inner = memoryStore()
+    const store = encrypted(inner, { secrets: secret })
+    await store.create('a', record({ x: '1' }))
+    await inner.patch('a', { now, set: { y: 5 as unknown as string } })
+    expect((await store.read('a'))?.values.x).toBe('1')
+    expect(await store.list?.({ limit: 5 })).toHaveLength(1)
+    expect(await store.patch('a', { now, set: { y: '6' }, when: { y: '5' } })).toBe('conflict')
+  })
+
   test('is read with each secret and written with the first', async () => {
     const inner = memoryStore()
     await encrypted(inner, { secrets: secret }).create('a', record({ x: '1', y: '2' }))

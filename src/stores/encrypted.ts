@@ -92,7 +92,8 @@ function valueCodec(seal: Seal, acceptPlaintext: boolean) {
   const context = (id: string, name: string) => `${id}\n${name}`
   const openValue = (id: string, name: string, text: string): string => {
     if (isOwn(name)) return text
-    return seal.unseal(text, context(id, name)) ?? (acceptPlaintext ? text : unreadable)
+    // What others wrote may be no text.
+    return seal.unseal(String(text), context(id, name)) ?? (acceptPlaintext ? text : unreadable)
   }
   const eachValue = (values: Record<string, string>, change: (name: string, text: string) => string) =>
     Object.fromEntries(Object.entries(values).map(([name, text]) => [name, change(name, text)]))
