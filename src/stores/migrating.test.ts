@@ -470,6 +470,7 @@ test('both stores are watched, swept and closed', async () => {
   const store = migrating({ from: part('from'), to: part('to') })
   expect(await store.sweep?.(0, 10)).toBe(6)
   const stop = await store.watch?.((id) => calls.push(`ended ${id}`))
+  await expect.poll(() => calls).toContain('ended to')
   await stop?.()
   await store.close?.()
   expect(calls).toEqual([
@@ -482,6 +483,49 @@ test('both stores are watched, swept and closed', async () => {
     'close from',
     'close to',
   ])
+})
+
+test('who watches is told of a session that ended, and of none that moved', async () => {
+  const watchers = new Set<(id: string | null) => void>()
+  let isDown = false
+  const watched = (inner: SessionStore): SessionStore => ({
+    ...inner,
+    read(id) {
+      if (isDown) throw new Error('it is down')
+      return inner.read(id)
+    },
+    async delete(id) {
+      const existed = await inner.delete(id)
+      if (existed) for (const tell of watchers) tell(id)
+      return existed
+    },
+    watch(ended) {
+      watchers.add(ended)
+      return () => void watchers.delete(ended)
+    },
+  })
+  const [from, to] = [watched(memoryStore()), watched(memoryStore())]
+  const store = migrating({ from, to })
+  const told: (string | null)[] = []
+  const stop = await store.watch?.((id) => void told.push(id))
+  for (const id of ['moves', 'ends']) await from.create(id, record)
+  await store.patch('moves', { now, set: { b: '2' } })
+  expect(await from.read('moves')).toBe(null)
+  await store.delete('ends')
+  await expect.poll(() => told).toEqual(['ends'])
+  await store.delete('moves')
+  await expect.poll(() => told).toEqual(['ends', 'moves'])
+  isDown = true
+  for (const tell of watchers) tell('somebody')
+  await expect.poll(() => told).toEqual(['ends', 'moves', null])
+  await stop?.()
+  expect(watchers.size).toBe(0)
+})
+
+test('two stores of which one cannot watch leave it to whoever follows a session to look', () => {
+  const watching: SessionStore = { ...memoryStore(), watch: () => () => {} }
+  expect(migrating({ from: memoryStore(), to: watching }).watch).toBeUndefined()
+  expect(migrating({ from: watching, to: memoryStore() }).watch).toBeUndefined()
 })
 
 test('where one store fails to watch or to close, the other is stopped or closed all the same', async () => {

@@ -203,12 +203,24 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
       return swept < limit ? swept + ((await to.sweep?.(before, limit - swept)) ?? 0) : swept
     }
   }
-  if (from.watch || to.watch) {
+  // With one that cannot, whoever follows a session there has to look by himself.
+  if (from.watch && to.watch) {
     store.watch = async (ended) => {
-      const first = await from.watch?.(ended)
+      let isStopped = false
+      /** A session that moved was deleted where it was. Where that cannot be found out, whoever follows one has to look. */
+      const heard = async (id: string | null): Promise<void> => {
+        const record = id === null ? null : await store.read(id)
+        const isOver = !record || record.expiresAt <= clock()
+        if (isOver && !isStopped) ended(id)
+      }
+      const tell = (id: string | null) => void heard(id).catch(() => isStopped || ended(null))
+      const first = await from.watch?.(tell)
       try {
-        const second = await to.watch?.(ended)
-        return () => both(first, second)
+        const second = await to.watch?.(tell)
+        return () => {
+          isStopped = true
+          return both(first, second)
+        }
       } catch (error) {
         // Whoever could not watch both has nothing to stop the one with.
         await first?.()
