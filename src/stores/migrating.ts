@@ -4,15 +4,10 @@
  * @module
  */
 
-import { isSojournError, SojournError } from '../core/errors.js'
-import {
-  holds,
-  type ListPage,
-  type PatchOutcome,
-  type SessionPatch,
-  type SessionRecord,
-  type SessionStore,
-} from '../core/store.js'
+import { SojournError } from '../core/errors.js'
+import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
+import { both, watchBoth } from './migrating/both.js'
+import { carry, change, close, copy, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
 
 export interface MigratingOptions {
   /** Where sessions are until now. */
@@ -28,10 +23,6 @@ export interface MigratingOptions {
   clock?: () => number
 }
 
-/** Marks the place that is kept for a session on its way; the text says by whom. */
-const placeName = '__moving'
-/** Marks a record whose session is on its way or gone, and which nobody writes; the text is another one each time. */
-const leftName = '__moved'
 /** An attempt fails only when somebody else got a step further, so this many is out of reach. */
 const maxAttempts = 50
 
@@ -69,57 +60,6 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
     return true
   }
 
-  async function carry(id: string, source: SessionStore, target: SessionStore, now: number): Promise<void> {
-    const seen = await source.read(id)
-    if (!seen || stateOf(seen) === 'place') return
-    const by = await placeFor(id, target, seen, now)
-    if (by !== null) await copy(id, source, target, by, now)
-  }
-
-  /**
-   * Copies a record that was closed to writers, and deletes it. Whether the other store can hold it; if not, the record is
-   * opened again, by whoever meets that first.
-   */
-  async function copy(
-    id: string,
-    source: SessionStore,
-    target: SessionStore,
-    by: string,
-    now: number,
-  ): Promise<boolean> {
-    const record = await source.read(id)
-    if (!record || stateOf(record) !== 'left') return stateOf(record) !== 'home'
-    const { [leftName]: mark = null, ...set } = record.values
-    const { userId, expiresAt } = record
-    const filled = { now, set, unset: [placeName], userId, expiresAt, when: { [placeName]: by } }
-    try {
-      if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
-      return true
-    } catch (error) {
-      if (!isSojournError(error) || error.code !== 'record_too_large') throw error
-      // It was refused to all who have this copy in hand. The mark is like no other, so that no later one is taken away.
-      await source.patch(id, { now, unset: [leftName], when: { [leftName]: mark } })
-      return false
-    }
-  }
-
-  /**
-   * Makes a place for a session, or finds the one that was made. Resolves to its text, which no other place will have: what
-   * was meant for a place that is gone cannot fill the next one.
-   */
-  async function placeFor(id: string, target: SessionStore, seen: SessionRecord, now: number): Promise<string | null> {
-    const text = newText()
-    const place = { values: { [placeName]: text }, userId: null, createdAt: seen.createdAt, expiresAt: seen.expiresAt }
-    if (await target.create(id, place)) return text
-    const present = await target.read(id)
-    const state = stateOf(present)
-    if (!present || state === 'home') return null
-    if (state === 'place' && present.expiresAt > now) return present.values[placeName] as string
-    // What a session left when it moved here, or a place that was never filled: whoever made it had no time to delete it.
-    await target.delete(id)
-    return null
-  }
-
   /** Moves a living session out of the old store. */
   async function moveOut(id: string, now: number): Promise<State | 'moved' | 'stays'> {
     const record = await from.read(id)
@@ -127,8 +67,7 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
     if (stateOf(record) !== 'home') return stateOf(record)
     const by = await placeFor(id, to, record, now)
     if (by === null) return 'moved'
-    const closing = { now, set: { [leftName]: newText() }, when: { [placeName]: null, [leftName]: null } }
-    if ((await from.patch(id, closing)) === 'absent') return 'moved'
+    if (!(await close(id, from, now))) return 'moved'
     return (await copy(id, from, to, by, now)) ? 'moved' : 'stays'
   }
 
@@ -149,6 +88,11 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
       if (ids.length < page.limit) return found
       after = ids.at(-1)
     }
+  }
+
+  async function isOver(id: string): Promise<boolean> {
+    const record = await store.read(id)
+    return !record || record.expiresAt <= clock()
   }
 
   const store: SessionStore = {
@@ -205,28 +149,8 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
   }
   // With one that cannot, whoever follows a session there has to look by himself.
   if (from.watch && to.watch) {
-    store.watch = async (ended) => {
-      let isStopped = false
-      /** A session that moved was deleted where it was. Where that cannot be found out, whoever follows one has to look. */
-      const heard = async (id: string | null): Promise<void> => {
-        const record = id === null ? null : await store.read(id)
-        const isOver = !record || record.expiresAt <= clock()
-        if (isOver && !isStopped) ended(id)
-      }
-      const tell = (id: string | null) => void heard(id).catch(() => isStopped || ended(null))
-      const first = await from.watch?.(tell)
-      try {
-        const second = await to.watch?.(tell)
-        return () => {
-          isStopped = true
-          return both(first, second)
-        }
-      } catch (error) {
-        // Whoever could not watch both has nothing to stop the one with.
-        await first?.()
-        throw error
-      }
-    }
+    const watches = [from.watch.bind(from), to.watch.bind(to)] as const
+    store.watch = (ended) => watchBoth(watches, isOver, ended)
   }
   if (from.close || to.close) {
     store.close = () =>
@@ -238,45 +162,4 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
   return store
 }
 
-/** Does one thing and then another, even if the first fails. */
-async function both(first?: () => unknown, second?: () => unknown): Promise<void> {
-  try {
-    await first?.()
-  } finally {
-    await second?.()
-  }
-}
-
-/** A text like no other. */
-function newText(): string {
-  return JSON.stringify(crypto.randomUUID())
-}
-
 const again = Symbol('again')
-
-/** What a store holds under an id: nothing, a place, what a moved session left, or a session that is at home there. */
-type State = 'absent' | 'place' | 'left' | 'home'
-
-function stateOf(record: SessionRecord | null | undefined): State {
-  if (!record) return 'absent'
-  if (Object.hasOwn(record.values, placeName)) return 'place'
-  return Object.hasOwn(record.values, leftName) ? 'left' : 'home'
-}
-
-/** What came of a patch, or why it was not for this store. `raced`: the record changed before the reason was known. */
-type Change = PatchOutcome | Exclude<State, 'home'> | 'raced'
-
-/** Patches a session that is at home in the store. */
-async function change(store: SessionStore, id: string, patch: SessionPatch): Promise<Change> {
-  const when = { ...patch.when, [placeName]: null, [leftName]: null }
-  const outcome = await store.patch(id, { ...patch, when })
-  if (outcome !== 'conflict') return outcome
-  const record = await store.read(id)
-  const state = stateOf(record)
-  if (state === 'place' || state === 'left') return state
-  return record && !holds(record.values, patch.when) ? 'conflict' : 'raced'
-}
-
-function isSettled(change: Change | State | 'moved' | 'stays'): change is 'applied' | 'conflict' {
-  return change === 'applied' || change === 'conflict'
-}

@@ -1,0 +1,102 @@
+import { isSojournError } from '../../core/errors.js'
+import { holds, type PatchOutcome, type SessionPatch, type SessionRecord, type SessionStore } from '../../core/store.js'
+
+/** Marks the place that is kept for a session on its way; the text says by whom. */
+const placeName = '__moving'
+/** Marks a record whose session is on its way or gone, and which nobody writes; the text is another one each time. */
+const leftName = '__moved'
+
+/** A text like no other. */
+function newText(): string {
+  return JSON.stringify(crypto.randomUUID())
+}
+
+/** What a store holds under an id: nothing, a place, what a moved session left, or a session that is at home there. */
+export type State = 'absent' | 'place' | 'left' | 'home'
+
+export function stateOf(record: SessionRecord | null | undefined): State {
+  if (!record) return 'absent'
+  if (Object.hasOwn(record.values, placeName)) return 'place'
+  return Object.hasOwn(record.values, leftName) ? 'left' : 'home'
+}
+
+/** What came of a patch, or why it was not for this store. `raced`: the record changed before the reason was known. */
+export type Change = PatchOutcome | Exclude<State, 'home'> | 'raced'
+
+/** Patches a session that is at home in the store. */
+export async function change(store: SessionStore, id: string, patch: SessionPatch): Promise<Change> {
+  const when = { ...patch.when, [placeName]: null, [leftName]: null }
+  const outcome = await store.patch(id, { ...patch, when })
+  if (outcome !== 'conflict') return outcome
+  const record = await store.read(id)
+  const state = stateOf(record)
+  if (state === 'place' || state === 'left') return state
+  return record && !holds(record.values, patch.when) ? 'conflict' : 'raced'
+}
+
+export function isSettled(change: Change | State | 'moved' | 'stays'): change is 'applied' | 'conflict' {
+  return change === 'applied' || change === 'conflict'
+}
+
+/** Helps a session along that is on its way. */
+export async function carry(id: string, source: SessionStore, target: SessionStore, now: number): Promise<void> {
+  const seen = await source.read(id)
+  if (!seen || stateOf(seen) === 'place') return
+  const by = await placeFor(id, target, seen, now)
+  if (by !== null) await copy(id, source, target, by, now)
+}
+
+/** Closes a record to writers. Whether there was one. */
+export async function close(id: string, source: SessionStore, now: number): Promise<boolean> {
+  const closing = { now, set: { [leftName]: newText() }, when: { [placeName]: null, [leftName]: null } }
+  return (await source.patch(id, closing)) !== 'absent'
+}
+
+/**
+ * Copies a record that was closed to writers, and deletes it. Whether the other store can hold it; if not, the record is
+ * opened again, by whoever meets that first.
+ */
+export async function copy(
+  id: string,
+  source: SessionStore,
+  target: SessionStore,
+  by: string,
+  now: number,
+): Promise<boolean> {
+  const record = await source.read(id)
+  if (!record || stateOf(record) !== 'left') return stateOf(record) !== 'home'
+  const { [leftName]: mark = null, ...set } = record.values
+  const { userId, expiresAt } = record
+  const filled = { now, set, unset: [placeName], userId, expiresAt, when: { [placeName]: by } }
+  try {
+    if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
+    return true
+  } catch (error) {
+    if (!isSojournError(error) || error.code !== 'record_too_large') throw error
+    // It was refused to all who have this copy in hand. The mark is like no other, so that no later one is taken away.
+    await source.patch(id, { now, unset: [leftName], when: { [leftName]: mark } })
+    return false
+  }
+}
+
+/**
+ * Makes a place for a session, or finds the one that was made. Resolves to its text, which no other place will have: what
+ * was meant for a place that is gone cannot fill the next one.
+ */
+export async function placeFor(
+  id: string,
+  target: SessionStore,
+  seen: SessionRecord,
+  now: number,
+): Promise<string | null> {
+  const text = newText()
+  const place = { values: { [placeName]: text }, userId: null, createdAt: seen.createdAt, expiresAt: seen.expiresAt }
+  if (await target.create(id, place)) return text
+  const present = await target.read(id)
+  const state = stateOf(present)
+  if (!present || state === 'home') return null
+  if (state === 'place' && present.expiresAt > now) return present.values[placeName] as string
+  // What a session left when it moved here, or a place that was never filled: whoever made it had no time to delete it.
+  await target.delete(id)
+  return null
+}
