@@ -21,7 +21,7 @@ export function stateOf(record: SessionRecord | null | undefined): State {
 }
 
 /** What came of a patch, or why it was not for this store. `raced`: the record changed before the reason was known. */
-export type Change = PatchOutcome | Exclude<State, 'home'> | 'raced'
+type Change = PatchOutcome | Exclude<State, 'home'> | 'raced'
 
 /** Patches a session that is at home in the store. */
 export async function change(store: SessionStore, id: string, patch: SessionPatch): Promise<Change> {
