@@ -5,10 +5,6 @@ import type { Token } from './token.js'
 
 /** Keeps whole sessions in the client's cookie, sealed. Made by `cookieStore` of `sojourn/stores/cookie`. */
 export interface CookieStore {
-  /** Text that only `unseal` can read, and nobody can change; good for this `context` only. */
-  seal(text: string, context: string): string
-  /** `null` for anything that was not sealed for this context. */
-  unseal(sealed: string, context: string): string | null
   /** Where a small record of each session is kept, so that it can be ended from the server. */
   readonly revocation: SessionStore | null
   /** The session of one request. */
@@ -29,7 +25,7 @@ export interface SealedSession extends SessionStore {
 }
 
 export function isCookieStore(store: SessionStore | CookieStore | undefined): store is CookieStore {
-  return typeof (store as Partial<CookieStore> | undefined)?.unseal === 'function'
+  return typeof (store as Partial<CookieStore> | undefined)?.session === 'function'
 }
 
 /** What sealed sessions can be asked for without their cookie: nothing, unless there is a revocation store. */

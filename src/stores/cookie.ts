@@ -38,5 +38,5 @@ export function cookieStore({ secrets, revocation }: CookieStoreOptions): Cookie
   }
   const seal = createSeal(secrets, 'cookie')
   const kept = revocation ?? null
-  return { ...seal, revocation: kept, session: (form) => new SessionInCookies(seal, kept, form) }
+  return { revocation: kept, session: (form) => new SessionInCookies(seal, kept, form) }
 }
