@@ -279,6 +279,25 @@ describe('with a revocation store', () => {
     expect(writes).toBe(0)
   })
 
+  test.each([false, true])(
+    'a change after the end is dropped, and that is told (a sign-in took the token: %s)',
+    async (again) => {
+      const { sessions } = withRevocation()
+      const dropped: unknown[] = []
+      sessions.on('writeDropped', ({ id, reason, names }) => dropped.push({ id, reason, names }))
+      const jar: Jar = new Map()
+      const { id } = (await request(sessions, jar, (session) => session.signIn('alice'))).session
+      const { result, cookies } = await request(sessions, new Map(jar), async (session) => {
+        if (again) await request(sessions, new Map(jar), (it) => it.signIn('alice'))
+        else await sessions.end(id)
+        session.a = 1
+        return session.save()
+      })
+      expect([result, cookies]).toEqual([false, []])
+      expect(dropped).toEqual([{ id, reason: again ? 'token_replaced' : 'ended', names: ['a'] }])
+    },
+  )
+
   test('its expiry counts, where the response that moved it was lost', async () => {
     const { sessions } = withRevocation()
     const jar: Jar = new Map()

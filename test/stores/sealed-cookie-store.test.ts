@@ -60,9 +60,6 @@ describe('a sealed cookie with a revocation store', () => {
     maxValueBytes,
     deviations: deviationsOf({
       ...always,
-      'values alone are changed without asking the server, in a cookie that it refuses from then on': [
-        'race: no late write revives what was deleted',
-      ],
       'the expiry and the owner are on the server, and the values in the browser': [
         'race: a reader never sees half of a patch',
       ],

@@ -122,15 +122,25 @@ export class SessionInCookies implements SealedSession {
   patch(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
     const record = this.#id === id ? this.#record : null
     if (!record || record.expiresAt <= patch.now) return 'absent'
-    const revocation = this.#revocation
-    const kept = revocation ? keptPart(patch) : null
-    // What the server keeps, the server compares, where it is asked.
-    if (!holds(record.values, kept ? withoutOwn(patch.when ?? {}) : patch.when)) return 'conflict'
+    // What the server keeps, the server compares.
+    if (!holds(record.values, this.#revocation ? withoutOwn(patch.when ?? {}) : patch.when)) return 'conflict'
     const next = patched(record, patch)
     refuseTooLarge(next)
-    return after(kept && revocation ? revocation.patch(id, kept) : 'applied', (outcome) => {
+    return after(this.#patchKept(id, patch), (outcome) => {
       if (outcome === 'applied') this.#become(id, next)
       return outcome
+    })
+  }
+
+  /** Where it keeps nothing of a change, the server is asked all the same: what has ended is not to be reported as saved. */
+  #patchKept(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
+    const revocation = this.#revocation
+    if (!revocation) return 'applied'
+    const part = keptPart(patch)
+    if (part) return revocation.patch(id, part)
+    return after(revocation.read(id), (kept) => {
+      if (!kept || kept.expiresAt <= patch.now) return 'absent'
+      return holds(kept.values, onlyOwn(patch.when ?? {})) ? 'applied' : 'conflict'
     })
   }
 
