@@ -50,6 +50,28 @@ async function cookieHeaders(): Promise<FuzzTarget> {
   }
 }
 
+/** The token that a header presents, by the letter of the page on headers: alone, or after `Bearer`. */
+const presented = {
+  authorization: (text: string) => /^bearer +([^ ]*) *$/i.exec(text)?.[1],
+  'x-session': (text: string) => text,
+}
+
+async function tokenHeaders(header: keyof typeof presented): Promise<FuzzTarget> {
+  const sessions = createSessions<{ a: number }>({ store: memoryStore(), transport: { header, secure: true } })
+  const { headers, session } = await sessions.create({ userId: 'alice', values: { a: 1 } })
+  const whole = headers[header] ?? ''
+  const token = whole.slice(-64)
+  const pieces = [whole, token, 'Bearer', 'bearer ', 'Bearer\t', 'Basic ', '  ', '__Host-session=', session.id]
+  const value = fc.oneof(hostileText(pieces, 3), hostileText(pieces))
+  return {
+    name: `${header} headers`,
+    property: fc.asyncProperty(value as fc.Arbitrary<unknown>, async (text) => {
+      const found = await sessions.load({ headers: { [header]: text as string, cookie: whole } })
+      assert.equal(found.userId, presented[header](text as string) === token ? 'alice' : null)
+    }),
+  }
+}
+
 async function sealedCookies(): Promise<FuzzTarget> {
   const store = cookieStore({ secrets: 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e' })
   const sessions = createSessions<{ text: string }>({ store, ...silent })
@@ -166,5 +188,13 @@ function returnPaths(): FuzzTarget {
 }
 
 export async function fuzzTargets(): Promise<FuzzTarget[]> {
-  return [await cookieHeaders(), await sealedCookies(), await storedRecords(), options(), returnPaths()]
+  return [
+    await cookieHeaders(),
+    await tokenHeaders('authorization'),
+    await tokenHeaders('x-session'),
+    await sealedCookies(),
+    await storedRecords(),
+    options(),
+    returnPaths(),
+  ]
 }
