@@ -3,10 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import cookiePlugin from '@fastify/cookie'
+import otherSession from '@fastify/session'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
+import { memoryStore } from '../stores/memory.js'
 import { requireFresh, requireUser, returnPath, session } from './fastify.js'
 
 declare module '../core/session.js' {
@@ -144,10 +146,67 @@ describe('a scope', () => {
     expect((await app.inject('/outer')).body).toBe('undefined')
   })
 
-  test('has one session', async () => {
+  test.each<[string, (app: FastifyInstance) => PromiseLike<unknown>]>([
+    ['in one scope', (app) => app.register(session, { sessions })],
+    ['in one below', (app) => app.register(async (inner) => inner.register(session, { sessions }))],
+  ])('has one session: what is registered again %s is refused, and says why', async (_, again) => {
     const app = Fastify()
     await app.register(session, { sessions })
-    await expect(app.register(session, { sessions })).rejects.toThrow("'session'")
+    await expect(again(app)).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: expect.stringMatching(/a request\.session here already.*: register one session plugin, once/),
+    })
+  })
+
+  test('has one session, also beside the plugin of others', async () => {
+    const app = Fastify()
+    await app.register(cookiePlugin)
+    await app.register(otherSession, { secret: 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e' })
+    await expect(app.register(session, { sessions })).rejects.toMatchObject({ code: 'invalid_option' })
+  })
+
+  test('never has its session replaced by that of the scope above, though that comes later', async () => {
+    const others = createSessions({ store: memoryStore(), cookie: { name: 'other' } })
+    const statuses = []
+    for (const above of [sessions, others]) {
+      const app = Fastify()
+      app.register(async (inner) => {
+        await inner.register(session, { sessions })
+        inner.get('/', (request) => `${request.session.userId}`)
+      })
+      app.register(session, { sessions: above })
+      const { cookie } = await sessions.create({ userId: 'alice' })
+      const { statusCode, body } = await app.inject({ url: '/', headers: { host: 'localhost', cookie } })
+      statuses.push([statusCode, statusCode === 200 ? body : JSON.parse(body).code])
+    }
+    expect(statuses).toEqual([
+      [200, 'alice'],
+      [500, 'invalid_option'],
+    ])
+  })
+
+  test('has its own beside another, with a cookie of its own', async () => {
+    const app = Fastify()
+    const names = ['one', 'two']
+    for (const name of names) {
+      app.register(async (scope) => {
+        await scope.register(session, { sessions: createSessions({ store: memoryStore(), cookie: { name } }) })
+        scope.get(`/${name}`, (request) => {
+          request.session.views = (request.session.views ?? 0) + 1
+          return `${request.session.views}`
+        })
+      })
+    }
+    const jar: string[] = []
+    for (const expected of ['1', '2']) {
+      for (const name of names) {
+        const headers = { host: 'localhost', cookie: jar.join('; ') }
+        const response = await app.inject({ url: `/${name}`, headers })
+        expect(response.body).toBe(expected)
+        jar.push(...response.cookies.map((cookie) => `${cookie.name}=${cookie.value}`))
+      }
+    }
+    expect(jar.map((pair) => pair.split('=', 1)[0])).toEqual(names)
   })
 
   test('also where nothing is found', async () => {

@@ -50,6 +50,7 @@ export interface SessionPluginOptions {
  */
 export const session: FastifyPluginAsync<SessionPluginOptions> = async function session(app, options) {
   refuseUnknown(options)
+  if (app.hasRequestDecorator('session')) throw alreadyThere()
   const { sessions } = options
   const visits = visitsFrom(sessions)
   app.decorateRequest('session', {
@@ -63,6 +64,12 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
   app.decorateRequest(headersOnEntry, null)
 
   app.addHook('onRequest', function openSession(request, reply, next) {
+    const standing = (request as Entered)[exchangeOf]
+    if (standing) {
+      // A scope below registered the plugin before this one did, which Fastify lets pass.
+      next(standing.visits === visits ? undefined : alreadyThere())
+      return
+    }
     const fail = (error: unknown) => answerFailure(request, reply, error)
     const exchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
     const begin = (visit: Visit) => {
@@ -90,6 +97,14 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     }
     saved.then(() => next(), fail)
   })
+}
+
+function alreadyThere(): SojournError {
+  const fix = 'register one session plugin, once, for a scope and all those below it'
+  return new SojournError(
+    'invalid_option',
+    `There is a request.session here already, of this plugin or another: ${fix}`,
+  )
 }
 
 /** Else a wrong name would leave the sessions in memory. What Fastify itself takes is let pass. */
