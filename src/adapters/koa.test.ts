@@ -46,6 +46,23 @@ describe('ctx.session', () => {
     expect(await seen).toMatchObject({ code: 'reserved_name' })
   })
 
+  test.each<[string, PropertyDescriptor]>([
+    ['a value', { value: { shared: true }, writable: true }],
+    ['a getter', { get: () => ({ shared: true }) }],
+  ])('is not hidden by %s that the app gives to every context after its first request', async (_, other) => {
+    const app = new Koa()
+    const routes = [session(sessions), (ctx: Koa.Context) => Object.assign(ctx, { body: { ...ctx.session } })]
+    app.use(async (ctx, next) => (ctx.path === '/without' ? Object.assign(ctx, { body: ctx.session }) : next()))
+    for (const middleware of routes) app.use(middleware)
+    const { cookie } = await sessions.create({ values: { views: 7 } })
+    for (const since of ['the beginning', 'now']) {
+      if (since === 'now') Object.defineProperty(app.context, 'session', { ...other, configurable: true })
+      expect((await get(app, '/', { cookie })).body, since).toEqual({ views: 7 })
+    }
+    expect((await get(app, '/without')).body).toEqual({ shared: true })
+    expect((await get(app, '/', { cookie })).body).toEqual({ views: 7 })
+  })
+
   test('is one, however often it is mounted', async () => {
     const app = quietApp()
     app.use(session(sessions))

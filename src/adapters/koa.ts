@@ -17,10 +17,12 @@ import {
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
+import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
+import type { Visit } from '../core/visit.js'
 import { Exchange } from './gate/exchange.js'
-import { giveSession, hasSession } from './gate/session-property.js'
+import { giveSession, hasSession, refuseAssignment } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -49,6 +51,7 @@ export function session<Data extends object = SessionData>(
     const visit = isPromise(opened) ? await opened : opened
     giveSession(ctx, exchange, contextPrototype)
     exchange.begin(visit)
+    if (ctx.session !== sessionOf<Data>(visit)) Object.defineProperty(ctx, 'session', ownSession(visit))
     await next()
     try {
       await exchange.save()
@@ -59,6 +62,11 @@ export function session<Data extends object = SessionData>(
       throw error
     }
   }
+}
+
+/** For a context of an app that put another `session` on `app.context` after its first request, before ours. */
+function ownSession(visit: Visit): PropertyDescriptor {
+  return { get: () => sessionOf(visit), set: refuseAssignment, enumerable: true, configurable: true }
 }
 
 /** `app.context`, where Koa's documentation adds what every context is to have. None for a context of no app. */
