@@ -103,7 +103,7 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
     findings.push({
       code: 'absolute-too-long',
       level: 'warning',
-      what: `A session lasts ${days(lifetime.absolute)}`,
+      what: `A session lasts ${lengthOf(lifetime.absolute)}`,
       why: 'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance',
       fix: "lifetime: { absolute: '30d' }, or one of 'aal1', 'aal2', 'aal3'",
       standard: 'ASVS 7.3.2, NIST 2.1.3',
@@ -113,7 +113,7 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
     findings.push({
       code: 'idle-too-long',
       level: 'warning',
-      what: `A session may lie unused for ${days(lifetime.idle)}`,
+      what: `A session may lie unused for ${lengthOf(lifetime.idle)}`,
       why: 'a forgotten browser stays signed in',
       fix: "lifetime: { idle: '24h' }, shorter than absolute",
       standard: 'ASVS 7.3.1',
@@ -123,7 +123,7 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
     findings.push({
       code: 'remembered-beyond-browsers',
       level: 'warning',
-      what: `A remembered session lasts ${days(lifetime.remember.absolute)}`,
+      what: `A remembered session lasts ${lengthOf(lifetime.remember.absolute)}`,
       why: 'browsers drop cookies after 400 days (RFC 6265bis, section 5.5), so the record outlives its cookie',
       fix: "lifetime: { remember: { absolute: '90d' } }",
       standard: 'RFC 6265bis 5.5',
@@ -157,6 +157,11 @@ function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Fin
   return findings
 }
 
-function days(milliseconds: number): string {
-  return milliseconds >= day ? `${Math.round(milliseconds / day)} days` : `${Math.round(milliseconds / hour)} hours`
+function lengthOf(milliseconds: number): string {
+  const [length, unit] = [[day, 'day'] as const, [hour, 'hour'] as const].find(([it]) => milliseconds >= it) ?? [
+    minute,
+    'minute',
+  ]
+  const count = Math.round(milliseconds / length)
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
 }

@@ -4,8 +4,12 @@ import type { AddressInfo } from 'node:net'
 import cors from 'cors'
 import express from 'express'
 import originalSession from 'express-session'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { session } from '../adapters/express.js'
+import type { Duration } from '../core/lifetime.js'
 import { memoryStore } from '../core/memory-store.js'
 import type { SessionsOptions } from '../core/options.js'
 import { createSessions } from '../core/sessions.js'
@@ -101,6 +105,16 @@ describe.each([
     expect(codes(await doctor(null, app(...steps)))).toEqual([code])
   })
 
+  const on = (path: string) => (it: express.Express) => void it.use(path, session(createSessions(good())))
+  test.each<[string, ((app: express.Express) => void)[], string[]]>([
+    ['each on its own paths', [on('/api'), on('/site')], []],
+    ['on the same paths', [on('/api'), on('/api')], ['two-sessions']],
+    ['of which one is everywhere', [on('/api'), mounted], ['two-sessions']],
+    ['and files on none of theirs', [on('/api'), (it) => void it.use(framework.static('.'))], []],
+  ])('session middlewares %s', async (_what, steps, expected) => {
+    expect(codes(await doctor(null, app(...steps)))).toEqual(expected)
+  })
+
   test('nothing is found in a good app', async () => {
     const behindProxy = (it: express.Express) => void it.set('trust proxy', 1)
     const files = (it: express.Express) => void it.use(framework.static('.'))
@@ -125,6 +139,14 @@ describe('a running server', () => {
       (app) =>
         void app.use((_req, res, next) => {
           res.setHeader('Set-Cookie', 'sid=1; Path=/')
+          next()
+        }),
+    ],
+    [
+      [],
+      (app) =>
+        void app.use((_req, res, next) => {
+          res.setHeader('Set-Cookie', 'sidebar_state=open; Path=/')
           next()
         }),
     ],
@@ -180,6 +202,24 @@ test('secrets are not repeated', async () => {
   expect(JSON.stringify(await doctor(null, app as unknown as ExpressApp))).not.toContain('hunter2')
 })
 
-test('another app than these is refused', async () => {
-  await expect(doctor(null, {} as never)).rejects.toMatchObject({ code: 'invalid_option' })
+test.each<[string, unknown]>([
+  ['an object', {}],
+  ['one of Fastify', Fastify()],
+  ['one of Hono', new Hono()],
+  ['one of Koa', new Koa()],
+])('another app than these is refused: %s', async (_what, other) => {
+  await expect(doctor(null, other as never)).rejects.toMatchObject({ code: 'invalid_option' })
+})
+
+test.each([null, undefined])('%s is not found to be in good health', async (nothing) => {
+  await expect(doctor(nothing as null)).rejects.toMatchObject({ code: 'invalid_option' })
+})
+
+test.each<[Duration, string]>([
+  ['10m', 'A session may lie unused for 10 minutes'],
+  ['1h', 'A session may lie unused for 1 hour'],
+  ['3d', 'A session may lie unused for 3 days'],
+])('a length of %s is told as such', async (idle, what) => {
+  const findings = await doctor(createSessions({ ...good(), lifetime: { idle, absolute: idle } }))
+  expect(findings.map((finding) => finding.what)).toEqual([what])
 })

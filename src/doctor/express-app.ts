@@ -13,6 +13,11 @@ interface Layer {
   readonly handle?: unknown
   readonly route?: unknown
   readonly name?: string
+  /** Of Express 5. */
+  readonly slash?: boolean
+  readonly rawPath?: unknown
+  /** Of Express 4. */
+  readonly regexp?: { readonly source: string; readonly fast_slash?: boolean }
 }
 
 /** What an Express app falls short of: its settings, and the order of what is mounted on it. */
@@ -51,7 +56,8 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 7.2.1',
     })
   }
-  if (described.filter((about) => about !== undefined).length + stack.filter(isOldSession).length > 1) {
+  const places = stack.filter((layer, index) => described[index] || isOldSession(layer)).map(placeOf)
+  if (places.length > 1 && (places.includes(everywhere) || new Set(places).size < places.length)) {
     findings.push({
       code: 'two-sessions',
       level: 'error',
@@ -61,7 +67,8 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 7.4.1',
     })
   }
-  if (first !== -1 && stack.slice(first).some(({ name }) => name === 'serveStatic')) {
+  const before = stack.findIndex((layer, index) => described[index] && placeOf(layer) === everywhere)
+  if (before !== -1 && stack.slice(before).some(({ name }) => name === 'serveStatic')) {
     findings.push({
       code: 'static-after-session',
       level: 'warning',
@@ -82,6 +89,14 @@ function stackOf(app: ExpressApp): readonly Layer[] {
   } catch {
     return [] // Express 4, on which nothing is mounted yet, throws when `router` is read.
   }
+}
+
+const everywhere = '/'
+
+/** On which paths something is mounted; where that cannot be told, on all of them. */
+function placeOf({ slash, rawPath, regexp }: Layer): string {
+  if (slash || regexp?.fast_slash) return everywhere
+  return typeof rawPath === 'string' ? rawPath : (regexp?.source ?? everywhere)
 }
 
 /** `express-session` itself, whose middleware is a function of the name `session`. */

@@ -21,16 +21,21 @@ export type { Finding, Level } from './finding.js'
  * @param sessions what `createSessions` made; `null` for an app on the drop-in alone
  * @param app an Express app, whose settings and middleware are looked at; or the address of the running server, which
  * is visited twice
- * @throws `invalid_option` for another app than these; what `fetch` throws when the server cannot be reached
+ * @throws `invalid_option` for another app than these, and where there is nothing to look at; what `fetch` throws when the
+ * server cannot be reached
  */
 export async function doctor(
   sessions: Sessions<never> | Sessions | null,
   app?: ExpressApp | string,
 ): Promise<Finding[]> {
+  if (!sessions && app === undefined) {
+    throw new SojournError('invalid_option', 'There is nothing to look at: give what createSessions() made, or an app')
+  }
   const findings = sessions ? configurationFindings(visitsFrom(sessions as SessionsOptions)) : []
   if (typeof app === 'string') findings.push(...(await serverFindings(app)))
   else if (app !== undefined) {
-    if (typeof app?.get !== 'function') {
+    // The apps of other frameworks have a `get` too, but are no functions.
+    if (typeof app !== 'function' || typeof (app as Partial<ExpressApp>).get !== 'function') {
       throw new SojournError('invalid_option', 'The app must be an Express app, or the address of a running server')
     }
     findings.push(...expressFindings(app))

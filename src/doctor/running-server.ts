@@ -31,7 +31,8 @@ function cookieFindings({ headers }: Response): Finding[] {
   const cookies = headers.getSetCookie()
   for (const cookie of cookies) {
     const name = cookie.slice(0, cookie.indexOf('='))
-    if (!/sess|sid/i.test(name) || /;\s*httponly/i.test(cookie)) continue
+    // Not `sidebar` and its kin, which scripts are to read.
+    if (!/sess|sid(?![a-z])/i.test(name) || /;\s*httponly/i.test(cookie)) continue
     findings.push({
       code: 'cookie-readable',
       level: 'error',
