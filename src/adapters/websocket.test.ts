@@ -176,6 +176,62 @@ describe('ws', () => {
     expect(await session.save()).toBe(false)
   })
 
+  describe('and log nobody out, where the token is renewed now and then', () => {
+    let cookie: string
+    beforeEach(async () => {
+      sessions = make({ lifetime: { renewal: { every: '1h', overlap: '1m' } } })
+      cookie = (await sessions.create({ userId: 'alice' })).cookie
+      await serve()
+    })
+    /** A request of the browser, which gets the response or does not. */
+    async function visit({ isLost = false } = {}): Promise<string | null> {
+      const session = await sessions.load({ cookie, secure: false, host: 'localhost' })
+      const [setCookie] = await sessions.commit(session)
+      if (setCookie && !isLost) cookie = setCookie.split(';', 1)[0] as string
+      return session.userId
+    }
+    async function writeOnAll(): Promise<void> {
+      for (const session of opened) {
+        session.n = (session.n ?? 0) + 1
+        expect(await session.save()).toBe(true)
+      }
+    }
+
+    test('when a connection is opened as it is due, and writes after the next request', async () => {
+      const before = cookie
+      for (let hour = 0; hour < 5; hour++) {
+        now += 3_600_000
+        await connect(cookie)
+        expect(await visit()).toBe('alice')
+        await writeOnAll()
+        now += 120_000
+        expect(await visit()).toBe('alice')
+      }
+      expect(cookie).not.toBe(before)
+    })
+
+    test('when a connection is the first to bring the new token, and the next one is lost on its way', async () => {
+      now += 3_600_000
+      expect(await visit()).toBe('alice')
+      await connect(cookie)
+      expect(await visit()).toBe('alice')
+      now += 3_600_000
+      expect(await visit({ isLost: true })).toBe('alice')
+      await writeOnAll()
+      expect(await visit()).toBe('alice')
+    })
+
+    test('and the old token is dead soon after a connection has brought the new one', async () => {
+      const old = cookie
+      now += 3_600_000
+      await visit()
+      await connect(cookie)
+      now += 61_000
+      cookie = old
+      expect(await visit()).toBe(null)
+    })
+  })
+
   test('traffic keeps the session alive, one write for each tenth of the idle timeout', async () => {
     await serve()
     const { cookie, session } = await sessions.create({ userId: 'alice' })

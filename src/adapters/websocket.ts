@@ -87,9 +87,13 @@ export function socketSessions<Data extends object = SessionData>(
     const facts = new Handshake(request, connection)
     refuseCrossOrigin(facts, trusted)
     const visit = await visits.open(facts)
-    visit.isConnection = true
     if (requireUser)
       turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
+    // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
+    // what requests have written meanwhile, and log the client out.
+    visit.intentions.tokenChange = 'none'
+    await visits.commit(visit)
+    visit.isConnection = true
     opened.set(request, visit)
     return visit
   }
