@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Server as SocketIoServer } from 'socket.io'
+import { type ServerOptions, Server as SocketIoServer } from 'socket.io'
 import { io, type Socket as SocketIoClient } from 'socket.io-client'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -304,12 +304,12 @@ describe('Socket.IO', () => {
   let served: SocketIoServer
   afterEach(() => served.close())
 
-  async function serveSocketIo(options: SocketSessionsOptions = {}): Promise<void> {
+  async function serveSocketIo(options: SocketSessionsOptions = {}, rest: Partial<ServerOptions> = {}): Promise<void> {
     server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     port = (server.address() as AddressInfo).port
     const sockets = socketSessions(sessions, options)
-    served = new SocketIoServer(server)
+    served = new SocketIoServer(server, rest)
     served.use((socket, next) => sockets.socketIo(socket, next))
     served.on('connection', (socket) => {
       socket.on('who', (reply: (user: string) => void) => reply(socket.data.session.userId))
@@ -318,8 +318,16 @@ describe('Socket.IO', () => {
       })
     })
   }
-  const client = (cookie: string, headers: Record<string, string> = {}): SocketIoClient =>
-    io(`http://127.0.0.1:${port}`, { extraHeaders: { cookie, ...headers }, reconnection: false, forceNew: true })
+  const client = (
+    cookie: string,
+    headers: Record<string, string> = {},
+    auth: Record<string, boolean> = {},
+    reconnection = false,
+  ): SocketIoClient => {
+    const extraHeaders = { cookie, ...headers }
+    const options = { extraHeaders, auth, reconnection, reconnectionDelay: 10, forceNew: true }
+    return io(`http://127.0.0.1:${port}`, options)
+  }
   const refusal = (socket: SocketIoClient) =>
     new Promise<string>((resolve) => socket.once('connect_error', ({ message }) => resolve(message)))
 
@@ -341,6 +349,52 @@ describe('Socket.IO', () => {
     expect(await listed.emitWithAck('who')).toBe('alice')
     expect(await refusal(client(cookie, { origin: 'https://evil.example' }))).toMatch(/another origin/)
     listed.close()
+  })
+
+  test('what other middleware refuses, and what has left again, costs nothing more', async () => {
+    let tell: (id: string | null) => void = () => {}
+    store.watch = (ended) => {
+      tell = ended
+      return () => {}
+    }
+    await serveSocketIo()
+    served.use((socket, next) => next(socket.handshake.auth.isWelcome ? undefined : new Error('not you')))
+    served.prependListener('connection', (socket) => socket.handshake.auth.isBrief && socket.disconnect())
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const stays = client(cookie, {}, { isWelcome: true })
+    expect(await stays.emitWithAck('who')).toBe('alice')
+    for (let turn = 0; turn < 3; turn++) expect(await refusal(client(cookie))).toBe('not you')
+    const brief = client(cookie, {}, { isWelcome: true, isBrief: true })
+    await new Promise((resolve) => brief.once('disconnect', resolve))
+    const read = vi.spyOn(store, 'read')
+    tell(null)
+    expect(read.mock.calls).toEqual([[session.id]])
+    stays.close()
+  })
+
+  test('who is recovered past all middleware has a session that lives, or is not let in', async () => {
+    await serveSocketIo({ requireUser: true }, { connectionStateRecovery: {} })
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const visitor = client(cookie, {}, {}, true)
+    const connected = () => new Promise((resolve) => visitor.once('connect', () => resolve(visitor.recovered)))
+    const dropped = () => new Promise((resolve) => visitor.once('disconnect', resolve))
+    await connected()
+    // From then on there is something to be recovered.
+    served.emit('hello')
+    await new Promise((resolve) => visitor.once('hello', resolve))
+    visitor.io.engine.close()
+    expect(await connected()).toBe(true)
+    expect(await visitor.emitWithAck('who')).toBe('alice')
+    served.emit('hello')
+    await new Promise((resolve) => visitor.once('hello', resolve))
+    const told = dropped()
+    visitor.io.engine.close()
+    await told
+    await sessions.end(session.id)
+    const refused = dropped()
+    expect(await connected()).toBe(true)
+    expect(await refused).toBe('io server disconnect')
+    visitor.close()
   })
 
   test('traffic keeps the session alive, and update works while it is open', async () => {

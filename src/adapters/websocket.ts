@@ -48,10 +48,16 @@ interface SocketServer<S extends Socket> {
 /** What is called of a socket of Socket.IO. */
 interface SocketIoSocket {
   readonly request: IncomingMessage
+  readonly nsp: SocketIoNamespace
+  readonly connected: boolean
   data: { session?: Session }
   disconnect(close: boolean): unknown
   onAny(listener: () => void): unknown
   on(event: 'disconnect', listener: () => void): unknown
+}
+
+interface SocketIoNamespace {
+  on(event: 'connection', listener: (socket: SocketIoSocket) => void): unknown
 }
 
 /** Sessions for sockets, made by {@link socketSessions}. */
@@ -81,6 +87,7 @@ export function socketSessions<Data extends object = SessionData>(
 ): SocketSessions<Data> {
   const visits = visitsFrom(sessions as SessionsOptions)
   const opened = new WeakMap<IncomingMessage, Visit>()
+  const attended = new WeakSet<SocketIoNamespace>()
   const trusted = trustedOrigins({ trusted: origins })
 
   async function open(request: IncomingMessage): Promise<Visit> {
@@ -96,6 +103,29 @@ export function socketSessions<Data extends object = SessionData>(
     visit.isConnection = true
     opened.set(request, visit)
     return visit
+  }
+
+  async function enter(socket: SocketIoSocket): Promise<void> {
+    socket.data.session = sessionOf(await open(socket.request)) as Session
+  }
+
+  /** Of sockets that middleware below refuses, or that are gone by then, none is followed: they tell of no end. */
+  function attend(namespace: SocketIoNamespace): void {
+    if (attended.has(namespace)) return
+    attended.add(namespace)
+    namespace.on('connection', async (socket) => {
+      try {
+        // Without its session is who was recovered by Socket.IO, past all middleware.
+        if (!opened.has(socket.request)) await enter(socket)
+        if (!socket.connected) return
+        const visit = opened.get(socket.request) as Visit
+        const stop = visits.following.follow(visit, () => socket.disconnect(true))
+        socket.onAny(() => keepAlive(visits, visit))
+        socket.on('disconnect', stop)
+      } catch {
+        socket.disconnect(true)
+      }
+    })
   }
 
   return {
@@ -120,14 +150,9 @@ export function socketSessions<Data extends object = SessionData>(
     },
 
     socketIo(socket, next) {
-      open(socket.request).then(
-        (visit) => {
-          const stop = visits.following.follow(visit, () => socket.disconnect(true))
-          socket.data.session = sessionOf(visit) as Session
-          socket.onAny(() => keepAlive(visits, visit))
-          socket.on('disconnect', stop)
-          next()
-        },
+      attend(socket.nsp)
+      enter(socket).then(
+        () => next(),
         (error: unknown) => next(error as Error),
       )
     },
