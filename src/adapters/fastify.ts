@@ -20,7 +20,7 @@ import type { ResponseHeaders } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Callback, Session } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
-import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { type Connection, Exchange } from './gate/exchange.js'
@@ -38,7 +38,7 @@ type Entered = FastifyRequest & { [exchangeOf]: Exchange | null; [headersOnEntry
 /** What `register` takes for the plugin. */
 export interface SessionPluginOptions {
   /** What `createSessions` made, or options for it. Without any, sessions are kept in memory, for a first try. */
-  sessions?: Sessions<never> | Sessions | SessionsOptions
+  sessions?: AnySessions | SessionsOptions
 }
 
 /**

@@ -85,7 +85,7 @@ export function socketSessions<Data extends object = SessionData>(
   sessions: Sessions<Data> | SessionsOptions,
   { origins = [], requireUser = false, ...connection }: SocketSessionsOptions = {},
 ): SocketSessions<Data> {
-  const visits = visitsFrom(sessions as SessionsOptions)
+  const visits = visitsFrom(sessions)
   const opened = new WeakMap<IncomingMessage, Visit>()
   const attended = new WeakSet<SocketIoNamespace>()
   const trusted = trustedOrigins({ trusted: origins })

@@ -81,6 +81,9 @@ export interface Sessions<Data = SessionData> extends EventSource {
   close(): Promise<void>
 }
 
+/** Sessions, whatever their values. */
+export type AnySessions = Omit<Sessions, 'load' | 'commit' | 'status' | 'create' | 'follow'>
+
 /** What tells the session of a request. */
 export interface LoadRequest {
   /** The `Cookie` header. Default: that of `headers`. */
@@ -253,7 +256,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 }
 
 /** What an adapter calls, of sessions or of options from which sessions are made. */
-export function visitsFrom(sessions: Sessions<never> | Sessions | SessionsOptions | undefined): Visits {
+export function visitsFrom(sessions: AnySessions | SessionsOptions | undefined): Visits {
   const visits = (sessions as { [visitsOf]?: Visits } | undefined)?.[visitsOf]
   return visits ?? visitsFrom(createSessions(sessions as SessionsOptions))
 }

@@ -5,8 +5,7 @@
  */
 
 import { SojournError } from '../core/errors.js'
-import type { SessionsOptions } from '../core/options.js'
-import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { configurationFindings } from './configuration.js'
 import { type ExpressApp, expressFindings } from './express-app.js'
 import type { Finding } from './finding.js'
@@ -24,14 +23,11 @@ export type { Finding, Level } from './finding.js'
  * @throws `invalid_option` for another app than these, and where there is nothing to look at; what `fetch` throws when the
  * server cannot be reached
  */
-export async function doctor(
-  sessions: Sessions<never> | Sessions | null,
-  app?: ExpressApp | string,
-): Promise<Finding[]> {
+export async function doctor(sessions: AnySessions | null, app?: ExpressApp | string): Promise<Finding[]> {
   if (!sessions && app === undefined) {
     throw new SojournError('invalid_option', 'There is nothing to look at: give what createSessions() made, or an app')
   }
-  const findings = sessions ? configurationFindings(visitsFrom(sessions as SessionsOptions)) : []
+  const findings = sessions ? configurationFindings(visitsFrom(sessions)) : []
   if (typeof app === 'string') findings.push(...(await serverFindings(app)))
   else if (app !== undefined) {
     // The apps of other frameworks have a `get` too, but are no functions.

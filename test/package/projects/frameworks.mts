@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
 import { createSessions } from 'sojourn'
+import { doctor } from 'sojourn/doctor'
 import { session as forFastify, requireUser as userOnFastify } from 'sojourn/fastify'
 import { requireUser as userOnFetch, withSession as withFetchSession } from 'sojourn/fetch'
 import { session as forHono, requireUser as userOnHono } from 'sojourn/hono'
@@ -102,3 +103,5 @@ withFetchSession(baskets, (_request, session) => Response.json(session.items?.le
 withNodeSession(baskets, (_req, res, session) => res.end(session.items?.join()))
 new Hono().use(forHono(baskets)).get('/', (c) => c.json(c.var.session.items?.length))
 new Koa().use(forKoa(baskets)).use((ctx) => ctx.set('X-Items', String(ctx.session.items?.length)))
+await Fastify().register(forFastify, { sessions: baskets })
+await doctor(baskets)
