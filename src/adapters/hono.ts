@@ -90,7 +90,7 @@ function contextOf(c: Context): ExecutionContext | undefined {
 function hasSession(c: Context, visits: Visits): boolean {
   const standing = c.get('session')
   if (!standing) return false
-  const { request } = visitBehind(standing)
+  const request = typeof standing.signIn === 'function' ? visitBehind(standing).request : undefined
   if (request instanceof FetchExchange && request.visits === visits) return true
   throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
 }

@@ -85,7 +85,10 @@ export function turnAway(
   request: Admission,
 ): string | null {
   const { session, method, url, mode } = request
-  if (!session) throw new SojournError('invalid_option', 'There is no session here: mount session() before')
+  // Of another library's session nothing is known: that it has no user `null` must let nobody in.
+  if (typeof session?.signIn !== 'function') {
+    throw new SojournError('invalid_option', 'There is no session of Sojourn here: mount session() before')
+  }
   const code = requirement(session)
   if (code === null) return null
   const readable = method === 'GET' || method === 'HEAD'
