@@ -100,6 +100,54 @@ describe('each kind of server', async () => {
   })
 })
 
+describe('a handler for one route within one for all', () => {
+  test('has the same session, which a stranger is given once', async () => {
+    const route = withSession(sessions, (_req, res, session) => {
+      session.signIn('alice')
+      res.end(view(session))
+    })
+    const app = withSession(sessions, (req, res, session) => {
+      session.views = 7
+      return route(req, res)
+    })
+    const { text, headers } = await get(app).buffer()
+    expect([text, headers['set-cookie']]).toEqual(['8', [expect.stringMatching(/^session=/)]])
+    const { userId, views } = await sessions.load({
+      cookie: headers['set-cookie']?.[0],
+      secure: false,
+      host: 'localhost',
+    })
+    expect([userId, views]).toEqual(['alice', 8])
+  })
+
+  test.each([
+    [
+      'its own way',
+      { onError: (_error: unknown, _req: unknown, res: ServerResponse) => res.end('its own') },
+      'its own',
+    ],
+    ['as that one does', {}, 'from above'],
+  ])('answers its errors %s, though it is not awaited', async (_way, options, expected) => {
+    const guarded = requireUser({}, () => {})
+    const route = withSession(sessions, guarded, options as object)
+    const app = withSession(sessions, (req, res) => void route(req, res), {
+      onError: (_error, _req, res) => res.end('from above'),
+    })
+    expect((await get(app).buffer()).text).toBe(expected)
+  })
+
+  test('has its own with other sessions', async () => {
+    const others = createSessions({ store, cookie: { name: 'other' } })
+    const route = withSession(others, (_req, res, session) => res.end(view(session)))
+    const app = withSession(sessions, (req, res, session) => {
+      session.views = 7
+      return route(req, res)
+    })
+    const { text, headers } = await get(app).buffer()
+    expect([text, headers['set-cookie']]).toEqual(['1', expect.arrayContaining([expect.stringMatching(/^other=/)])])
+  })
+})
+
 test('is told of TLS and of the client by the app', async () => {
   const refused: unknown[] = []
   const sessions = createSessions({ store })

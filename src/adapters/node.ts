@@ -25,6 +25,15 @@ import type { NodeResponse } from './gate.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
+const exchangeOf = Symbol('sojourn.exchange')
+const onErrorOf = Symbol('sojourn.onError')
+
+/** By this a handler that is called within another finds their one session; the inner one's `onError` answers, if it has one. */
+interface Entered<Incoming, Outgoing> {
+  [exchangeOf]?: Exchange
+  [onErrorOf]?: WithSessionOptions<Incoming, Outgoing>['onError']
+}
+
 /** A handler that also gets the session. */
 export type SessionHandler<Visitor, Incoming extends NodeRequest, Outgoing extends NodeResponse> = (
   req: Incoming,
@@ -46,7 +55,8 @@ export interface WithSessionOptions<Incoming, Outgoing> {
 }
 
 /**
- * Gives a handler its visitor's session. What it does with it is saved before the first byte of the response leaves.
+ * Gives a handler its visitor's session. What it does with it is saved before the first byte of the response leaves. A
+ * handler for one route may stand within one for all: with the same sessions, both have the same session.
  *
  * @param sessions what `createSessions` made, or options for it
  * @throws `invalid_option`
@@ -58,17 +68,24 @@ export function withSession<
 >(
   sessions: Sessions<Data> | SessionsOptions,
   handler: SessionHandler<Session<Data>, Incoming, Outgoing>,
-  { secure, address, onError = answerError }: WithSessionOptions<Incoming, Outgoing> = {},
+  { secure, address, onError }: WithSessionOptions<Incoming, Outgoing> = {},
 ): (req: Incoming, res: Outgoing) => Promise<void> {
   const visits = visitsFrom(sessions)
-  return async function withSession(req, res) {
-    const connection = { secure: secure?.(req), ip: address?.(req) }
-    const exchange = new Exchange(req, res, visits, (error) => onError(error, req, res), connection)
+  return async function withSession(req: Incoming & Entered<Incoming, Outgoing>, res) {
+    let exchange = req[exchangeOf]
+    if (exchange?.visits !== visits) {
+      const connection = { secure: secure?.(req), ip: address?.(req) }
+      const answer = (error: unknown) => (req[onErrorOf] ?? answerError)(error, req, res)
+      exchange = new Exchange(req, res, visits, answer, connection)
+      req[exchangeOf] = exchange
+    }
+    if (onError) req[onErrorOf] = onError
     try {
-      const opened = visits.open(exchange)
-      const visit = isPromise(opened) ? await opened : opened
-      exchange.begin(visit)
-      await handler(req, res, sessionOf<Data>(visit))
+      if (!exchange.visit) {
+        const opened = visits.open(exchange)
+        exchange.begin(isPromise(opened) ? await opened : opened)
+      }
+      await handler(req, res, sessionOf<Data>(exchange.ask()))
     } catch (error) {
       exchange.fail(error)
     }
