@@ -40,12 +40,17 @@ afterEach(async () => {
 
 const make = (options: SessionsOptions = {}) => createSessions<Data>({ store, clock: () => now, ...options })
 
-async function serve(options: SocketSessionsOptions = {}, from: Sessions<Data> = sessions): Promise<void> {
+async function serve(
+  options: SocketSessionsOptions = {},
+  from: Sessions<Data> = sessions,
+  attend: (socket: WebSocket) => void = () => {},
+): Promise<void> {
   const sockets = socketSessions(from, options)
   const webSockets = new WebSocketServer({ noServer: true })
   webSockets.on('connection', (socket, request) => {
     const session = sockets.sessionOf(request)
     opened.push(session)
+    attend(socket)
     socket.on('message', (text) => socket.send(`${session.userId}: ${text}`))
   })
   server = createServer().on('upgrade', sockets.upgrade(webSockets)).listen(0, '127.0.0.1')
@@ -257,6 +262,28 @@ describe('ws', () => {
     await sessions.end(session.id)
     expect(await closed).toEqual([4401, 4401])
     expect(other.readyState).toBe(WebSocket.OPEN)
+  })
+
+  test('brings nothing any more once the session has ended, though its client does not close it', async () => {
+    const heard: string[] = []
+    let pinged = () => {}
+    await serve({}, sessions, (socket) => {
+      socket.on('message', (text) => heard.push(String(text)))
+      socket.on('ping', () => pinged())
+    })
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const socket = await connect(cookie)
+    await answer(socket, 'before')
+    // So it does not even read that it is to close.
+    socket.pause()
+    await sessions.end(session.id)
+    socket.send('after')
+    const arrived = new Promise<void>((resolve) => {
+      pinged = resolve
+    })
+    socket.ping()
+    await arrived
+    expect(heard).toEqual(['before'])
   })
 
   test('is closed when the session is ended in another process, and the store can tell', async () => {

@@ -37,6 +37,7 @@ export interface SocketSessionsOptions {
 interface Socket {
   close(code: number, reason: string): void
   on(event: 'message' | 'close', listener: () => void): unknown
+  removeAllListeners(event: 'message'): unknown
 }
 
 /** What is called of a server of `ws`, made with `noServer: true`. */
@@ -140,7 +141,11 @@ export function socketSessions<Data extends object = SessionData>(
       open(request).then(
         (visit) =>
           server.handleUpgrade(request, socket, head, (connected) => {
-            const stop = visits.following.follow(visit, () => connected.close(sessionEnded, 'The session has ended'))
+            const stop = visits.following.follow(visit, () => {
+              // A client need not answer the close, and could go on for half a minute.
+              connected.removeAllListeners('message')
+              connected.close(sessionEnded, 'The session has ended')
+            })
             connected.on('message', () => keepAlive(visits, visit))
             connected.on('close', stop)
             server.emit('connection', connected, request)
