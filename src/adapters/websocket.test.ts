@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTo } from 'node:net'
 import { type ServerOptions, Server as SocketIoServer } from 'socket.io'
 import { io, type Socket as SocketIoClient } from 'socket.io-client'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { memoryStore } from '../core/memory-store.js'
 import type { SessionsOptions } from '../core/options.js'
@@ -105,6 +105,21 @@ describe('ws', () => {
       throw new Error('down')
     }
     await expect(connect(cookie)).rejects.toThrow(/503/)
+  })
+
+  test('a refused client cannot hold its connection open', async () => {
+    await serve({ requireUser: true })
+    const held = new Promise<void>((resolve) => {
+      server.once('connection', (socket) => socket.once('close', () => resolve()))
+    })
+    const socket = connectTo({ host: '127.0.0.1', port, allowHalfOpen: true })
+    onTestFinished(() => void socket.destroy())
+    const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+    socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`)
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk)
+    expect(String(Buffer.concat(chunks))).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n/)
+    await held
   })
 
   test('a refused client is told that a bearer token is wanted', async () => {

@@ -182,6 +182,8 @@ function refuse(socket: Duplex, error: unknown): void {
     { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status] ?? 'Internal Server Error'
   const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
   const lines = [`HTTP/1.1 ${status} ${reason}`, 'Connection: close', 'Content-Length: 0', ...headers]
+  // Else a client that ends nothing on its side would hold it for good.
+  socket.once('finish', () => socket.destroy())
   socket.end(`${lines.join('\r\n')}\r\n\r\n`)
 }
 
