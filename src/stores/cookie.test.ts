@@ -49,7 +49,7 @@ test('a session lives in its cookie, and nothing of it can be read there', async
   expect(jar.size).toBe(0)
 })
 
-test('the same session is never sealed the same', async () => {
+test('the same values are never sealed the same', async () => {
   const sessions = make()
   const jar: Jar = new Map()
   await request(sessions, jar, (session) => Object.assign(session, { a: 1 }))
