@@ -121,26 +121,16 @@ export class SessionInCookies implements SealedSession {
 
   patch(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
     const record = this.#id === id ? this.#record : null
-    if (!record || record.expiresAt <= patch.now) return 'absent'
+    const { now, when = {} } = patch
+    if (!record || record.expiresAt <= now) return 'absent'
+    const revocation = this.#revocation
     // What the server keeps, the server compares.
-    if (!holds(record.values, this.#revocation ? withoutOwn(patch.when ?? {}) : patch.when)) return 'conflict'
+    if (!holds(record.values, revocation ? withoutOwn(when) : when)) return 'conflict'
     const next = patched(record, patch)
     refuseTooLarge(next)
-    return after(this.#patchKept(id, patch), (outcome) => {
+    return after(revocation ? patchKept(revocation, id, patch) : 'applied', (outcome) => {
       if (outcome === 'applied') this.#become(id, next)
       return outcome
-    })
-  }
-
-  /** Where it keeps nothing of a change, the server is asked all the same: what has ended is not to be reported as saved. */
-  #patchKept(id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
-    const revocation = this.#revocation
-    if (!revocation) return 'applied'
-    const part = keptPart(patch)
-    if (part) return revocation.patch(id, part)
-    return after(revocation.read(id), (kept) => {
-      if (!kept || kept.expiresAt <= patch.now) return 'absent'
-      return holds(kept.values, onlyOwn(patch.when ?? {})) ? 'applied' : 'conflict'
     })
   }
 
@@ -155,6 +145,19 @@ export class SessionInCookies implements SealedSession {
     this.#record = record
     this.#isChanged = true
   }
+}
+
+/** Where it keeps nothing of a change, the server is asked all the same: what has ended is not to be reported as saved. */
+function patchKept(revocation: SessionStore, id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
+  const part = keptPart(patch)
+  const { now, userId, expiresAt, set, unset, when } = part
+  if (userId !== undefined || expiresAt !== undefined || unset.length || Object.keys(set).length) {
+    return revocation.patch(id, part)
+  }
+  return after(revocation.read(id), (kept) => {
+    if (!kept || kept.expiresAt <= now) return 'absent'
+    return holds(kept.values, when) ? 'applied' : 'conflict'
+  })
 }
 
 function nameOf(form: CookieForm, index: number): string {
