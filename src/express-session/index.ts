@@ -54,8 +54,8 @@ export { type ExpressSessionCookieOptions, expressSessionCookie } from './expres
 export { type ConnectStoreCalls, type FromConnectStoreOptions, fromConnectStore } from './from-connect-store.js'
 export { MemoryStore } from './memory-store.js'
 export type { SessionOptions } from './middleware.js'
-export { Session } from './session.js'
-// A star, for only what comes through one can be extended by `declare module 'sojourn/express-session'`.
+// Stars, for only what comes through one can be extended by `declare module 'sojourn/express-session'`.
+export * from './session-class.js'
 export * from './session-data.js'
 export { Store } from './store.js'
 export { type ToConnectStoreOptions, toConnectStore } from './to-connect-store.js'
@@ -85,7 +85,12 @@ declare global {
 /** @ts-ignore */
 declare module 'express-session' {
   interface SessionData extends SessionDataType {}
-  interface Session {
+  // Without what theirs has by itself: what is left is what the app added to ours.
+  interface Session
+    extends Omit<
+      SessionClass,
+      'id' | 'cookie' | 'regenerate' | 'destroy' | 'reload' | 'save' | 'touch' | 'resetMaxAge'
+    > {
     regenerate(): Promise<void>
     destroy(): Promise<void>
     reload(): Promise<void>

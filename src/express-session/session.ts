@@ -24,6 +24,7 @@ export interface Session {
   /** Stores the session now. It happens by itself before the response leaves. */
   save(callback: Callback): this
   save(): Promise<void>
+  save(callback: Callback | undefined): this | Promise<void>
   /** Starts the cookie's lifetime anew. It happens by itself before the response leaves. */
   touch(): this
   /** The same as `touch`. */

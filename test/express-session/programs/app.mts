@@ -7,6 +7,10 @@ declare module 'sojourn/express-session' {
     views: number
     user?: { id: string; roles: string[] }
   }
+  // The older way, from before there was SessionData.
+  interface Session {
+    token?: string
+  }
 }
 
 class OwnStore extends session.Store {
@@ -38,9 +42,15 @@ app.get('/', handler, async (req, res) => {
   req.session.veiws = 1
   // @ts-expect-error: a value of another type
   req.session.views = 'two'
+  req.session.token = 'of a member of Session'
+  // @ts-expect-error: a member of another type
+  req.session.token = 1
   await req.session.save()
   await req.session.regenerate()
   req.session.save((error) => console.log(error.message))
+  let mayBeMissing: ((error: Error) => void) | undefined
+  if (req.query.loud) mayBeMissing = (error) => console.log(error.message)
+  req.session.save(mayBeMissing)
   req.session.regenerate((error: Error) => console.log(error.message)).touch()
   req.session.cookie.maxAge = 5
   req.session.cookie.expires = null
