@@ -65,21 +65,24 @@ interface StoredCookie extends WorkingCookie {
 }
 
 /** The cookie of one session, with the defaults of `express-session`. Throws when `options` is not an object. */
-export const Cookie = function Cookie(this: Cookie, options?: CookieOptions) {
-  this.path = '/'
-  this.maxAge = null as unknown as undefined
-  this.httpOnly = true
-  if (options) {
-    if (typeof options !== 'object') throw new TypeError('argument options must be a object')
-    // Inherited options count, and the order matters: the later of `expires` and `maxAge` wins.
-    for (const name in options) {
-      if (name !== 'data') (this as unknown as Record<string, unknown>)[name] = options[name as keyof CookieOptions]
+export const Cookie = {
+  // Named by its property, as Session is.
+  Cookie: function (this: Cookie, options?: CookieOptions) {
+    this.path = '/'
+    this.maxAge = null as unknown as undefined
+    this.httpOnly = true
+    if (options) {
+      if (typeof options !== 'object') throw new TypeError('argument options must be a object')
+      // Inherited options count, and the order matters: the later of `expires` and `maxAge` wins.
+      for (const name in options) {
+        if (name !== 'data') (this as unknown as Record<string, unknown>)[name] = options[name as keyof CookieOptions]
+      }
     }
-  }
-  if (this.originalMaxAge === undefined || this.originalMaxAge === null) {
-    this.originalMaxAge = this.maxAge as unknown as number | null
-  }
-} as unknown as CookieConstructor
+    if (this.originalMaxAge === undefined || this.originalMaxAge === null) {
+      this.originalMaxAge = this.maxAge as unknown as number | null
+    }
+  },
+}.Cookie as unknown as CookieConstructor
 
 // Enumerable, and without a `constructor`: copying one cookie into another by `for in` has to find the accessors.
 Cookie.prototype = {

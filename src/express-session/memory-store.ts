@@ -22,10 +22,13 @@ export type MemoryStore = RecordsInMemory
  * Sessions in the memory of this process: for development and tests. An expired session takes up room until somebody asks
  * for it, and nothing outlives the process.
  */
-export const MemoryStore = function MemoryStore(this: RecordsInMemory) {
-  ;(Store as unknown as () => void).call(this)
-  this.sessions = Object.create(null)
-} as unknown as typeof RecordsInMemory
+export const MemoryStore = {
+  // Named by its property, as Session is.
+  MemoryStore: function (this: RecordsInMemory) {
+    ;(Store as unknown as () => void).call(this)
+    this.sessions = Object.create(null)
+  },
+}.MemoryStore as unknown as typeof RecordsInMemory
 
 inherits(MemoryStore, Store)
 

@@ -113,34 +113,37 @@ export function session(options?: SessionOptions) {
     isMemoryStore: mounted instanceof MemoryStore,
     cookie: typeof cookie === 'function' ? undefined : (cookie ?? {}),
   }
-  return describeMiddleware(session, { kind: 'express-session', dropIn: about })
+  const middleware = {
+    // By this name Express and its observers know the layer; the build would rename a function of that name.
+    session(request: SessionRequest, response: ServerResponse, next: Next) {
+      if (request.session || !isStoreConnected || !isUnder(cookieOptionsFor(request).path || '/', request))
+        return next()
+      const secrets = ownSecrets ?? (request.secret ? [request.secret] : undefined)
+      if (!secrets) return next(new Error('secret option required for sessions'))
 
-  function session(request: SessionRequest, response: ServerResponse, next: Next) {
-    if (request.session || !isStoreConnected || !isUnder(cookieOptionsFor(request).path || '/', request)) return next()
-    const secrets = ownSecrets ?? (request.secret ? [request.secret] : undefined)
-    if (!secrets) return next(new Error('secret option required for sessions'))
-
-    request.sessionStore = mounted
-    const broughtId = readSessionId(request, policy.cookieName, secrets)
-    request.sessionID = broughtId as string
-    const current = visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
-    if (!broughtId) {
-      current.begin()
-      attach(current, response)
-      return next()
-    }
-    mounted.get(broughtId, (error, record) => {
-      if (error && error.code !== 'ENOENT') return next(error)
-      try {
-        if (error || !record) current.begin()
-        else current.resume(record)
+      request.sessionStore = mounted
+      const broughtId = readSessionId(request, policy.cookieName, secrets)
+      request.sessionID = broughtId as string
+      const current = visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
+      if (!broughtId) {
+        current.begin()
         attach(current, response)
-      } catch (failure) {
-        return next(failure)
+        return next()
       }
-      next()
-    })
+      mounted.get(broughtId, (error, record) => {
+        if (error && error.code !== 'ENOENT') return next(error)
+        try {
+          if (error || !record) current.begin()
+          else current.resume(record)
+          attach(current, response)
+        } catch (failure) {
+          return next(failure)
+        }
+        next()
+      })
+    },
   }
+  return describeMiddleware(middleware.session, { kind: 'express-session', dropIn: about })
 }
 
 function attach(current: Visit, response: ServerResponse) {

@@ -64,14 +64,17 @@ export interface SessionConstructor {
   prototype: Session
 }
 
-export const Session = function Session(this: Record<string, unknown>, request: SessionHolder, values?: object | null) {
-  Object.defineProperty(this, 'req', { value: request })
-  Object.defineProperty(this, 'id', { value: request.sessionID })
-  if (typeof values !== 'object' || values === null) return
-  for (const name in values) {
-    if (!(name in this)) this[name] = values[name as keyof typeof values]
-  }
-} as unknown as SessionConstructor
+export const Session = {
+  // Named by its property, which the build leaves alone: of functions of one name it renames all but one.
+  Session: function (this: Record<string, unknown>, request: SessionHolder, values?: object | null) {
+    Object.defineProperty(this, 'req', { value: request })
+    Object.defineProperty(this, 'id', { value: request.sessionID })
+    if (typeof values !== 'object' || values === null) return
+    for (const name in values) {
+      if (!(name in this)) this[name] = values[name as keyof typeof values]
+    }
+  },
+}.Session as unknown as SessionConstructor
 
 const methods: { [name: string]: (this: HeldSession, callback?: Callback) => HeldSession | Promise<void> } = {
   touch() {

@@ -38,9 +38,12 @@ export interface MountedStore extends ConnectStore {
 export type Store = ConnectStore
 
 /** The base of all stores; to be extended, or called on an object that inherits from it. */
-export const Store = function Store(this: ConnectStore) {
-  EventEmitter.call(this)
-} as unknown as typeof ConnectStore
+export const Store = {
+  // Named by its property, as Session is.
+  Store: function (this: ConnectStore) {
+    EventEmitter.call(this)
+  },
+}.Store as unknown as typeof ConnectStore
 
 inherits(Store, EventEmitter)
 

@@ -1,0 +1,12 @@
+/** What a user sees of the package as it is built, and not of its source. */
+import { inspect } from 'node:util'
+import { expect, test } from 'vitest'
+
+test.each(['', 'commonjs/'])('what is printed has its name, from dist/%s', async (kind) => {
+  const { default: session } = await import(new URL(`../../dist/${kind}express-session/index.js`, import.meta.url).href)
+  const parts = [session.Session, session.Cookie, session.Store, session.MemoryStore]
+  expect(parts.map(({ name }) => name)).toEqual(['Session', 'Cookie', 'Store', 'MemoryStore'])
+  expect(inspect(new session.Session({ sessionID: 'id' }, { views: 1 }))).toBe('Session { views: 1 }')
+  // By this name Express and its observers know the layer.
+  expect(session({ secret: 's', resave: false, saveUninitialized: false })).toHaveProperty('name', 'session')
+})
