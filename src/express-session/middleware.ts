@@ -151,7 +151,10 @@ function attach(current: Visit, response: ServerResponse) {
   const { end } = response
   // Node's own would end the process if a second call brought data.
   response.end = function (this: ServerResponse, ...given: unknown[]) {
-    return this.writableEnded ? false : Reflect.apply(end, this, given)
+    if (this.writableEnded) return false
+    // When the client left, the gate looked for changes; a handler that went on until now may have made more.
+    if (this.destroyed) void current.beforeEnd()
+    return Reflect.apply(end, this, given)
   } as typeof end
   gate(response, onEntry(response), current)
 }

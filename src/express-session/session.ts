@@ -31,13 +31,17 @@ export interface Session {
   resetMaxAge(): this
 }
 
-/** Where a request keeps whoever has to know that its session is being saved. */
+/** Where a request keeps whoever has to know what its session does. */
 export const watcher: unique symbol = Symbol('sojourn.express-session')
 
 export interface Watcher {
   saving(session: Session): void
   reloaded(before: Session, after: Session): void
+  /** Through which the store is called, so that the response waits although its handler may not. */
+  readonly calls: { begin(call: StoreCall, done: Callback): void }
 }
+
+type StoreCall = (done: Callback) => unknown
 
 /** What a session needs of its request. */
 export interface SessionHolder {
@@ -88,7 +92,7 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
 
   save: promisedWithoutCallback(function save(done) {
     this.req[watcher]?.saving(this)
-    this.req.sessionStore.set(this.id, this as HeldSession & SessionData, done)
+    begin(this.req, (told) => this.req.sessionStore.set(this.id, this as HeldSession & SessionData, told), done)
   }),
 
   reload: promisedWithoutCallback(function reload(done) {
@@ -103,7 +107,7 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
 
   destroy: promisedWithoutCallback(function destroy(done) {
     delete this.req.session
-    this.req.sessionStore.destroy(this.id, done)
+    begin(this.req, (told) => this.req.sessionStore.destroy(this.id, told), done)
   }),
 
   regenerate: promisedWithoutCallback(function regenerate(done) {
@@ -113,6 +117,11 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
 
 for (const [name, value] of Object.entries(methods)) {
   Object.defineProperty(Session.prototype, name, { configurable: true, enumerable: false, writable: true, value })
+}
+
+function begin(request: SessionHolder, call: StoreCall, done: Callback): void {
+  if (request[watcher]) request[watcher].calls.begin(call, done)
+  else call(done)
 }
 
 function promisedWithoutCallback(method: (this: HeldSession, done: Callback) => void) {

@@ -5,6 +5,7 @@ import { type Callback, createSession, type Session, type SessionHolder, watcher
 import type { SessionData } from './session-data.js'
 import { type Secret, sign } from './signature.js'
 import type { MountedStore } from './store.js'
+import { StoreCalls } from './store-calls.js'
 
 /** What the options say about storing a session and sending its cookie. */
 export interface Policy {
@@ -55,8 +56,10 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
   let storedText: string | undefined
   let touched = false
   let setCookie: string | undefined
-  /** What was there when the first byte left. */
+  /** What was there when the first byte left, or changes were last looked for. */
   let departed: { session: Session | null | undefined; text?: string; isEnd: boolean } | undefined
+  /** What the handler had stored or destroyed. */
+  const calls = new StoreCalls()
 
   /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
   let followed: Session
@@ -65,7 +68,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     originalId = request.sessionID
     originalText = textOf(source)
     followed = session
-    request[watcher] = { saving, reloaded }
+    request[watcher] = { saving, reloaded, calls }
   }
 
   function saving(session: Session): void {
@@ -114,7 +117,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
   /** The response goes out, whatever fails; `next` hears of it afterwards. */
   function report(error: unknown): void {
     setImmediate(() => {
-      if (response.writableEnded) next(error)
+      if (response.writableEnded || response.destroyed) next(error)
       else response.once('close', () => next(error))
     })
   }
@@ -137,6 +140,22 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     return stored((done) => store.destroy(request.sessionID, done))
   }
 
+  function storeChangesSince({ session: before, text: textBefore }: NonNullable<typeof departed>) {
+    const { session } = request
+    departed = { session, isEnd: false }
+    try {
+      if (!session) return before ? destroyUnset() : undefined
+      touch(session)
+      const text = textOf(session)
+      departed.text = text
+      if (session === before && text === textBefore) return undefined
+      return mustStore(session, text) ? stored((done) => session.save(done)) : undefined
+    } catch (error) {
+      report(error)
+      return undefined
+    }
+  }
+
   return {
     begin() {
       store.generate(request)
@@ -151,7 +170,8 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     beforeHead(isEnd) {
       const { session } = request
       departed = { session, isEnd }
-      if (!session) return destroyUnset()
+      const begun = calls.whenOver()
+      if (!session) return both(begun, destroyUnset())
       const text = textOf(session)
       departed.text = text
       // What the cookie's lifetime was before it is touched counts for a head that leaves before the end.
@@ -164,29 +184,18 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
         waiting = stored((done) => store.touch?.(request.sessionID, session as Session & SessionData, done))
       }
       if (sends) prepareCookie(session)
-      return waiting
+      return both(begun, waiting)
     },
 
     writeHeaders() {
       if (setCookie === undefined) return
-      const present = response.getHeader('Set-Cookie') ?? []
+      const present = response.getHeader('Set-Cookie') || []
       response.setHeader('Set-Cookie', (Array.isArray(present) ? present : [String(present)]).concat(setCookie))
     },
 
     beforeEnd() {
       // What changes after `end` was called is not stored.
-      if (!departed || departed.isEnd) return undefined
-      const { session } = request
-      try {
-        if (!session) return departed.session ? destroyUnset() : undefined
-        touch(session)
-        const text = textOf(session)
-        if (session === departed.session && text === departed.text) return undefined
-        return mustStore(session, text) ? stored((done) => session.save(done)) : undefined
-      } catch (error) {
-        report(error)
-        return undefined
-      }
+      return departed && !departed.isEnd ? both(calls.whenOver(), storeChangesSince(departed)) : undefined
     },
 
     failed: next,
@@ -197,6 +206,10 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
       this.writeHeaders()
     },
   }
+}
+
+function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  return one && other ? one.then(() => other) : (one ?? other)
 }
 
 /** The values as JSON text, without the cookie: by this a change is told. */

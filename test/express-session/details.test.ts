@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { inherits, inspect } from 'node:util'
 import original from 'express-session'
 import ours from 'sojourn/express-session'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 
 // biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
 type Any = any
@@ -618,6 +618,29 @@ describe('the response', () => {
     return [answers, Object.values(store.sessions)]
   })
 
+  same('is done for the session when its handler is, not when its client leaves', async (lib) => {
+    const store = new lib.MemoryStore()
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
+    const server = createServer((req: Any, res) => {
+      middleware(req, res, () => {
+        res.write('streamed, ')
+        res.once('close', () => {
+          setImmediate(() => {
+            req.session.answer = 'whole'
+            res.end('to the end')
+          })
+        })
+      })
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const request = get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+    request.on('error', () => {})
+    request.once('response', (answer) => answer.once('data', () => request.destroy()))
+    await vi.waitFor(() => expect(Object.values(store.sessions).join()).toContain('answer'))
+    return Object.values(store.sessions)
+  })
+
   const responses: { [name: string]: Respond } = {
     'ends with a text and an encoding': (_req, res) => res.end('aGVsbG8=', 'base64'),
     'ends twice': (_req, res) => res.end('one').end?.('two'),
@@ -651,6 +674,11 @@ describe('the response', () => {
       res.setHeader('Set-Cookie', 'a=1')
       req.session.a = 1
       res.end(String(res.getHeader('set-cookie')))
+    },
+    'has an empty cookie': (req, res) => {
+      res.setHeader('Set-Cookie', '')
+      req.session.a = 1
+      res.end()
     },
     'is handled by writeHead alone': (req, res) => {
       req.session.a = 1

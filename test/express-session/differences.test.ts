@@ -113,6 +113,52 @@ difference(
 )
 
 difference(
+  'A response waits for the `save` or `destroy` that its handler began',
+  async (lib) => {
+    const store = slowStore(lib, 20)
+    const destroy = store.destroy.bind(store)
+    store.destroy = (id: string, callback: Any) => setTimeout(destroy, 20, id, callback)
+    let storedAtHead = ''
+    const onHead = () => {
+      storedAtHead = Object.values(store.sessions).join()
+    }
+    const shown: unknown[] = []
+    let cookie = ''
+    for (const how of ['save', 'destroy', 'stream']) {
+      const respond = (req: Any, res: Any) => {
+        if (how === 'destroy') req.session.destroy()
+        else req.session.user = 'ada'
+        if (how === 'save') req.session.save()
+        if (how !== 'stream') return res.writeHead(302, { Location: '/' }).end()
+        res.write('streamed')
+        setTimeout(() => {
+          req.session.late = 1
+          req.session.save()
+          res.end()
+        }, 50)
+      }
+      const answer = (await play(lib, { store, unset: 'keep' }, respond, { onHead, cookie })) as Answer
+      cookie ||= answer.headers['set-cookie']?.[0]?.split(';')[0] ?? ''
+      shown.push([how, storedAtHead.includes('ada'), Object.values(store.sessions).join().includes('late')])
+      await new Promise((resolve) => setTimeout(resolve, 40))
+    }
+    return shown
+  },
+  [
+    [
+      ['save', false, false],
+      ['destroy', true, false],
+      ['stream', false, false],
+    ],
+    [
+      ['save', true, false],
+      ['destroy', false, false],
+      ['stream', true, true],
+    ],
+  ],
+)
+
+difference(
   'A value that changes after the first byte is stored by a second write',
   async (lib) => {
     const store = slowStore(lib, 0)
