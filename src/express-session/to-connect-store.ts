@@ -44,6 +44,8 @@ class PatchingStore extends Store {
   readonly #startSweeping: () => void
   /** By the session's own object, so that two requests with the same session each know what they read. */
   readonly #known = new WeakMap<object, Known>()
+  /** The last write of a session that is under way. What the next one writes depends on what that one wrote. */
+  readonly #writing = new WeakMap<object, Promise<unknown>>()
 
   constructor(store: SessionStore, idle: number, clock: () => number) {
     super()
@@ -73,30 +75,46 @@ class PatchingStore extends Store {
     this.#startSweeping()
     tell(told, () => {
       const next = { texts: textsOf(session), expiresAt: this.#expiryOf(session) }
-      const known = this.#known.get(session)
-      return withKey(id, (key) =>
-        after(known ? this.#patch(key, known, next) : this.#write(key, next), () => {
-          this.#known.set(session, next)
-        }),
-      )
+      return this.#inTurn(session, () => {
+        const known = this.#known.get(session)
+        return withKey(id, (key) =>
+          after(known ? this.#patch(key, known, next) : this.#write(key, next), () => {
+            this.#known.set(session, next)
+          }),
+        )
+      })
     })
   }
 
   override touch(id: string, session: SessionData, told?: Callback): void {
     tell(told, () => {
-      const known = this.#known.get(session)
       const cookie = textsOf({ cookie: session.cookie })
-      const next = { texts: { ...known?.texts, ...cookie }, expiresAt: this.#expiryOf(session) }
-      return withKey(id, (key) =>
-        after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next), () => {
-          if (known) this.#known.set(session, next)
-        }),
-      )
+      const expiresAt = this.#expiryOf(session)
+      return this.#inTurn(session, () => {
+        const known = this.#known.get(session)
+        const next = { texts: { ...known?.texts, ...cookie }, expiresAt }
+        return withKey(id, (key) =>
+          after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next), () => {
+            if (known) this.#known.set(session, next)
+          }),
+        )
+      })
     })
   }
 
   destroy(id: string, told?: Callback): void {
     tell(told, () => withKey(id, (key) => after(this.#store.delete(key), () => undefined)))
+  }
+
+  #inTurn(session: object, write: () => Awaitable<void>): Awaitable<void> {
+    const before = this.#writing.get(session)
+    const written = before ? before.then(write) : write()
+    if (isPromise(written))
+      this.#writing.set(
+        session,
+        Promise.resolve(written).catch(() => {}),
+      )
+    return written
   }
 
   #open(record: SessionRecord): SessionData | null {

@@ -176,6 +176,39 @@ test('any JSON comes back as it was, and only what differs is written', async ()
   )
 })
 
+test.each([
+  ['a new session', false],
+  ['a session that was read', true],
+])('of two writes of %s the later one counts, whichever the backend would finish first', async (_which, wasRead) => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+      const inner = memoryStore()
+      const turn = () => scheduler.schedule(Promise.resolve())
+      const slow: SessionStore = {
+        ...inner,
+        create: (id, record) => turn().then(() => inner.create(id, record)),
+        patch: (id, patch) => turn().then(() => inner.patch(id, patch)),
+      }
+      const quick = toConnectStore(inner, { clock: () => 5 })
+      const bridge = toConnectStore(slow, { clock: () => 5 })
+      let written: Any = { cookie, isBusy: false, step: 0 }
+      if (wasRead) {
+        await promised((done) => quick.set('id', written, done))
+        written = await promised((done) => bridge.get('id', done as never))
+      }
+      const writes = [{ isBusy: true, step: 1 }, { isBusy: false, step: 2 }, {}].map((change, index) => {
+        Object.assign(written, change)
+        return promised((done) =>
+          index === 2 ? bridge.touch?.('id', written, done as never) : bridge.set('id', written, done),
+        )
+      })
+      await scheduler.waitFor(Promise.all(writes))
+      expect(await promised((done) => quick.get('id', done as never))).toEqual({ cookie, isBusy: false, step: 2 })
+    }),
+    { numRuns: 50 },
+  )
+})
+
 test('touching moves the expiry and rewrites no value', async () => {
   const store = memoryStore()
   const patch = vi.spyOn(store, 'patch')
