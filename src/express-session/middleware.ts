@@ -11,7 +11,7 @@ import { MemoryStore } from './memory-store.js'
 import { type RequestWithCookies, readSessionId } from './request-cookie.js'
 import { Session, type SessionHolder } from './session.js'
 import type { Secret } from './signature.js'
-import { inheritsCreateSession, type MountedStore, Store } from './store.js'
+import { type MountedStore, replaceBaseMethods, type Store } from './store.js'
 import { type Policy, type Visit, visit } from './visit.js'
 
 const deprecate = depd('express-session')
@@ -96,7 +96,7 @@ export function session(options?: SessionOptions) {
     if (options.sameSite === 'auto') request.session.cookie.sameSite = policy.isSecure(request) ? 'none' : 'lax'
   }
 
-  if (inheritsCreateSession(mounted)) mounted.createSession = Store.prototype.createSession
+  replaceBaseMethods(mounted)
 
   let isStoreConnected = true
   mounted.on('disconnect', () => {

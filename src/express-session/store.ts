@@ -74,11 +74,22 @@ Store.prototype.createSession = function createSession(request, record) {
 }
 
 /**
- * Whether a store leaves `createSession` to its base class: ours, or that of some copy of express-session, whose sessions
- * would know nothing of promises.
+ * Gives a store our methods where it has those of some copy of express-session's Store: sessions that know nothing of
+ * promises, and a `regenerate` that ends the process where no id can be made.
  */
-export function inheritsCreateSession(store: ConnectStore): boolean {
-  let owner: object | null = store
-  while (owner && !Object.hasOwn(owner, 'createSession')) owner = Object.getPrototypeOf(owner)
-  return owner === null || (Object.hasOwn(owner, 'load') && Object.getPrototypeOf(owner) === EventEmitter.prototype)
+export function replaceBaseMethods(store: ConnectStore): void {
+  const { createSession, regenerate } = Store.prototype
+  if (ownerOf(store, 'createSession') === null || inheritsFromBase(store, 'createSession')) {
+    store.createSession = createSession
+  }
+  if (inheritsFromBase(store, 'regenerate')) store.regenerate = regenerate
+}
+
+function inheritsFromBase(store: ConnectStore, method: string): boolean {
+  const owner = ownerOf(store, method)
+  return owner !== null && Object.hasOwn(owner, 'load') && Object.getPrototypeOf(owner) === EventEmitter.prototype
+}
+
+function ownerOf(object: object | null, name: string): object | null {
+  return object === null || Object.hasOwn(object, name) ? object : ownerOf(Object.getPrototypeOf(object), name)
 }
