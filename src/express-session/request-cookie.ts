@@ -8,8 +8,9 @@ const deprecate = depd('express-session')
 /** A request, and what cookie-parser may have put there. */
 export interface RequestWithCookies extends IncomingMessage {
   secret?: Secret
-  cookies?: { [name: string]: string | undefined }
-  signedCookies?: { [name: string]: string | false | undefined }
+  /** Text, but for what a visitor wrote as JSON: `j:{}`. */
+  cookies?: { [name: string]: unknown }
+  signedCookies?: { [name: string]: unknown }
 }
 
 /** The session id that the request brings in a cookie signed with one of the secrets. */
@@ -24,10 +25,15 @@ export function readSessionId(
 }
 
 function fromCookieParser(request: RequestWithCookies, name: string, secrets: readonly Secret[]): string | undefined {
-  const { signedCookies, cookies } = request
-  const id = signedCookies?.[name] || unsignCookie(cookies?.[name], secrets)
+  const signed = textOf(request.signedCookies, name)
+  const id = signed || unsignCookie(textOf(request.cookies, name), secrets)
   if (id) deprecate('cookie should be available in req.headers.cookie')
   return id || undefined
+}
+
+function textOf(cookies: { [name: string]: unknown } | undefined, name: string): string | undefined {
+  const value = cookies?.[name]
+  return typeof value === 'string' ? value : undefined
 }
 
 export function unsignCookie(value: string | undefined, secrets: readonly Secret[]): string | undefined {

@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs'
 import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import cookieParser from 'cookie-parser'
+import express from 'express'
 import original from 'express-session'
 import ours from 'sojourn/express-session'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -265,6 +267,22 @@ difference(
     [500, 0],
     [500, 1],
   ],
+)
+
+difference(
+  'A cookie of which cookie-parser makes an object is no error',
+  async (lib) => {
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: false })
+    const app = express()
+    app.use(cookieParser(), middleware, (_req, res) => void res.send('fine'))
+    const server = createServer(app.set('env', 'test'))
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { status } = await fetch(`http://127.0.0.1:${port}`, { headers: { cookie: 'connect.sid=j:{}' } })
+    return status
+  },
+  [500, 200],
 )
 
 difference(
