@@ -1,5 +1,8 @@
 import type { Callback } from './session.js'
 
+/** In milliseconds. A store that never calls back does no harm to a handler of express-session that does not wait for it. */
+const longestWait = 5000
+
 /** Calls of the store that a handler began by its session, and may not wait for. */
 export class StoreCalls {
   #underWay = 0
@@ -27,6 +30,13 @@ export class StoreCalls {
 
   /** Undefined when all are over. */
   whenOver(): Promise<void> | undefined {
-    return this.#underWay === 0 ? undefined : new Promise((resolve) => (this.#resolve = resolve))
+    if (this.#underWay === 0) return undefined
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, longestWait)
+      this.#resolve = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 }

@@ -618,6 +618,28 @@ describe('the response', () => {
     return [answers, Object.values(store.sessions)]
   })
 
+  same('goes out although the store never says that it destroyed', async (lib) => {
+    const store = new lib.MemoryStore()
+    store.destroy = () => {}
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
+    const server = createServer((req: Any, res) => {
+      middleware(req, res, () => {
+        req.session.destroy()
+        res.end('bye')
+        vi.advanceTimersByTime(5000)
+      })
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      return await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   same('is done for the session when its handler is, not when its client leaves', async (lib) => {
     const store = new lib.MemoryStore()
     const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
