@@ -111,7 +111,7 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
   }),
 
   regenerate: promisedWithoutCallback(function regenerate(done) {
-    this.req.sessionStore.regenerate(this.req, done)
+    begin(this.req, (told) => this.req.sessionStore.regenerate(this.req, told), done)
   }),
 }
 

@@ -58,7 +58,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
   let setCookie: string | undefined
   /** What was there when the first byte left, or changes were last looked for. */
   let departed: { session: Session | null | undefined; text?: string; isEnd: boolean } | undefined
-  /** What the handler had stored or destroyed. */
+  /** What the handler began with its session. */
   const calls = new StoreCalls()
 
   /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
@@ -140,6 +140,31 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
     return stored((done) => store.destroy(request.sessionID, done))
   }
 
+  /** What is to be stored, and which cookie is sent, shows when what the handler began is over. */
+  function afterCalls(next: () => Promise<void> | undefined): Promise<void> | undefined {
+    const over = calls.whenOver()
+    return over ? over.then(next) : next()
+  }
+
+  function depart(isEnd: boolean): Promise<void> | undefined {
+    const { session } = request
+    departed = { session, isEnd }
+    if (!session) return destroyUnset()
+    const text = textOf(session)
+    departed.text = text
+    // What the cookie's lifetime was before it is touched counts for a head that leaves before the end.
+    let sends = !isEnd && mustSend(session, text)
+    touch(session)
+    if (isEnd) sends = mustSend(session, text)
+    let waiting: Promise<void> | undefined
+    if (mustStore(session, text)) waiting = stored((done) => session.save(done))
+    else if (policy.storeTouches && broughtId !== undefined && broughtId === request.sessionID) {
+      waiting = stored((done) => store.touch?.(request.sessionID, session as Session & SessionData, done))
+    }
+    if (sends) prepareCookie(session)
+    return waiting
+  }
+
   function storeChangesSince({ session: before, text: textBefore }: NonNullable<typeof departed>) {
     const { session } = request
     departed = { session, isEnd: false }
@@ -167,25 +192,7 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
       if (!policy.resave) storedText = originalText
     },
 
-    beforeHead(isEnd) {
-      const { session } = request
-      departed = { session, isEnd }
-      const begun = calls.whenOver()
-      if (!session) return both(begun, destroyUnset())
-      const text = textOf(session)
-      departed.text = text
-      // What the cookie's lifetime was before it is touched counts for a head that leaves before the end.
-      let sends = !isEnd && mustSend(session, text)
-      touch(session)
-      if (isEnd) sends = mustSend(session, text)
-      let waiting: Promise<void> | undefined
-      if (mustStore(session, text)) waiting = stored((done) => session.save(done))
-      else if (policy.storeTouches && broughtId !== undefined && broughtId === request.sessionID) {
-        waiting = stored((done) => store.touch?.(request.sessionID, session as Session & SessionData, done))
-      }
-      if (sends) prepareCookie(session)
-      return both(begun, waiting)
-    },
+    beforeHead: (isEnd) => afterCalls(() => depart(isEnd)),
 
     writeHeaders() {
       if (setCookie === undefined) return
@@ -195,7 +202,8 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
 
     beforeEnd() {
       // What changes after `end` was called is not stored.
-      return departed && !departed.isEnd ? both(calls.whenOver(), storeChangesSince(departed)) : undefined
+      const before = departed
+      return before && !before.isEnd ? afterCalls(() => storeChangesSince(before)) : undefined
     },
 
     failed: next,
@@ -206,10 +214,6 @@ export function visit(policy: Policy, { request, response, next, broughtId, secr
       this.writeHeaders()
     },
   }
-}
-
-function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
-  return one && other ? one.then(() => other) : (one ?? other)
 }
 
 /** The values as JSON text, without the cookie: by this a change is told. */

@@ -161,6 +161,25 @@ difference(
 )
 
 difference(
+  'A response waits for the `regenerate` that its handler began',
+  async (lib) => {
+    let ids = 0
+    const genid = () => `id-${++ids}`
+    const signIn = (req: Any, res: Any) => {
+      req.session.regenerate(() => {})
+      res.end('signed in')
+    }
+    const answer = (await play(lib, { genid }, signIn)) as Answer
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return [answer.headers['set-cookie']?.join().match(/id-\d/)?.[0], Object.keys(answer.store.sessions)]
+  },
+  [
+    ['id-1', ['id-1']],
+    ['id-2', ['id-2']],
+  ],
+)
+
+difference(
   'A value that changes after the first byte is stored by a second write',
   async (lib) => {
     const store = slowStore(lib, 0)
