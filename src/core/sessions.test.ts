@@ -489,12 +489,19 @@ describe('list and end', () => {
     expect(await sessions.end(session.id)).toBe(false)
   })
 
-  test.each([{ limit: 0 }, { limit: -1 }, { limit: Number.NaN }, { limit: '5' }, { after: '' }, { after: 'a\u0000' }])(
-    'the page %j is refused',
-    async (page) => {
-      await expect(make().list(page as object)).rejects.toMatchObject({ code: 'invalid_option' })
-    },
-  )
+  test.each<unknown>([
+    { limit: 0 },
+    { limit: -1 },
+    { limit: Number.NaN },
+    { limit: '5' },
+    { after: '' },
+    { after: 'a\u0000' },
+    { userID: 'alice' }, // which would list everybody
+    'alice',
+    null,
+  ])('the page %j is refused', async (page) => {
+    await expect(make().list(page as object)).rejects.toMatchObject({ code: 'invalid_option' })
+  })
 
   test('a user who turns out to be nobody does not come to mean everybody', async () => {
     const sessions = make()
@@ -529,6 +536,14 @@ test('who follows a session that only its cookie holds learns that it expired', 
   const session = await sessions.load({ cookie })
   await new Promise<void>((resolve) => sessions.follow(session, resolve))
   expect(Date.now()).toBeGreaterThanOrEqual(session.expiresAt)
+})
+
+test('what is no function cannot follow', async () => {
+  const sessions = make()
+  const { session } = await sessions.create({ userId: 'alice' })
+  expect(() => sessions.follow(session, undefined as never)).toThrow(
+    expect.objectContaining({ code: 'invalid_option' }),
+  )
 })
 
 test('a follower that throws keeps no other from being told', async () => {

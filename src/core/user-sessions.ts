@@ -53,6 +53,7 @@ export interface PageOptions {
 }
 
 export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
+  refuseStrangers(options)
   const { limit = 50, after } = options
   if (!Number.isSafeInteger(limit) || limit < 1) refuse('limit', 'a whole number from 1', limit)
   if (after !== undefined && !isSessionId(after)) refuse('after', 'the `next` of the page before', after)
@@ -67,6 +68,19 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
   const sessions = await Promise.all(living.map(([id, record]) => infoOf(engine, id, record)))
   return { sessions, next: page.length < limit ? null : (page.at(-1)?.[0] ?? null) }
 }
+
+/** A `userID` in place of `userId` must not come to mean everybody either. */
+function refuseStrangers(options: PageOptions): void {
+  const isObject = typeof options === 'object' && options !== null
+  const stranger = isObject ? Object.keys(options).find((name) => !pageOptions.has(name)) : show(options)
+  if (stranger === undefined) return
+  throw new SojournError(
+    'invalid_option',
+    `${stranger} is no option of a page of sessions: there are ${[...pageOptions].join(', ')}`,
+  )
+}
+
+const pageOptions: ReadonlySet<string> = new Set<keyof PageOptions>(['userId', 'limit', 'after'])
 
 function refuse(option: string, expected: string, got: unknown): never {
   throw new SojournError('invalid_option', `${option} of a page of sessions must be ${expected}; got ${show(got)}`)
