@@ -10,7 +10,10 @@ export interface CrossOriginOptions {
 
 /** Checks {@link CrossOriginOptions}. Throws `invalid_option`. */
 export function trustedOrigins({ trusted = [] }: CrossOriginOptions): ReadonlySet<string> {
-  for (const origin of trusted) {
+  if (!Array.isArray(trusted)) {
+    throw new SojournError('invalid_option', `crossOrigin.trusted must be a list of origins; got ${show(trusted)}`)
+  }
+  for (const origin of trusted as readonly string[]) {
     if (URL.canParse(origin) && new URL(origin).origin === origin) continue
     throw new SojournError(
       'invalid_option',

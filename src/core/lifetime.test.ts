@@ -49,6 +49,8 @@ describe('limits', () => {
   test.each<[LifetimeOptions | string, RegExp]>([
     [{ idle: '2d', absolute: '1d' }, /lifetime\.idle must not be longer than lifetime\.absolute/],
     [{ remember: { idle: '60d' } }, /lifetime\.remember\.idle must not be longer/],
+    [{ absolute: null as never }, /lifetime\.absolute must be a positive number/],
+    [{ idle: null as never }, /lifetime\.idle must be a positive number/],
     [{ renewal: 'often' as '1h' }, /lifetime\.renewal\.every must be/],
     [{ renewal: { every: '1h', overlap: 0 } }, /lifetime\.renewal\.overlap must be/],
     ['aal4', /lifetime must be 'aal1', 'aal2', 'aal3' or an object; got "aal4"/],

@@ -90,8 +90,11 @@ export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime 
 }
 
 function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limits, where: string): Limits {
-  const absolute = milliseconds(options.absolute ?? usual.absolute, `${where}.absolute`)
-  const idle = milliseconds(options.idle ?? Math.min(usual.idle, absolute), `${where}.idle`)
+  // Not `??`: who writes null may want no limit, which there is not.
+  const { absolute: longest = usual.absolute } = options
+  const absolute = milliseconds(longest, `${where}.absolute`)
+  const { idle: unused = Math.min(usual.idle, absolute) } = options
+  const idle = milliseconds(unused, `${where}.idle`)
   if (idle > absolute) {
     throw new SojournError('invalid_option', `${where}.idle must not be longer than ${where}.absolute`)
   }

@@ -119,16 +119,14 @@ export function settingsOf(options: SessionsOptions): Settings {
   }
   refuseUnknown(cookie, 'cookie')
   const transport = options.transport === undefined ? null : transportOf(options, options.transport)
-  if (typeof clock !== 'function') {
-    throw new SojournError('invalid_option', 'clock must be a function that returns milliseconds since the epoch')
-  }
+  checkClock(clock)
   return Object.freeze({
     lifetime: lifetimeOf(lifetime),
     cookie: cookieSettingsOf(options.transport ? secureOf(options.transport) : cookie),
     transport,
     onStoreError: oneOf(options.onStoreError, ['fail', 'anonymous'], 'onStoreError'),
-    storeTimeout: milliseconds(storeTimeout, 'storeTimeout'),
-    trustedOrigins: originsOf(options.crossOrigin ?? false),
+    storeTimeout: storeTimeoutOf(storeTimeout),
+    trustedOrigins: originsOf(options.crossOrigin),
     maxPerUser:
       options.maxPerUser === undefined
         ? null
@@ -141,6 +139,26 @@ export function settingsOf(options: SessionsOptions): Settings {
     noStore: oneOf(options.noStore, [false, true], 'noStore'),
     clock,
   })
+}
+
+/** Stores keep whole milliseconds, and a `Date` or `performance.now()` would end up in their records. */
+function checkClock(clock: unknown): void {
+  const now: unknown = typeof clock === 'function' ? clock() : undefined
+  if (Number.isSafeInteger(now)) return
+  const got = typeof clock === 'function' ? `one that returns ${show(now)}` : show(clock)
+  throw new SojournError(
+    'invalid_option',
+    `clock must be a function that returns whole milliseconds since the epoch; got ${got}`,
+  )
+}
+
+/** Timers hold 31 bits, and ring at once for more. */
+const longestTimer = 2 ** 31 - 1
+
+function storeTimeoutOf(duration: Duration): number {
+  const timeout = milliseconds(duration, 'storeTimeout')
+  if (timeout <= longestTimer) return timeout
+  throw new SojournError('invalid_option', `storeTimeout must be 24 days at most; got ${show(duration)}`)
 }
 
 /** The value, or the first of those allowed where it is not given. */
@@ -166,7 +184,7 @@ function secureOf({ secure }: TransportOptions): CookieOptions {
   return secure === undefined ? {} : { secure }
 }
 
-function originsOf(option: boolean | CrossOriginOptions): ReadonlySet<string> | null {
+function originsOf(option: boolean | CrossOriginOptions = false): ReadonlySet<string> | null {
   if (typeof option === 'boolean') return option ? trustedOrigins({}) : null
   refuseUnknown(option, 'crossOrigin')
   return trustedOrigins(option)
