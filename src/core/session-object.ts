@@ -1,6 +1,7 @@
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
+import { show } from './show.js'
 import type { SignInOptions } from './sign-in.js'
 import { changeValue, takeValue } from './single-value.js'
 import { isPortable, refuseUnstorable, type Values } from './values.js'
@@ -79,14 +80,12 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     return callBack(visit.engine.track(reloaded(visit)), callback)
   }
   update(name: string, change: (value: never) => unknown): Promise<never> {
-    checkName(name)
     const visit = this[visitOf]
-    return visit.engine.track(changeValue(visit, name, change as (value: unknown) => unknown)) as Promise<never>
+    return visit.engine.track(updated(visit, name, change as (value: unknown) => unknown)) as Promise<never>
   }
   take(name: string): Promise<never> {
-    checkName(name)
     const visit = this[visitOf]
-    return visit.engine.track(takeValue(visit, name)) as Promise<never>
+    return visit.engine.track(taken(visit, name)) as Promise<never>
   }
 
   /** Node shows a proxy's target; a reader of a log wants to see the values, and what is wrong with one. */
@@ -152,6 +151,19 @@ async function reloaded(visit: Visit): Promise<void> {
   }
   visit.takeIntentions()
   visit.hold(again, visit.token)
+}
+
+async function updated(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {
+  checkName(name)
+  if (typeof change !== 'function') {
+    throw new SojournError('invalid_value', `session.update() needs a function of the value; got ${show(change)}`)
+  }
+  return changeValue(visit, name, change)
+}
+
+async function taken(visit: Visit, name: string): Promise<unknown> {
+  checkName(name)
+  return takeValue(visit, name)
 }
 
 /**
@@ -262,9 +274,9 @@ const instead: { readonly [name: string]: string } = {
   id: 'call session.regenerate() for a new one',
 }
 
-function checkName(name: string | symbol): asserts name is string {
-  if (typeof name === 'symbol') {
-    throw new SojournError('invalid_value', `A session value needs a text as its name; got ${String(name)}`)
+function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw new SojournError('invalid_value', `A session value needs a text as its name; got ${show(name)}`)
   }
   if (reserved.has(name) || name.startsWith('__')) {
     const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"

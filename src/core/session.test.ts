@@ -282,9 +282,11 @@ describe('verbs', () => {
     [{ remeber: true }, 'has no option "remeber"'],
     [{ remember: 'on' }, "remember: req.body.remember === 'on'"],
     [{ method: 7 }, 'method must be text'],
+    [null, 'its options must be an object; got null'],
+    ['remember', 'its options must be an object; got "remember"'],
   ])('signIn with %j is refused, and signs nobody in', async (options, message) => {
     const session = await createSessions().load({})
-    expect(() => session.signIn('ada', options as object)).toThrow(
+    expect(() => session.signIn('ada', options as never)).toThrow(
       expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) }),
     )
     expect(session.userId).toBe(null)
@@ -392,8 +394,33 @@ describe('verbs', () => {
     expect(session.n).toBe(11)
     await session.update('n', () => undefined)
     expect('n' in session).toBe(false)
-    expect(await codeOf(() => session.update('userId', () => 1))).toBe('reserved_name')
+    const reserved = session.update('userId', () => 1) // Rejects: what returns a promise does not throw.
+    expect(await codeOf(() => reserved)).toBe('reserved_name')
     expect(await codeOf(() => session.update('n', () => new Map()))).toBe('invalid_value')
+  })
+
+  test.each<[unknown, unknown]>([
+    [undefined, () => 1],
+    [5, () => 1],
+    [Symbol('n'), () => 1],
+    ['n', undefined],
+    ['n', 5],
+  ])('update(%s, %s) is refused', async (name, change) => {
+    const session = await load()
+    expect(await codeOf(() => session.update(name as string, change as () => 1))).toBe('invalid_value')
+    if (name !== 'n') expect(await codeOf(() => session.take(name as string))).toBe('invalid_value')
+  })
+
+  test('an update or a take that fails, and that nobody looks at, does not end the process', async () => {
+    const session = await load()
+    const unhandled = vi.fn()
+    process.once('unhandledRejection', unhandled)
+    void session.update('n', () => Number.NaN)
+    void session.update('userId', () => 1)
+    void session.take('userId')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
   })
 
   test('update leaves nothing on a new session of what cannot be stored', async () => {

@@ -43,6 +43,7 @@ export function userIdText(userId: unknown): string {
 
 /** Checks {@link SignInOptions}, of which some come from a form. Throws `invalid_option`. */
 export function signInOptionsOf(options: SignInOptions): { remember: boolean; method: string | null } {
+  if (typeof options !== 'object' || options === null) refuse(`its options must be an object; got ${show(options)}`)
   const { remember = false, method, ...unknown } = options
   const [name] = Object.keys(unknown)
   if (name !== undefined) refuse(`has no option ${show(name)}: there are remember and method`)
