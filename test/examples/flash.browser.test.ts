@@ -70,5 +70,7 @@ await describeInChromium('flash', (visit) => {
     await add('')
     await expectAccessible(page)
     await photograph(page, 'flash-problem')
+    await add('W'.repeat(80)) // A word that no line holds, such as an address.
+    await expectAccessible(page)
   })
 })
