@@ -8,7 +8,7 @@ export type Duration = number | `${number}${keyof typeof unit}`
 
 /** How long a session lasts. */
 export interface LifetimeOptions {
-  /** How long a session may lie unused. Default `'24h'`. (OWASP ASVS 7.3.1) */
+  /** How long a session may lie unused. Default `'24h'`, or `absolute` where that is shorter. (OWASP ASVS 7.3.1) */
   idle?: Duration
   /**
    * How long a session lasts at most, used or not: from sign-in, else from its creation. Default `'30d'`.

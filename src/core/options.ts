@@ -34,7 +34,7 @@ export interface SessionsOptions {
    * empty session that cannot be changed and sets no cookie; choose it only for pages that need no session.
    */
   onStoreError?: 'fail' | 'anonymous'
-  /** How long a call of the store may take. Default `'5s'`. */
+  /** How long a call of the store may take, 24 days at most. Default `'5s'`. */
   storeTimeout?: Duration
   /**
    * Refuses state-changing requests that a browser sends for other origins. `true`, or the origins to trust beside the
@@ -59,7 +59,7 @@ export interface SessionsOptions {
    * `expressSessionCookie({ … })` of `sojourn/express-session`. Drop it when those cookies have expired.
    */
   accept?: AcceptedSessions
-  /** The clock, in milliseconds since the epoch; for tests. Default `Date.now`. */
+  /** The clock, in whole milliseconds since the epoch; for tests. Default `Date.now`. */
   clock?: () => number
 }
 

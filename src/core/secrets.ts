@@ -1,6 +1,9 @@
 import { SojournError } from './errors.js'
 
-/** One secret, or several: the first is used for what is made, all for what is read. Rotate by putting a new one first. */
+/**
+ * One secret, or several: the first is used for what is made, all for what is read. To rotate, add a new one at the end, and
+ * put it first once every process has it.
+ */
 export type Secrets = string | readonly string[]
 
 const minLength = 32

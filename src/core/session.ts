@@ -52,7 +52,10 @@ export interface SessionFacts {
   readonly createdAt: number
   /** Milliseconds since the epoch. Moves while the session is used. */
   readonly expiresAt: number
-  /** When the user last proved who they are, in milliseconds since the epoch; `null` before sign-in. */
+  /**
+   * When the user last proved who they are, in milliseconds since the epoch. `null` before sign-in, and where
+   * `onBindingChange: 'reauthenticate'` asks for a new one.
+   */
   readonly authenticatedAt: number | null
 }
 
@@ -69,7 +72,7 @@ export interface SessionVerbs<Data> {
    * Signs a user in: a new token at once (ASVS 7.2.4), and the absolute timeout starts anew. Values of an anonymous
    * visitor, or of the same user, stay; another user's session is ended and an empty one started.
    * @param userId text or an integer, kept as text of at most 255 bytes
-   * @throws `invalid_value` for another user id; `headers_sent` after the response began
+   * @throws `invalid_value` for another user id; `invalid_option` for other options; `headers_sent` after the response began
    */
   signIn(userId: string | number, options?: SignInOptions): void
   /** Ends the session, and asks the browser to clear what it keeps of this site (`Clear-Site-Data`). */
@@ -93,14 +96,17 @@ export interface SessionVerbs<Data> {
   touch(): void
   /**
    * Writes what is pending now. Resolves to `false` when the session had ended meanwhile and the write was dropped.
-   * @throws `store_unavailable`, `invalid_value`
+   * @throws `store_unavailable`, `invalid_value`, `session_limit`, `record_too_large`, `cookie_too_large`
    */
   save(callback?: Callback): Promise<boolean>
-  /** Reads the session again; what was changed and not saved is lost. Throws `session_ended` if it is gone. */
+  /**
+   * Reads the session again; what was changed and not saved is lost.
+   * @throws `session_ended` if it is gone, or was never stored; `store_unavailable`
+   */
   reload(callback?: Callback): Promise<void>
   /**
-   * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times; what
-   * it returns is written, `undefined` removes the value. Resolves to the new value.
+   * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times, and
+   * cannot be async; what it returns is written, `undefined` removes the value. Resolves to the new value.
    * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
    * `headers_sent` for the first value of a new session after the response began
    */

@@ -52,9 +52,10 @@ const schemes: { readonly [scheme: string]: Opener } = {
  * ```
  *
  * The schemes are `memory:`, `sqlite:`, `redis:`, `rediss:`, `redis+cluster:`, `redis+sentinel:`, `valkey:`,
- * `postgres:`, `mysql:`, `mariadb:`, `memcached:`, `mongodb:`, `mongodb+srv:`, `firestore:` and `dynamodb:`. The parameters `prefix`, `table` and
- * `collection` name the place in it, and `migrate=true` lets the store make its table or its indexes; others are for the
- * client. An app that has more to say makes client and store by itself.
+ * `postgres:`, `postgresql:`, `mysql:`, `mariadb:`, `memcached:`, `mongodb:`, `mongodb+srv:`, `firestore:` and `dynamodb:`. The
+ * parameters `prefix`, `table` and `collection` name the place in it, `migrate=true` lets the store make its table or its
+ * indexes, and `listen=true` lets PostgreSQL tell of ended sessions at once; others are for the client. An app that has more to
+ * say makes client and store by itself.
  *
  * A connection that gives no answer for five seconds is closed and another made, so that a server that hangs, or a firewall
  * that forgot a connection, is survived without a restart.
