@@ -465,3 +465,14 @@ test('other long connections follow their session too', async () => {
   expect(events).toHaveBeenCalledOnce()
   expect(stopped).not.toHaveBeenCalled()
 })
+
+test.each<[object, RegExp]>([
+  [{ requireUsers: true }, /^requireUsers is not an option of socketSessions: there are origins, requireUser/],
+  [{ requireUser: 'yes' }, /^requireUser of socketSessions must be true or false/],
+  [{ origins: 'https://app.example.com' }, /^origins must be a list of origins/],
+  [{ origins: ['https://app.example.com/'] }, /^origins must hold origins/],
+])('socketSessions with %j is refused', (options, message) => {
+  expect(() => socketSessions(createSessions({ store: memoryStore() }), options as SocketSessionsOptions)).toThrow(
+    message,
+  )
+})

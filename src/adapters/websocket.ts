@@ -84,12 +84,13 @@ const sessionEnded = 4401
  */
 export function socketSessions<Data extends object = SessionData>(
   sessions: Sessions<Data> | SessionsOptions,
-  { origins = [], requireUser = false, ...connection }: SocketSessionsOptions = {},
+  options: SocketSessionsOptions = {},
 ): SocketSessions<Data> {
+  const { origins = [], requireUser = false, ...connection } = checked(options)
   const visits = visitsFrom(sessions)
   const opened = new WeakMap<IncomingMessage, Visit>()
   const attended = new WeakSet<SocketIoNamespace>()
-  const trusted = trustedOrigins({ trusted: origins })
+  const trusted = trustedOrigins({ trusted: origins }, 'origins')
 
   async function open(request: IncomingMessage): Promise<Visit> {
     const facts = new Handshake(request, connection)
@@ -162,6 +163,18 @@ export function socketSessions<Data extends object = SessionData>(
       )
     },
   }
+}
+
+/** Else a misspelt `requireUser` would let everybody in. */
+function checked(options: SocketSessionsOptions): SocketSessionsOptions {
+  const { origins: _, secure: __, address: ___, requireUser, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    const fix = 'there are origins, requireUser, secure and address'
+    throw new SojournError('invalid_option', `${unknown} is not an option of socketSessions: ${fix}`)
+  }
+  if (requireUser === undefined || typeof requireUser === 'boolean') return options
+  throw new SojournError('invalid_option', 'requireUser of socketSessions must be true or false')
 }
 
 /** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */

@@ -8,16 +8,19 @@ export interface CrossOriginOptions {
   trusted?: readonly string[]
 }
 
-/** Checks {@link CrossOriginOptions}. Throws `invalid_option`. */
-export function trustedOrigins({ trusted = [] }: CrossOriginOptions): ReadonlySet<string> {
+/** Checks {@link CrossOriginOptions}. Throws `invalid_option`, naming `option`. */
+export function trustedOrigins(
+  { trusted = [] }: CrossOriginOptions,
+  option = 'crossOrigin.trusted',
+): ReadonlySet<string> {
   if (!Array.isArray(trusted)) {
-    throw new SojournError('invalid_option', `crossOrigin.trusted must be a list of origins; got ${show(trusted)}`)
+    throw new SojournError('invalid_option', `${option} must be a list of origins; got ${show(trusted)}`)
   }
   for (const origin of trusted as readonly string[]) {
     if (URL.canParse(origin) && new URL(origin).origin === origin) continue
     throw new SojournError(
       'invalid_option',
-      `crossOrigin.trusted must hold origins such as 'https://app.example.com', without a path; got ${show(origin)}`,
+      `${option} must hold origins such as 'https://app.example.com', without a path; got ${show(origin)}`,
     )
   }
   return new Set(trusted)

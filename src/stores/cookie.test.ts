@@ -327,6 +327,10 @@ test.each([
   [{ secrets: [] }, /^secrets must be a text, or a list/],
   [{}, /^secrets must be a text, or a list/],
   [{ secrets: secret, revocation: {} }, /^revocation must be a store/],
+  [
+    { secrets: secret, revocations: memoryStore() },
+    /^cookieStore: "revocations" is not an option; there are "secrets" and/,
+  ],
 ])('cookieStore(%j) is refused', (options, message) => {
   expect(() => cookieStore(options as never)).toThrow(message)
 })

@@ -30,9 +30,14 @@ export interface CookieStoreOptions {
  *
  * Not for sessions that parallel requests change: the response that arrives last decides what the browser keeps.
  *
- * @throws `invalid_option` for a secret that is short or well known
+ * @throws `invalid_option` for a secret that is short or well known, and for an option that is unknown or wrong
  */
-export function cookieStore({ secrets, revocation }: CookieStoreOptions): CookieStore {
+export function cookieStore({ secrets, revocation, ...others }: CookieStoreOptions): CookieStore {
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    const what = `"${unknown}" is not an option; there are "secrets" and "revocation"`
+    throw new SojournError('invalid_option', `cookieStore: ${what}`)
+  }
   if (revocation !== undefined && typeof revocation.patch !== 'function') {
     throw new SojournError('invalid_option', 'revocation must be a store, such as sqliteStore()')
   }

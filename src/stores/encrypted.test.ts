@@ -3,6 +3,7 @@ import { describeWith } from '../../test/harness/describe-with.js'
 import { places } from '../../test/stores/places.js'
 import { storeChecks } from '../conformance/store.js'
 import { createSessions } from '../core/sessions.js'
+import type { SessionStore } from '../core/store.js'
 import { encrypted } from './encrypted.js'
 import { memoryStore } from './memory.js'
 
@@ -122,4 +123,17 @@ test('a counter is exact also from two processes', async () => {
 
 test('a weak secret is refused', () => {
   expect(() => encrypted(memoryStore(), { secrets: 'keyboard cat' })).toThrow(/everybody knows/)
+})
+
+test.each<[unknown, object, RegExp]>([
+  [
+    memoryStore(),
+    { acceptPlainText: true },
+    /"acceptPlainText" is not an option; there are "secrets" and "acceptPlaintext"/,
+  ],
+  [memoryStore(), { acceptPlaintext: 'false' }, /"acceptPlaintext" must be true or false/],
+  [memoryStore, {}, /its first argument must be a store/],
+  [undefined, {}, /its first argument must be a store/],
+])('encrypted(%s, %j) is refused', (store, options, message) => {
+  expect(() => encrypted(store as SessionStore, { secrets: secret, ...options })).toThrow(message)
 })

@@ -37,9 +37,10 @@ const maxAttempts = 50
  * two names is found out. What the engine keeps for itself (names that begin with `__`) and user ids stay in clear, so
  * sessions are still listed by user. A value costs about 60 bytes and a third more.
  *
- * @throws `invalid_option` for a secret that is short or well known
+ * @throws `invalid_option` for a secret that is short or well known, and for an option that is unknown or wrong
  */
-export function encrypted(store: SessionStore, { secrets, acceptPlaintext = false }: EncryptedOptions): SessionStore {
+export function encrypted(store: SessionStore, options: EncryptedOptions): SessionStore {
+  const { secrets, acceptPlaintext } = checked(store, options)
   const seal = createSeal(secrets, 'value')
   const codec = valueCodec(seal, acceptPlaintext)
   const decorated: SessionStore = {
@@ -86,6 +87,21 @@ export function encrypted(store: SessionStore, { secrets, acceptPlaintext = fals
       })
     })
   }
+}
+
+function checked(
+  store: SessionStore,
+  { secrets, acceptPlaintext = false, ...others }: EncryptedOptions,
+): Required<EncryptedOptions> {
+  if (typeof store?.patch !== 'function') refuse('its first argument must be a store, such as sqliteStore()')
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "secrets" and "acceptPlaintext"`)
+  if (typeof acceptPlaintext !== 'boolean') refuse('"acceptPlaintext" must be true or false')
+  return { secrets, acceptPlaintext }
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `encrypted: ${what}`)
 }
 
 function valueCodec(seal: Seal, acceptPlaintext: boolean) {

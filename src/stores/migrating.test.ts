@@ -556,3 +556,11 @@ test('two different stores are needed', () => {
   const store = memoryStore()
   expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
 })
+
+test.each<[object, RegExp]>([
+  [{ move: false }, /"move" is not an option; there are "from", "to", "moves" and "clock"/],
+  [{ moves: 'false' }, /"moves" must be true or false/],
+  [{ to: memoryStore }, /"from" and "to" must be two different stores/],
+])('migrating with %j is refused, and moves nothing', (options, message) => {
+  expect(() => migrating({ from: memoryStore(), to: memoryStore(), ...options })).toThrow(message)
+})

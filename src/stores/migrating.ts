@@ -36,12 +36,10 @@ const maxAttempts = 50
  * `moves: true`, then, when the old store is empty or what is left in it has expired, the new store alone. To go back,
  * deploy `moves: false`, and then the two stores exchanged.
  *
- * @throws `invalid_option` unless two different stores are given
+ * @throws `invalid_option` unless two different stores are given, and for an option that is unknown or wrong
  */
-export function migrating({ from, to, moves = true, clock = Date.now }: MigratingOptions): SessionStore {
-  if (!from || !to || from === to) {
-    throw new SojournError('invalid_option', 'migrating: "from" and "to" must be two different stores')
-  }
+export function migrating(options: MigratingOptions): SessionStore {
+  const { from, to, moves, clock } = checked(options)
 
   /** Resolves once an attempt comes to something; where somebody is a step ahead, it is made again. */
   async function attempt<T>(id: string, once: () => Promise<T | typeof again>): Promise<T> {
@@ -160,6 +158,26 @@ export function migrating({ from, to, moves = true, clock = Date.now }: Migratin
       )
   }
   return store
+}
+
+/** Else a misspelt `moves: false` would move sessions that other processes do not find any more. */
+function checked({
+  from,
+  to,
+  moves = true,
+  clock = Date.now,
+  ...others
+}: MigratingOptions): Required<MigratingOptions> {
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "from", "to", "moves" and "clock"`)
+  const areStores = typeof from?.patch === 'function' && typeof to?.patch === 'function'
+  if (!areStores || from === to) refuse('"from" and "to" must be two different stores')
+  if (typeof moves !== 'boolean') refuse('"moves" must be true or false')
+  return { from, to, moves, clock }
+}
+
+function refuse(what: string): never {
+  throw new SojournError('invalid_option', `migrating: ${what}`)
 }
 
 const again = Symbol('again')
