@@ -218,6 +218,8 @@ class SessionHandler implements ProxyHandler<SessionObject> {
   }
 
   deleteProperty(_target: SessionObject, name: string | symbol): boolean {
+    // `delete session.userId` signs out elsewhere; here it would do nothing without a word.
+    if (reserved.has(name)) refuseReserved(name as string, 'deleted')
     if (!isValueName(name) || !this.#visit.values.has(name)) return true
     this.#visit.intend(`Deleting session.${name}`, false)
     this.#visit.values.delete(name)
@@ -268,7 +270,7 @@ function isValueName(name: string | symbol): name is string {
 
 /** What to do instead of assigning to a name that the session uses. */
 const instead: { readonly [name: string]: string } = {
-  userId: 'call session.signIn(userId)',
+  userId: 'call session.signIn(userId), and session.destroy() to sign out',
   authenticatedAt: 'call session.signIn(userId)',
   expiresAt: 'set lifetime in the options, or call session.touch()',
   id: 'call session.regenerate() for a new one',
@@ -278,15 +280,17 @@ function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string') {
     throw new SojournError('invalid_value', `A session value needs a text as its name; got ${show(name)}`)
   }
-  if (reserved.has(name) || name.startsWith('__')) {
-    const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"
-    const fix = Object.hasOwn(instead, name) ? instead[name] : 'choose another name for your value'
-    throw new SojournError('reserved_name', `session.${name} cannot be assigned: the name ${why}; ${fix}`)
-  }
+  if (reserved.has(name) || name.startsWith('__')) refuseReserved(name, 'assigned')
   if (!isPortable(name, maxNameBytes)) {
     throw new SojournError(
       'invalid_value',
       `The name of a session value must be 1 to ${maxNameBytes} bytes of well-formed text without control characters; got ${JSON.stringify(name.slice(0, 40))}`,
     )
   }
+}
+
+function refuseReserved(name: string, verb: 'assigned' | 'deleted'): never {
+  const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"
+  const fix = Object.hasOwn(instead, name) ? instead[name] : 'choose another name for your value'
+  throw new SojournError('reserved_name', `session.${name} cannot be ${verb}: the name ${why}; ${fix}`)
 }

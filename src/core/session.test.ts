@@ -199,6 +199,18 @@ describe('values', () => {
     },
   )
 
+  test('nor can a fact or a verb be deleted, which would sign nobody out', async () => {
+    const session = await load(await stored({ a: 1 }, 'alice'))
+    for (const name of ['userId', 'id', 'signIn']) {
+      expect(await codeOf(() => Reflect.deleteProperty(session, name))).toBe('reserved_name')
+    }
+    expect(() => Reflect.deleteProperty(session, 'userId')).toThrow('session.destroy() to sign out')
+    expect(session.userId).toBe('alice')
+    expect(Reflect.deleteProperty(session, '__token')).toBe(true)
+    await commit(session)
+    expect(patches).toEqual([])
+  })
+
   test.each(['', 'a\u0000b', '\ud800', 'x'.repeat(129), '€'.repeat(43)])('the name %j is refused', async (name) => {
     const session = await load()
     expect(await codeOf(() => Object.assign(session, { [name]: 1 }))).toBe('invalid_value')
