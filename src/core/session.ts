@@ -106,7 +106,7 @@ export interface SessionVerbs<Data> {
   reload(callback?: Callback): Promise<void>
   /**
    * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times, and
-   * cannot be async; what it returns is written, `undefined` removes the value. Resolves to the new value.
+   * cannot be async; what it returns is written, and a function that returns nothing removes the value. Resolves to the new value.
    * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
    * `headers_sent` for the first value of a new session after the response began
    */
