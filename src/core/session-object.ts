@@ -142,6 +142,7 @@ async function saved(visit: Visit): Promise<boolean> {
 
 async function reloaded(visit: Visit): Promise<void> {
   visit.use()
+  if (visit.outage) throw visit.outage
   if (visit.committing) await visit.committing
   const record = visit.held && (await visit.engine.store.read(visit.held.id))
   const now = visit.engine.settings.clock()

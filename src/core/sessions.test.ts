@@ -253,6 +253,7 @@ describe('an outage', () => {
       (it) => it.destroy(),
       (it) => it.regenerate(),
       (it) => it.update('a', () => 1),
+      (it) => it.reload(), // It has not ended, as far as anybody knows.
     ]
     for (const change of changes) {
       await expect(visit(sessions, cookie, change)).rejects.toMatchObject({ code: 'store_unavailable' })
