@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryStore } from '../stores/memory.js'
 import { SojournError } from './errors.js'
 import type { Session } from './session.js'
-import { createSessions, type Sessions } from './sessions.js'
+import { sessionOf } from './session-object.js'
+import { createSessions, type Sessions, visitsFrom } from './sessions.js'
 import type { SessionPatch, SessionStore } from './store.js'
 
 type Anything = Record<string, unknown>
@@ -29,6 +30,15 @@ beforeEach(() => {
   }
   sessions = createSessions({ store, clock: () => now })
 })
+
+const facts = {
+  cookie: undefined,
+  method: 'GET',
+  header: () => undefined,
+  address: undefined,
+  secure: true,
+  host: undefined,
+}
 
 async function stored(values: Anything = {}, userId?: string): Promise<string> {
   const { cookie } = await sessions.create({ values, ...(userId === undefined ? {} : { userId }) })
@@ -455,6 +465,25 @@ describe('verbs', () => {
     session.more = true
     expect(await session.save()).toBe(true)
     expect({ ...session }).toEqual({ fresh: true, more: true })
+  })
+
+  test('an update that is overtaken by the end of the session begins no other', async () => {
+    const session = await load(await stored({ n: 1 }))
+    const update = codeOf(() => session.update('n', (n = 0) => n + 1))
+    session.destroy()
+    expect(await commit(session)).toBe('__Host-session=')
+    expect(await update).toBe('session_ended')
+    expect(await commit(session)).toBe(undefined)
+    expect((await sessions.list()).sessions).toEqual([])
+  })
+
+  test('an update of a new session that is overtaken by the response stores nothing that nobody could present', async () => {
+    const request = { ...facts, headersSent: false }
+    const visit = visitsFrom(sessions).openEmpty(request)
+    const update = codeOf(() => (sessionOf(visit) as Loose).update('n', () => 1))
+    request.headersSent = true
+    expect(await update).toBe('headers_sent')
+    expect((await sessions.list()).sessions).toEqual([])
   })
 
   test('many updates of one process are exact', async () => {

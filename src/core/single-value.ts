@@ -10,9 +10,13 @@ const maxAttempts = 100
 /** Changes one value by compare and set. */
 export async function changeValue(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {
   visit.intend('session.update()', visit.held === null)
+  const { values } = visit
   await commit(visit)
   if (visit.lost) throw ended(visit, visit.values)
   if (!visit.held) {
+    // Meanwhile a caller who does not wait may have ended the session, or answered: then nobody could present a new one.
+    if (values !== visit.values) throw ended(visit, values)
+    visit.intend('session.update()', true)
     const value = change(visit.values.get(name))
     encode(name, value) // What cannot be stored is refused before it is in the session.
     if (value === undefined) visit.values.delete(name)
