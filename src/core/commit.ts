@@ -5,8 +5,8 @@ import { newSecret, patchOf, signInValues } from './session-patch.js'
 import { type Awaitable, isPromise, patched, type SessionRecord } from './store.js'
 import { callStore } from './store-call.js'
 import { digestText, mintToken, tokenName } from './token.js'
-import { decode, type ValueChanges, Values } from './values.js'
-import type { Held, Intentions, TokenChange, Visit } from './visit.js'
+import { decode, noChanges, type ValueChanges, Values } from './values.js'
+import { type Held, type Intentions, noIntentions, type TokenChange, type Visit } from './visit.js'
 
 /**
  * Carries out what a visit intends, in one call of the store (and one for each session that it ends). Commits of one
@@ -27,7 +27,7 @@ export function commit(visit: Visit): Awaitable<void> {
 }
 
 function endSessions(visit: Visit): Awaitable<void> {
-  const ending = visit.endings.shift()
+  const ending = visit.takeEnding()
   if (!ending) return
   const { store, events, settings } = visit.engine
   const { id, record } = ending.held
@@ -53,7 +53,7 @@ function write(visit: Visit): Awaitable<void> {
 
 function createSession(visit: Visit): Awaitable<void> {
   const { engine, form, values } = visit
-  const { set } = values.changes()
+  const set: SessionRecord['values'] = { ...values.changes().set }
   const signsIn = visit.intentions.tokenChange === 'sign-in'
   if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
   if (!form) {
@@ -88,7 +88,7 @@ function createSession(visit: Visit): Awaitable<void> {
       engine.events.emit('created', { id: token.id, userId: record.userId, at: now })
       if (values !== visit.values) {
         // Destroyed while it was being created.
-        visit.endings.push({ held, reason: 'destroyed' })
+        visit.endLater({ held, reason: 'destroyed' })
         return
       }
       takeOver(visit, held, { set, unset: [] })
@@ -103,8 +103,9 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const { engine, values } = visit
   const now = engine.settings.clock()
   const changes = values.changes()
-  const intentions = visit.takeIntentions()
-  if (!visit.isActivity && intentions.tokenChange === 'scheduled') intentions.tokenChange = 'none'
+  // Such as after a handler has read an object: it might have changed it.
+  if (changes === noChanges && visit.intentions === noIntentions && !visit.touchIsDue(now)) return
+  const intentions = intentionsOf(visit)
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
@@ -117,7 +118,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
       if (outcome === 'conflict') return reconsider(visit, held, changes, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
       if (secret === null) return
-      visit.token = { id: held.id, secret }
+      visit.token = { id: held.id, secret: secret.text }
       visit.cookie = 'send'
       tellTokenChange(visit, held.id, intentions.tokenChange)
     },
@@ -151,10 +152,17 @@ function reconsider(
   )
 }
 
+/** What is intended now. A token is not renewed by itself where the request is no use of the session. */
+function intentionsOf(visit: Visit): Intentions {
+  const intentions = visit.takeIntentions()
+  const isHeldBack = !visit.isActivity && intentions.tokenChange === 'scheduled'
+  return isHeldBack ? { ...intentions, tokenChange: 'none' } : intentions
+}
+
 /** Takes intentions up again, but for a scheduled renewal, which another request has made meanwhile. */
 function resume(visit: Visit, { tokenChange, touch }: Intentions): void {
-  visit.intentions.touch ||= touch
-  if (visit.intentions.tokenChange === 'none' && tokenChange !== 'scheduled') visit.intentions.tokenChange = tokenChange
+  if (touch) visit.plan({ touch })
+  if (visit.intentions.tokenChange === 'none' && tokenChange !== 'scheduled') visit.plan({ tokenChange })
 }
 
 /**
@@ -175,7 +183,7 @@ function dropWrite(
     visit.token = null
     visit.values = new Values({})
     for (const [name, text] of Object.entries(changes.set)) visit.values.set(name, decode(name, text))
-    visit.intentions.tokenChange = 'sign-in'
+    visit.plan({ tokenChange: 'sign-in' })
     return isCounted ? createSession(visit) : writeSession(visit)
   }
   visit.lost = reason

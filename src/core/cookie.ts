@@ -127,9 +127,15 @@ export function cookieFormOf(
   return isLoopback(connection.host) ? settings.plainly : null
 }
 
+const loopback = /^((.+\.)?localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
+/** The host that was asked about last, for it is the same with nearly every request. */
+let lastAsked = { host: '', isLoopback: false }
+
 /** Whether a `Host` header names this very machine, where plain HTTP is not exposed to a network. */
 export function isLoopback(host: string | undefined): boolean {
-  return host !== undefined && /^((.+\.)?localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host)
+  if (host === undefined) return false
+  if (host !== lastAsked.host) lastAsked = { host, isLoopback: loopback.test(host) }
+  return lastAsked.isLoopback
 }
 
 /**

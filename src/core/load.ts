@@ -111,24 +111,23 @@ function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit 
     return refuse(visit, token, 'expired', now)
   }
   if (known === 'previous') visit.offerSuccessor(record)
-  prepare(visit, record)
+  prepare(visit, record, now)
   return visit
 }
 
 /** Notes what using the session brings about by itself: a later expiry, a scheduled renewal. */
-function prepare(visit: Visit, record: SessionRecord): void {
+function prepare(visit: Visit, record: SessionRecord, now: number): void {
   const { settings } = visit.engine
-  const now = settings.clock()
   if (visit.touchIsDue(now)) visit.mayChange()
   if (record.userId !== null) watchBinding(visit, record, record.userId, now)
   const { renewal: schedule } = settings.lifetime
   if (!schedule || visit.cookie === 'send') return
   const renewal = renewalOf(record)
   if (renewal && renewal.seenAt === null) {
-    visit.intentions.ownValues[renewalName] = JSON.stringify({ ...renewal, seenAt: now })
+    visit.planOwnValue(renewalName, JSON.stringify({ ...renewal, seenAt: now }))
     visit.mayChange()
   } else if (now >= renewalDueAt(schedule, visit.start, renewal)) {
-    visit.intentions.tokenChange = 'scheduled'
+    visit.plan({ tokenChange: 'scheduled' })
     visit.mayChange()
   }
 }
@@ -141,10 +140,10 @@ function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: 
   if (text === undefined || text === before) return
   const changes = clientChanges(clientOf(record.values), clientOf({ [clientName]: text }))
   if (changes.length === 0) return
-  visit.intentions.ownValues[clientName] = text
+  visit.planOwnValue(clientName, text)
   if (visit.signedIn && settings.onBindingChange === 'reauthenticate') {
     visit.signedIn = { ...visit.signedIn, doubted: true }
-    visit.intentions.ownValues[signInName] = JSON.stringify(visit.signedIn)
+    visit.planOwnValue(signInName, JSON.stringify(visit.signedIn))
   }
   visit.mayChange()
   events.emit('bindingChanged', { id: visit.id, userId, at: now, changes })

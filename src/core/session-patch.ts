@@ -5,18 +5,21 @@ import { digestText, mintNonce, mintSecret, type Renewal, renewalName, successor
 import type { ValueChanges } from './values.js'
 import type { Held, Intentions, Visit } from './visit.js'
 
-/** What one write of a visit changes in the session that it holds: `secret` is the new one that the client gets, if any. */
+/** What one write of a visit changes in the session that it holds. */
 export function patchOf(
   visit: Visit,
   held: Held,
   changes: ValueChanges,
   { tokenChange, ownValues, touch }: Intentions,
-  secret: string | null,
+  secret: NewSecret | null,
   now: number,
 ): SessionPatch {
-  const set = { ...changes.set, ...ownValues }
+  const set: Record<string, string> = { ...changes.set, ...ownValues }
   const unset = [...changes.unset]
-  if (secret !== null) set[tokenName] = digestText(secret)
+  if (secret !== null) {
+    set[tokenName] = digestText(secret.text)
+    if (secret.renewal) set[renewalName] = JSON.stringify(secret.renewal)
+  }
   if (tokenChange === 'sign-in') Object.assign(set, signInValues(visit))
   if ((tokenChange === 'sign-in' || tokenChange === 'renew') && Object.hasOwn(held.record.values, renewalName)) {
     unset.push(renewalName)
@@ -36,18 +39,19 @@ export function signInValues({ signedIn, request, engine }: Visit): Record<strin
   return { [signInName]: JSON.stringify(signedIn), ...(client === undefined ? {} : { [clientName]: client }) }
 }
 
-/** The secret that the client is to be given, if any; notes what a scheduled renewal needs to be repeated. */
-export function newSecret(
-  visit: Visit,
-  held: Held,
-  { tokenChange, ownValues }: Intentions,
-  now: number,
-): string | null {
+/** A secret that the client is to be given. */
+export interface NewSecret {
+  readonly text: string
+  /** Of a scheduled renewal: what it takes to repeat it. */
+  readonly renewal?: Renewal
+}
+
+/** The secret that the client is to be given, if any. */
+export function newSecret(visit: Visit, held: Held, { tokenChange }: Intentions, now: number): NewSecret | null {
   if (tokenChange === 'none') return null
-  if (tokenChange !== 'scheduled') return mintSecret()
+  if (tokenChange !== 'scheduled') return { text: mintSecret() }
   const previous = held.record.values[tokenName]
   if (!visit.token || previous === undefined) return null
-  const renewal: Renewal = { previous, nonce: mintNonce(), at: now, seenAt: null }
-  ownValues[renewalName] = JSON.stringify(renewal)
-  return successorOf(visit.token.secret, renewal.nonce)
+  const nonce = mintNonce()
+  return { text: successorOf(visit.token.secret, nonce), renewal: { previous, nonce, at: now, seenAt: null } }
 }

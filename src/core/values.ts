@@ -3,9 +3,12 @@ import { textOf } from './store.js'
 
 /** What changed since a record was read. */
 export interface ValueChanges {
-  set: Record<string, string>
-  unset: string[]
+  readonly set: Readonly<Record<string, string>>
+  readonly unset: readonly string[]
 }
+
+/** That nothing did: the same object each time. */
+export const noChanges: ValueChanges = Object.freeze({ set: Object.freeze({}), unset: Object.freeze([]) })
 
 /** What is known of one value. */
 interface Known {
@@ -20,55 +23,63 @@ interface Known {
 export class Values {
   #texts: Readonly<Record<string, string>>
   /** What was assigned, deleted, or handed out as an object, by name: what may be another than its text says. */
-  readonly #known = new Map<string, Known>()
+  #known: Map<string, Known> | null = null
 
   constructor(texts: Readonly<Record<string, string>>) {
     this.#texts = texts
   }
 
   has(name: string): boolean {
-    const known = this.#known.get(name)
+    const known = this.#known?.get(name)
     return known ? !known.isDeleted : Object.hasOwn(this.#texts, name)
   }
 
   get(name: string): unknown {
-    const known = this.#known.get(name)
+    const known = this.#known?.get(name)
     if (known) return known.value
     const text = this.storedText(name)
     if (text === null) return undefined
     const value = decode(name, text)
-    if (isObject(value)) this.#known.set(name, { value, isDeleted: false })
+    if (isObject(value)) this.#note(name, { value, isDeleted: false })
     return value
   }
 
   set(name: string, value: unknown): void {
-    this.#known.set(name, { value, isDeleted: false })
+    this.#note(name, { value, isDeleted: false })
   }
 
   delete(name: string): void {
-    this.#known.set(name, { value: undefined, isDeleted: true })
+    this.#note(name, { value: undefined, isDeleted: true })
+  }
+
+  #note(name: string, known: Known): void {
+    this.#known ??= new Map()
+    this.#known.set(name, known)
   }
 
   names(): string[] {
     const names = Object.keys(this.#texts).filter((name) => !name.startsWith('__') && this.has(name))
-    for (const [name, { isDeleted }] of this.#known) {
+    for (const [name, { isDeleted }] of this.#known ?? []) {
       if (!isDeleted && !Object.hasOwn(this.#texts, name)) names.push(name)
     }
     return names
   }
 
-  /** What differs from the record. Throws `invalid_value` for a value that JSON would refuse or silently change. */
+  /**
+   * What differs from the record; `noChanges` where nothing does. Throws `invalid_value` for a value that JSON would refuse
+   * or silently change.
+   */
   changes(): ValueChanges {
-    const set: Record<string, string> = {}
-    const unset: string[] = []
-    for (const [name, { value }] of this.#known) {
+    let changes: { set: Record<string, string>; unset: string[] } | undefined
+    for (const [name, { value }] of this.#known ?? []) {
       const before = this.storedText(name)
-      const text = encode(name, value, before)
-      if (text === undefined) {
-        if (before !== null) unset.push(name)
-      } else if (text !== before) set[name] = text
+      const text = encode(name, value, before) ?? null
+      if (text === before) continue
+      changes ??= { set: {}, unset: [] }
+      if (text === null) changes.unset.push(name)
+      else changes.set[name] = text
     }
-    return { set, unset }
+    return changes ?? noChanges
   }
 
   /**
@@ -79,8 +90,8 @@ export class Values {
     const texts = { ...this.#texts, ...set }
     for (const name of unset) delete texts[name]
     this.#texts = texts
-    for (const [name, { value }] of this.#known) {
-      if (!isObject(value) && JSON.stringify(value) === this.storedText(name)) this.#known.delete(name)
+    for (const [name, { value }] of this.#known ?? []) {
+      if (!isObject(value) && JSON.stringify(value) === this.storedText(name)) this.#known?.delete(name)
     }
   }
 
@@ -88,7 +99,7 @@ export class Values {
   replace(name: string, text: string | null): void {
     const { [name]: _, ...others } = this.#texts
     this.#texts = text === null ? others : { ...others, [name]: text }
-    this.#known.delete(name)
+    this.#known?.delete(name)
   }
 
   /** The text of one value as it was last known to be stored. */

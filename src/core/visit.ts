@@ -36,16 +36,23 @@ export type TokenChange = 'none' | 'scheduled' | 'renew' | 'sign-in'
 
 /** What the next patch is to carry beside the values. */
 export interface Intentions {
-  tokenChange: TokenChange
+  readonly tokenChange: TokenChange
   /** Values of the engine's own, which begin with `__`. */
-  ownValues: Record<string, string>
-  touch: boolean
+  readonly ownValues: Readonly<Record<string, string>>
+  readonly touch: boolean
 }
 
 /** What the response is to tell the client about its token. */
 export type CookieAction = 'none' | 'send' | 'clear'
 
-const noIntentions = (): Intentions => ({ tokenChange: 'none', ownValues: {}, touch: false })
+/** None, as most visits have: the same object each time. */
+export const noIntentions: Intentions = Object.freeze({
+  tokenChange: 'none',
+  ownValues: Object.freeze({}),
+  touch: false,
+})
+/** Likewise. */
+const noEndings: readonly Ending[] = Object.freeze([])
 
 /** One request's hold on its session: what was read, and what is intended. Calls no store; `commit` does. */
 export class Visit {
@@ -58,8 +65,8 @@ export class Visit {
   signedIn: SignIn | null = null
 
   /** Intentions, in the order in which they are carried out. */
-  endings: Ending[] = []
-  intentions: Intentions = noIntentions()
+  endings: readonly Ending[] = noEndings
+  intentions: Intentions = noIntentions
   startAsked = false
 
   cookie: CookieAction = 'none'
@@ -209,7 +216,7 @@ export class Visit {
     if (this.userId !== null && this.userId !== id) this.#end('replaced')
     this.userId = id
     this.signedIn = { at: this.engine.settings.clock(), method, remember }
-    this.intentions.tokenChange = 'sign-in'
+    this.plan({ tokenChange: 'sign-in' })
   }
 
   /** Asks for a session to be stored, even an empty one. */
@@ -220,7 +227,7 @@ export class Visit {
 
   renew(): void {
     this.intend('session.renew()', true)
-    if (this.held && this.intentions.tokenChange !== 'sign-in') this.intentions.tokenChange = 'renew'
+    if (this.held && this.intentions.tokenChange !== 'sign-in') this.plan({ tokenChange: 'renew' })
   }
 
   regenerate(): void {
@@ -238,13 +245,13 @@ export class Visit {
 
   touch(): void {
     this.intend('session.touch()', false)
-    this.intentions.touch = true
+    this.plan({ touch: true })
   }
 
   /** Lets go of the present session, to be deleted by the commit, and goes on with an empty one. */
   #end(reason: EndReason): void {
     if (this.held) {
-      this.endings.push({ held: this.held, reason })
+      this.endLater({ held: this.held, reason })
       this.cookie = 'clear'
     } else if (this.cookie === 'send') this.cookie = 'none'
     this.forget()
@@ -257,7 +264,7 @@ export class Visit {
     this.userId = null
     this.signedIn = null
     this.#values = null
-    this.intentions = noIntentions()
+    this.intentions = noIntentions
     this.lost = false
     this.#now = this.engine.settings.clock()
   }
@@ -278,10 +285,27 @@ export class Visit {
     return true
   }
 
+  /** Adds to what the next patch is to carry. */
+  plan(intentions: Partial<Intentions>): void {
+    this.intentions = { ...this.intentions, ...intentions }
+  }
+  planOwnValue(name: string, text: string): void {
+    this.plan({ ownValues: { ...this.intentions.ownValues, [name]: text } })
+  }
   takeIntentions(): Intentions {
     const taken = this.intentions
-    this.intentions = noIntentions()
+    this.intentions = noIntentions
     return taken
+  }
+
+  /** Has the commit end a session, after those before it. */
+  endLater(ending: Ending): void {
+    this.endings = [...this.endings, ending]
+  }
+  takeEnding(): Ending | undefined {
+    const [ending, ...others] = this.endings
+    this.endings = others.length > 0 ? others : noEndings
+    return ending
   }
 
   /**

@@ -25,12 +25,12 @@ type HeaderValue = number | string | readonly string[]
 /** Notes what the response looks like now. Cheap; for a middleware to call at once. */
 export function onEntry(response: NodeResponse): ResponseOnEntry {
   const { statusCode, statusMessage } = statusLineOf(response)
-  const names = response.getHeaderNames?.() ?? []
-  const headers = names.map((name): [string, HeaderValue] => {
+  const headers: [name: string, value: HeaderValue][] = []
+  for (const name of response.getHeaderNames?.() ?? []) {
     const value = response.getHeader(name) as HeaderValue
     // Appending to a header later would change its array in place.
-    return [name, typeof value === 'object' ? [...value] : value]
-  })
+    headers.push([name, typeof value === 'object' ? [...value] : value])
+  }
   return { statusCode, statusMessage, headers }
 }
 
@@ -60,8 +60,8 @@ function headerNames(response: NodeResponse): string[] {
 }
 
 export function statusLineOf(response: NodeResponse): StatusLine {
-  // On HTTP/2 the message is not a property of its own, and reading it makes Node print a warning.
-  const statusMessage = Object.hasOwn(response, 'statusMessage') ? response.statusMessage : undefined
+  // On HTTP/2 there is none, and reading it makes Node print a warning.
+  const statusMessage = response instanceof ServerResponse ? response.statusMessage : undefined
   return { statusCode: response.statusCode, statusMessage }
 }
 
