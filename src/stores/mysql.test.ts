@@ -142,6 +142,25 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
     }, 100)
   })
 
+  test('reads at the same time are one statement, and each gets what is its own', async () => {
+    const { store: writer, table } = await storeOver(pool)
+    let statements = 0
+    const counted: MysqlPool = {
+      query(statement) {
+        statements++
+        return pool.query(statement)
+      },
+    }
+    const store = mysqlStore({ pool: counted, table })
+    const ids = ['a', 'b', '-', '_', 'aa']
+    for (const id of ids) await writer.create(id, record({ userId: id }))
+    const [absent, twice, ...found] = await Promise.all(['absent', 'a', ...ids].map((id) => store.read(id)))
+    expect(found).toEqual(ids.map((id) => record({ userId: id })))
+    expect([absent, twice]).toEqual([null, record({ userId: 'a' })])
+    expect(twice).not.toBe(found[0])
+    expect(statements).toBe(1)
+  })
+
   test('removals and changes go together, in whatever order the names were written', async () => {
     const { store } = await storeOver(pool)
     const names = ['a', 'b', 'c', 'd']

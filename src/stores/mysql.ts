@@ -1,5 +1,6 @@
 import { SojournError } from '../core/errors.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
+import { readingTogether } from '../core/reading-together.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { isTaken, type Parameter, statementsOf } from './mysql/client.js'
@@ -21,7 +22,8 @@ export interface MysqlStore extends SessionStore {
  * Keeps sessions in one table of MySQL 8.0.16 or MariaDB 10.6, or newer, through a promise pool of `mysql2`. The table is
  * made by `migrate()`. A pool that reads from a replica does not serve: what a request wrote, the next one has to read.
  *
- * Each call is one statement outside of any transaction; a sweep, and a patch whose `when` did not hold, are two.
+ * Each call is one statement outside of any transaction; a sweep, and a patch whose `when` did not hold, are two. The reads
+ * of one turn of the event loop share a statement.
  * Rejects with `store_misconfigured` where the table is missing or may not be used.
  */
 export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
@@ -30,9 +32,14 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
   const columns = 'id, user_id, created_at, expires_at, CONVERT(data USING binary)'
   const schema = schemaOf(table)
 
+  const rowOf = readingTogether(async (ids) => {
+    const found = await rows(`SELECT ${columns} FROM ${table} WHERE id IN (?)`, [ids.map(bytes)])
+    return new Map(found.map((row) => [String(row[0]), row]))
+  })
+
   return {
     async read(id) {
-      const [row] = await rows(`SELECT ${columns} FROM ${table} WHERE id = ?`, [bytes(id)])
+      const row = await rowOf(id)
       return row ? recordOf(row) : null
     },
 

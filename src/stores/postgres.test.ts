@@ -169,6 +169,31 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
     }
   })
 
+  test('reads at the same time are one statement, and each gets what is its own', async () => {
+    const { store: writer, table } = await storeOver(pool)
+    const statements: string[] = []
+    const counted: PostgresPool = {
+      query(text, values) {
+        statements.push(text)
+        return pool.query(text, values)
+      },
+    }
+    const store = postgresStore({ pool: counted, table })
+    const record = (n: number): SessionRecord => ({
+      values: { n: `${n}` },
+      userId: `"${n}",`,
+      createdAt: n,
+      expiresAt: 1000,
+    })
+    const ids = ['a', 'b', '-', '_', 'aa']
+    for (const [n, id] of ids.entries()) await writer.create(id, record(n))
+    const [absent, twice, ...found] = await Promise.all(['absent', 'a', ...ids].map((id) => store.read(id)))
+    expect(found).toEqual(ids.map((_, n) => record(n)))
+    expect([absent, twice]).toEqual([null, record(0)])
+    expect(twice).not.toBe(found[0])
+    expect(statements).toHaveLength(1)
+  })
+
   describe('what is written', () => {
     const record = (change: Partial<SessionRecord> = {}): SessionRecord => ({
       values: { a: '1' },

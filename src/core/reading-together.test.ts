@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest'
+import { readingTogether } from './reading-together.js'
+
+/** A table that notes what it is asked for at once; to be asked for `bad` fails. */
+function table() {
+  const asked: (readonly string[])[] = []
+  const read = readingTogether(async (ids) => {
+    asked.push(ids)
+    if (ids.includes('bad')) throw new Error(`cannot read ${ids.join(', ')}`)
+    return new Map(ids.filter((id) => id !== 'absent').map((id) => [id, `row of ${id}`]))
+  })
+  return { asked, read }
+}
+
+describe('reads of one turn', () => {
+  test('share a call, in which each id stands once, and each gets its own row', async () => {
+    const { asked, read } = table()
+    const rows = await Promise.all(['a', 'b', 'absent', 'a'].map(read))
+    expect(rows).toEqual(['row of a', 'row of b', undefined, 'row of a'])
+    expect(asked).toEqual([['a', 'b', 'absent']])
+  })
+
+  test('are not held up by those of a turn before, and go alone where they are', async () => {
+    const { asked, read } = table()
+    expect(await read('a')).toBe('row of a')
+    expect(await read('b')).toBe('row of b')
+    expect(asked).toEqual([['a'], ['b']])
+  })
+
+  test('are split where they are very many', async () => {
+    const { asked, read } = table()
+    const ids = Array.from({ length: 120 }, (_, index) => `id-${index}`)
+    expect(await Promise.all(ids.map(read))).toEqual(ids.map((id) => `row of ${id}`))
+    expect(asked.map((call) => call.length)).toEqual([50, 50, 20])
+  })
+
+  test('do not fail for what is wrong with one of them', async () => {
+    const { asked, read } = table()
+    const [a, bad, b] = await Promise.allSettled(['a', 'bad', 'b'].map(read))
+    expect([a, b]).toEqual([
+      { status: 'fulfilled', value: 'row of a' },
+      { status: 'fulfilled', value: 'row of b' },
+    ])
+    expect(bad).toMatchObject({ status: 'rejected', reason: { message: 'cannot read bad' } })
+    expect(asked).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']])
+  })
+})
