@@ -35,8 +35,9 @@ export function readingTogether<Found>(
         for (const { id, resolve } of readers) resolve(found.get(id))
       },
       (error: unknown) => {
-        for (const reader of readers) if (ids.length > 1) share([reader])
-        else reader.reject(error)
+        for (const reader of readers)
+          if (ids.length > 1) share([reader])
+          else reader.reject(error)
       },
     )
   }
