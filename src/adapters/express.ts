@@ -20,9 +20,10 @@ import type { Callback, Session, SessionData } from '../core/session.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
+import { requestPrototype, responsePrototype } from './gate/express-prototypes.js'
 import { isPrepared, prepareResponses } from './gate/inherited-hooks.js'
 import { LateExchange } from './gate/late-exchange.js'
-import { IncomingMessage, ServerResponse } from './gate/node-http.js'
+import type { IncomingMessage, ServerResponse } from './gate/node-http.js'
 import { giveSession, hasSession } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -66,27 +67,10 @@ function begin(
   next: Next,
 ): void {
   giveSession(req, exchange, requestPrototype)
-  if (!isPrepared(res)) prepare(req, res)
+  const unprepared = isPrepared(res) ? null : responsePrototype(req, res)
+  if (unprepared) prepareResponses(unprepared)
   exchange.beginWhenAsked(visit)
   next()
-}
-
-/** `express.request`, where Express's guide adds properties. None for a request that no Express made its own. */
-function requestPrototype(req: object): object | null {
-  return 'app' in req ? prototypeBelow(IncomingMessage.prototype, req) : null
-}
-
-/** Express has its responses inherit in the same way, from `express.response`. */
-function prepare(req: object, res: object): void {
-  const prototype = 'app' in req ? prototypeBelow(ServerResponse.prototype, res) : null
-  if (prototype && Object.isExtensible(prototype)) prepareResponses(prototype)
-}
-
-/** What an object inherits from that inherits from `base` itself. */
-function prototypeBelow(base: object, object: object): object | null {
-  let prototype = Object.getPrototypeOf(object)
-  while (prototype && Object.getPrototypeOf(prototype) !== base) prototype = Object.getPrototypeOf(prototype)
-  return prototype
 }
 
 /**

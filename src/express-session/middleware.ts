@@ -4,6 +4,7 @@ import depd from 'depd'
 // biome-ignore lint/suspicious/noTsIgnore: without the typings of Express, its request is any.
 /** @ts-ignore */
 import type { Request as ExpressRequest } from 'express'
+import { coverResponses } from '../adapters/gate/held-calls.js'
 import { gate, onEntry } from '../adapters/gate.js'
 import { describeMiddleware } from '../core/mounted-middleware.js'
 import { Cookie, type CookieOptions } from './cookie.js'
@@ -127,7 +128,7 @@ export function session(options?: SessionOptions) {
       const current = visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
       if (!broughtId) {
         current.begin()
-        attach(current, response)
+        attach(current, request, response)
         return next()
       }
       mounted.get(broughtId, (error, record) => {
@@ -135,7 +136,7 @@ export function session(options?: SessionOptions) {
         try {
           if (error || !record) current.begin()
           else current.resume(record)
-          attach(current, response)
+          attach(current, request, response)
         } catch (failure) {
           return next(failure)
         }
@@ -146,7 +147,7 @@ export function session(options?: SessionOptions) {
   return describeMiddleware(middleware.session, { kind: 'express-session', dropIn: about })
 }
 
-function attach(current: Visit, response: ServerResponse) {
+function attach(current: Visit, request: SessionRequest, response: ServerResponse) {
   if (typeof response.once !== 'function') return attachToHalf(current, response)
   const { end } = response
   // Node's own would end the process if a second call brought data.
@@ -156,6 +157,7 @@ function attach(current: Visit, response: ServerResponse) {
     if (this.destroyed) void current.beforeEnd()
     return Reflect.apply(end, this, given)
   } as typeof end
+  coverResponses(request, response)
   gate(response, onEntry(response), current)
 }
 
@@ -179,7 +181,8 @@ function isUnder(path: string, request: SessionRequest): boolean {
 
 function pathnameOf(url: string): string {
   if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname
-  return url.split(/[?#]/, 1)[0] || '/'
+  const end = url.search(/[?#]/)
+  return (end === -1 ? url : url.slice(0, end)) || '/'
 }
 
 function isSecure(request: SessionRequest, proxy: boolean | undefined): boolean {

@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types'
+import { responsePrototype } from './express-prototypes.js'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
 import { ServerResponse } from './node-http.js'
 
@@ -82,7 +83,13 @@ function cover(response: NodeResponse): Covered {
   return covered
 }
 
-/** Lays the properties of the facade over what all responses of a framework inherit from, which inherits from Node's. */
+/** Lays the properties of the facade over what all responses of Express inherit from, if this is one of them. */
+export function coverResponses(request: object, response: object): void {
+  const prototype = showsHeld in response ? null : responsePrototype(request, response)
+  if (prototype) coverPrototype(prototype)
+}
+
+/** The same, over what itself inherits from Node's. */
 export function coverPrototype(prototype: object): void {
   const properties = propertiesOver(ServerResponse.prototype)
   // Those of another copy of Sojourn, say, show nothing of ours: then each response that is held gets its own.
