@@ -1,12 +1,13 @@
 import { SojournError } from './errors.js'
 import { after } from './guarded-store.js'
+import { type Intentions, noIntentions, type TokenChange } from './intentions.js'
 import { isLimited, withinLimit } from './session-limit.js'
 import { newSecret, patchOf, signInValues } from './session-patch.js'
 import { type Awaitable, isPromise, patched, type SessionRecord } from './store.js'
 import { callStore } from './store-call.js'
 import { digestText, mintToken, tokenName } from './token.js'
 import { decode, noChanges, type ValueChanges, Values } from './values.js'
-import { type Held, type Intentions, noIntentions, type TokenChange, type Visit } from './visit.js'
+import type { Held, Visit } from './visit.js'
 
 /**
  * Carries out what a visit intends, in one call of the store (and one for each session that it ends). Commits of one

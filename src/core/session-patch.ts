@@ -1,9 +1,10 @@
 import { clientName, clientText } from './client.js'
+import type { Intentions } from './intentions.js'
 import { signInName } from './sign-in.js'
 import type { SessionPatch } from './store.js'
 import { digestText, mintNonce, mintSecret, type Renewal, renewalName, successorOf, tokenName } from './token.js'
 import type { ValueChanges } from './values.js'
-import type { Held, Intentions, Visit } from './visit.js'
+import type { Held, Visit } from './visit.js'
 
 /** What one write of a visit changes in the session that it holds. */
 export function patchOf(

@@ -3,6 +3,7 @@ import type { SealedSession } from './cookie-store.js'
 import { type Engine, engineOver } from './engine.js'
 import { SojournError } from './errors.js'
 import type { EndReason } from './events.js'
+import { type Intentions, noIntentions } from './intentions.js'
 import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
 import type { RequestFacts } from './request-facts.js'
 import { type SignIn, type SignInOptions, signInName, signInOf, signInOptionsOf, userIdText } from './sign-in.js'
@@ -31,28 +32,11 @@ export interface Ending {
   readonly reason: EndReason
 }
 
-/** Why a session is to get a new token. */
-export type TokenChange = 'none' | 'scheduled' | 'renew' | 'sign-in'
-
-/** What the next patch is to carry beside the values. */
-export interface Intentions {
-  readonly tokenChange: TokenChange
-  /** Values of the engine's own, which begin with `__`. */
-  readonly ownValues: Readonly<Record<string, string>>
-  readonly touch: boolean
-}
+/** None, as most visits have: the same object each time. */
+const noEndings: readonly Ending[] = Object.freeze([])
 
 /** What the response is to tell the client about its token. */
 export type CookieAction = 'none' | 'send' | 'clear'
-
-/** None, as most visits have: the same object each time. */
-export const noIntentions: Intentions = Object.freeze({
-  tokenChange: 'none',
-  ownValues: Object.freeze({}),
-  touch: false,
-})
-/** Likewise. */
-const noEndings: readonly Ending[] = Object.freeze([])
 
 /** One request's hold on its session: what was read, and what is intended. Calls no store; `commit` does. */
 export class Visit {
