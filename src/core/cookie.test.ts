@@ -63,6 +63,8 @@ describe('the name and attributes', () => {
     [{ secure: false, sameSite: 'none' }, /cookie\.sameSite must be 'lax' or 'strict' when cookie\.secure is false/],
     [{ secure: false, partitioned: true }, /cookie\.partitioned must be false/],
     [{ path: 'app' }, /cookie\.path must be a path that begins with '\/'/],
+    [{ domain: '' }, /cookie\.domain must be a domain/],
+    [{ domain: null as never }, /cookie\.domain must be a domain/],
     [{ domain: 'a;b' }, /cookie\.domain or cookie\.path is not valid/],
     [{ secure: 'yes' as 'auto' }, /cookie\.secure must be 'auto', true or false/],
     [{ priority: 'urgent' as 'high' }, /cookie\.priority must be/],

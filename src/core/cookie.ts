@@ -28,6 +28,11 @@ export interface CookieOptions {
 export interface CookieForm {
   readonly name: string
   readonly secure: boolean
+  /**
+   * Whether somebody else can set a cookie of this name: anybody on the network where it is plain, another host of the
+   * domain without `__Host-`. With CHIPS the visitor's own may come twice: once for the partition, once without.
+   */
+  readonly canBePlanted: boolean
   /** Everything after the value, but for `Max-Age`. */
   readonly attributes: string
 }
@@ -64,6 +69,12 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
   check(secure === 'auto' || typeof secure === 'boolean', 'cookie.secure', "'auto', true or false", secure)
   check(['lax', 'strict', 'none'].includes(sameSite), 'cookie.sameSite', "'lax', 'strict' or 'none'", sameSite)
   check(
+    domain === undefined || (typeof domain === 'string' && domain !== ''),
+    'cookie.domain',
+    "a domain such as 'example.com', or left out for this host alone",
+    domain,
+  )
+  check(
     secure !== false || sameSite !== 'none',
     'cookie.sameSite',
     "'lax' or 'strict' when cookie.secure is false",
@@ -82,6 +93,7 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
   const form = (formName: string, isSecure: boolean): CookieForm => ({
     name: formName,
     secure: isSecure,
+    canBePlanted: !isSecure || (prefix !== '__Host-' && !partitioned),
     attributes: attributesOf({
       path,
       httpOnly: true,

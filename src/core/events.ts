@@ -27,7 +27,7 @@ export interface SessionEvents {
   bindingChanged: { id: string; userId: string; at: number; changes: readonly ('device' | 'network')[] }
   /** The store failed, or took too long. */
   outage: { at: number; operation: string; error: unknown }
-  /** A request carried two valid cookies of the same plain name; neither was trusted. */
+  /** A request carried two valid cookies of a name that others can set too; neither was trusted. */
   sameNameCookies: { at: number; ids: readonly string[] }
 }
 

@@ -83,7 +83,7 @@ async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<
   await find(visit, first)
   const other = await find(emptyVisit(visit), second)
   if (!visit.held || !other.held) return other.held ? other : visit
-  if (visit.form?.secure) return visit
+  if (!visit.form?.canBePlanted) return visit
   visit.engine.events.emit('sameNameCookies', {
     at: visit.engine.settings.clock(),
     ids: [visit.held.id, other.held.id],

@@ -31,6 +31,10 @@ beforeEach(() => {
   sessions = createSessions({ store, clock: () => now })
 })
 
+function throwing(): never {
+  throw new Error('not now')
+}
+
 const facts = {
   cookie: undefined,
   method: 'GET',
@@ -188,6 +192,12 @@ describe('values', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['a cycle', () => loop, /holds itself, or a bigint/],
     ['a bigint deep inside', () => ({ a: [1n] }), /holds itself, or a bigint/],
+    [
+      'a getter that throws',
+      () => Object.defineProperty({}, 'a', { get: throwing, enumerable: true }),
+      /to read it fails/,
+    ],
+    ['a generator', () => (function* () {})(), /is a value, which cannot be stored/],
     ['a chain of 100 000 objects', () => Array.from({ length: 100_000 }).reduce((a) => ({ a }), {}), /too deep/],
     ['an Error', () => new Error('x'), /is an Error/],
   ])('%s is refused with the reason', async (_what, make, reason) => {
@@ -419,6 +429,22 @@ describe('verbs', () => {
     const reserved = session.update('userId', () => 1) // Rejects: what returns a promise does not throw.
     expect(await codeOf(() => reserved)).toBe('reserved_name')
     expect(await codeOf(() => session.update('n', () => new Map()))).toBe('invalid_value')
+  })
+
+  test.each<[string, (session: Loose) => Promise<unknown>, unknown]>([
+    ['update', (session) => session.update('n', (n = 0) => n + 1), 100],
+    ['take', (session) => session.take('n'), 100],
+    ['update, of an object that was looked at', (session) => session.update('list', () => [2]), [2]],
+  ])('what is assigned while %s is under way is not forgotten', async (_, begin, expected) => {
+    const cookie = await stored({ n: 1, list: [1] })
+    const session = await load(cookie)
+    const done = begin(session)
+    const name = Array.isArray(expected) ? 'list' : 'n'
+    if (name === 'n') session.n = 100
+    else expect(session.list).toEqual([1])
+    await done
+    await commit(session)
+    expect([session[name], (await load(cookie))[name]]).toEqual([expected, expected])
   })
 
   test.each<[unknown, unknown]>([

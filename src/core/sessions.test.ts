@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from '../stores/memory.js'
+import type { CookieOptions } from './cookie.js'
 import { SojournError } from './errors.js'
 import type { SessionEventName } from './events.js'
 import type { SessionsOptions } from './options.js'
@@ -202,8 +203,18 @@ describe('the cookie', () => {
     expect(calls).toEqual(['read', 'read'])
   })
 
-  test('under a plain name two that resolve cancel each other, and an event tells', async () => {
-    const sessions = make({ cookie: { secure: false } })
+  test('the headers may be those of the fetch standard', async () => {
+    const sessions = make()
+    const { headers } = await sessions.create({ userId: 'alice' })
+    expect((await sessions.load({ headers: new Headers(headers) })).userId).toBe('alice')
+    expect((await sessions.load({ headers })).userId).toBe('alice')
+  })
+
+  test.each<[string, CookieOptions]>([
+    ['the plain name', { secure: false }],
+    ['a name that other hosts of the domain can set', { domain: 'example.com' }],
+  ])('under %s two that resolve cancel each other, and an event tells', async (_, cookie) => {
+    const sessions = make({ cookie })
     const events: unknown[] = []
     sessions.on('sameNameCookies', (event) => events.push(event.ids))
     const a = await sessions.create({ userId: 'alice' })
@@ -490,6 +501,23 @@ describe('list and end', () => {
     expect(await sessions.end(session.id)).toBe(false)
   })
 
+  test('an owner who turns out to be nobody ends no session, and has none made', async () => {
+    const sessions = make()
+    const { session, cookie } = await sessions.create({ userId: 'undefined' })
+    for (const owner of [{ userId: undefined }, { userId: null }, {}, null] as never[]) {
+      await expect(sessions.end(session.id, owner)).rejects.toMatchObject({ code: 'invalid_value' })
+    }
+    expect((await visit(sessions, cookie)).session.userId).toBe('undefined')
+    calls = []
+    await expect(sessions.create({ userId: undefined } as never)).rejects.toMatchObject({ code: 'invalid_value' })
+    await expect(sessions.create({ user: 'a' } as never)).rejects.toMatchObject({ code: 'invalid_option' })
+    await expect(sessions.endAll('undefined', { exept: session.id } as never)).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: 'exept is no option of endAll(): there is except',
+    })
+    expect(calls).toEqual([])
+  })
+
   test.each<unknown>([
     { limit: 0 },
     { limit: -1 },
@@ -695,7 +723,15 @@ describe('sweep and close', () => {
     session.a = 1
     const committed = sessions.commit(session)
     const closed = Promise.all([sessions.close(), sessions.close()])
-    await expect(sessions.load({})).rejects.toMatchObject({ code: 'closed' })
+    const later = [
+      sessions.load({}),
+      sessions.create(),
+      sessions.list(),
+      sessions.end(session.id),
+      sessions.endAll('alice'),
+      sessions.sweep(),
+    ]
+    for (const call of later) await expect(call).rejects.toMatchObject({ code: 'closed' })
     release()
     await Promise.all([committed, closed])
     expect(log).toEqual(['created', 'closed'])

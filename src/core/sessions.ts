@@ -13,14 +13,21 @@ import type { RequestFacts } from './request-facts.js'
 import { finishHead, type ResponseHeaders, sessionCookies } from './response-head.js'
 import type { Session, SessionData } from './session.js'
 import { sessionOf, visitBehind } from './session-object.js'
-import { type SignInOptions, userIdText } from './sign-in.js'
+import { type SignInOptions, signInOptionsOf, userIdText } from './sign-in.js'
 import { type SessionStatus, statusOf } from './status.js'
 import { type Awaitable, isPromise, type SessionStore } from './store.js'
 import { createSweeper } from './sweeper.js'
 import { tokenText } from './token.js'
 import { headerValue } from './transport.js'
 import { createTurns } from './turns.js'
-import { endAllSessions, endSession, listSessions, type PageOptions, type SessionPage } from './user-sessions.js'
+import {
+  endAllSessions,
+  endSession,
+  exceptOf,
+  listSessions,
+  type PageOptions,
+  type SessionPage,
+} from './user-sessions.js'
 import { Visit } from './visit.js'
 import { warn } from './warning.js'
 
@@ -88,13 +95,15 @@ export type AnySessions = Omit<Sessions, 'load' | 'commit' | 'status' | 'create'
 export interface LoadRequest {
   /** The `Cookie` header. Default: that of `headers`. */
   readonly cookie?: string | undefined
-  /** The request's headers by their names in lower case, as Node has them. */
-  readonly headers?: { readonly [name: string]: string | readonly string[] | undefined }
+  /** The request's headers: by their names in lower case, as Node has them, or a `Headers` of the fetch standard. */
+  readonly headers?: RequestHeaders
   /** Whether the request came over TLS. Default `true`. */
   readonly secure?: boolean
   /** The `Host` header: without TLS, only a loopback host has sessions. */
   readonly host?: string | undefined
 }
+
+type RequestHeaders = { readonly [name: string]: string | readonly string[] | undefined } | Pick<Headers, 'get'>
 
 /** What an adapter calls. Answers at once where the store does. */
 export interface Visits {
@@ -161,6 +170,11 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
   function refuseWhenClosed(): void {
     if (closing) throw new SojournError('closed', 'These sessions were closed; make new ones with createSessions()')
+  }
+
+  /** There may soon be sessions that expire. */
+  function beginToSweep(): void {
+    refuseWhenClosed()
     if (store.sweep) sweeper.start()
   }
 
@@ -174,7 +188,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return visits.openIfBrought(request) ?? visits.openEmpty(request)
     },
     openIfBrought(request) {
-      refuseWhenClosed()
+      beginToSweep()
       return track(load(engine, request))
     },
     openEmpty: (request) => new Visit(engine, request),
@@ -186,8 +200,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host }) {
-      const header = (name: string) => textOf(headers[name])
+    async load({ headers = {}, cookie, secure = true, host }) {
+      const header = (name: string) => headerOf(headers, name)
+      cookie ??= header('cookie')
       return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, header }))
     },
 
@@ -202,15 +217,18 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
     status: (session) => statusOf(visitBehind(session)),
 
-    async create({ userId, values = {}, ...signIn } = {}) {
-      refuseWhenClosed()
+    async create(given = {}) {
+      const { userId, values = {}, ...signIn } = given
+      beginToSweep()
+      signInOptionsOf(signIn)
       const form = settings.cookie.secure === false ? settings.cookie.plainly : settings.cookie.securely
       const sealed = cookieStore?.session(form)
       const visit = new Visit(engine, { ...nobody, secure: form.secure }, form, sealed)
       const session = sessionOf<Data>(visit)
       Object.assign(session, values)
       visit.begin()
-      if (userId !== undefined) visit.signIn(userId, signIn)
+      // A user who turns out to be undefined is an error: the session must not come to be a guest's.
+      if ('userId' in given) visit.signIn(userIdText(userId), signIn)
       await visits.commit(visit)
       const { transport } = settings
       if (transport && visit.token) {
@@ -227,13 +245,23 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return { session, cookie, headers: { cookie } }
     },
 
-    list: (page = {}) => track(listSessions(engine, page)),
-    end: (id, owner) => track(endSession(engine, id, owner && String(owner.userId))),
-    endAll: async (userId, { except } = {}) => track(endAllSessions(engine, userIdText(userId), except)),
+    async list(page = {}) {
+      refuseWhenClosed()
+      return track(listSessions(engine, page))
+    },
+    async end(id, owner) {
+      refuseWhenClosed()
+      return track(endSession(engine, id, owner === undefined ? undefined : userIdText(owner?.userId)))
+    },
+    async endAll(userId, options = {}) {
+      refuseWhenClosed()
+      return track(endAllSessions(engine, userIdText(userId), exceptOf(options)))
+    },
 
     follow: (session, ended) => following.follow(visitBehind(session), ended),
 
     async sweep() {
+      refuseWhenClosed()
       return store.sweep ? await track(sweeper.sweep()) : 0
     },
 
@@ -271,7 +299,8 @@ const nobody: RequestFacts = {
   host: undefined,
 }
 
-function textOf(value: string | readonly string[] | undefined): string | undefined {
+function headerOf(headers: RequestHeaders, name: string): string | undefined {
+  const value = typeof headers.get === 'function' ? headers.get(name) : (headers as Record<string, unknown>)[name]
   return typeof value === 'string' ? value : undefined
 }
 

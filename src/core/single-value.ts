@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
 import { patched, type SessionPatch, textOf } from './store.js'
-import { decode, encode, type Values } from './values.js'
+import { decode, encode, type Known, type Values } from './values.js'
 import type { Held, Visit } from './visit.js'
 
 const maxAttempts = 100
@@ -11,6 +11,7 @@ const maxAttempts = 100
 export async function changeValue(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {
   visit.intend('session.update()', visit.held === null)
   const { values } = visit
+  const known = values.known(name)
   await commit(visit)
   if (visit.lost) throw ended(visit, visit.values)
   if (!visit.held) {
@@ -24,7 +25,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
     await commit(visit)
     return value
   }
-  return compareAndSet(visit, name, visit.held, (before) => {
+  return compareAndSet(visit, name, known, visit.held, (before) => {
     const value = change(before === null ? undefined : decode(name, before))
     return { value, text: encode(name, value) ?? null }
   })
@@ -33,6 +34,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
 /** Removes one value and resolves to it; of several that ask, one gets it. */
 export async function takeValue(visit: Visit, name: string): Promise<unknown> {
   visit.intend('session.take()', false)
+  const known = visit.values.known(name)
   await commit(visit)
   if (visit.lost) return undefined
   if (!visit.held) {
@@ -40,7 +42,7 @@ export async function takeValue(visit: Visit, name: string): Promise<unknown> {
     visit.values.delete(name)
     return value
   }
-  const taken = compareAndSet(visit, name, visit.held, (before) => ({
+  const taken = compareAndSet(visit, name, known, visit.held, (before) => ({
     value: before === null ? undefined : decode(name, before),
     text: null,
   }))
@@ -53,12 +55,13 @@ export async function takeValue(visit: Visit, name: string): Promise<unknown> {
 /** What is to stand under the name after `before`, and what the caller is told. */
 type Step = (before: string | null) => { value: unknown; text: string | null }
 
-function compareAndSet(visit: Visit, name: string, held: Held, step: Step): Promise<unknown> {
+/** `known` is what was known of the value when the caller asked. */
+function compareAndSet(visit: Visit, name: string, known: Known | undefined, held: Held, step: Step): Promise<unknown> {
   const { engine, values } = visit
   // From now, so that the time in the queue counts: a request must not hang behind others, each with a time limit of its own.
   const deadline = performance.now() + 2 * engine.settings.storeTimeout
   return engine.turns.take(held.id, async (waited) => {
-    if (waited && performance.now() < deadline) await readAgain(visit, values, name, held.id)
+    if (waited && performance.now() < deadline) await readAgain()
     for (let attempt = 0; attempt < maxAttempts && performance.now() < deadline; attempt++) {
       const before = values.storedText(name)
       const { value, text } = step(before)
@@ -73,24 +76,23 @@ function compareAndSet(visit: Visit, name: string, held: Held, step: Step): Prom
       if (outcome === 'applied') {
         if (visit.held && values === visit.values)
           visit.held = { id: held.id, record: patched(visit.held.record, patch) }
-        values.replace(name, text)
+        values.replace(name, text, known)
         return value
       }
       if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
-      await readAgain(visit, values, name, held.id)
+      await readAgain()
     }
     throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed by others too often`)
   })
-}
 
-/** Takes over what the store holds of one value now, if this visit's token is still good. */
-async function readAgain(visit: Visit, values: Values, name: string, id: string): Promise<void> {
-  const { engine } = visit
-  const record = await engine.store.read(id)
-  const now = engine.settings.clock()
-  if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
-  if (!visit.holdAgain({ id, record }, now)) throw ended(visit, values)
-  values.replace(name, textOf(record.values, name))
+  /** Takes over what the store holds of the value now, if this visit's token is still good. */
+  async function readAgain(): Promise<void> {
+    const record = await engine.store.read(held.id)
+    const now = engine.settings.clock()
+    if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
+    if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values)
+    values.replace(name, textOf(record.values, name), known)
+  }
 }
 
 /** The visit may have gone on with another session meanwhile, which is not lost. */

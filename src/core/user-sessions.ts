@@ -53,7 +53,7 @@ export interface PageOptions {
 }
 
 export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
-  refuseStrangers(options)
+  refuseStrangers(options, ['userId', 'limit', 'after'] satisfies (keyof PageOptions)[], 'a page of sessions')
   const { limit = 50, after } = options
   if (!Number.isSafeInteger(limit) || limit < 1) refuse('limit', 'a whole number from 1', limit)
   if (after !== undefined && !isSessionId(after)) refuse('after', 'the `next` of the page before', after)
@@ -70,17 +70,19 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
 }
 
 /** A `userID` in place of `userId` must not come to mean everybody either. */
-function refuseStrangers(options: PageOptions): void {
+function refuseStrangers(options: object, known: readonly string[], what: string): void {
   const isObject = typeof options === 'object' && options !== null
-  const stranger = isObject ? Object.keys(options).find((name) => !pageOptions.has(name)) : show(options)
+  const stranger = isObject ? Object.keys(options).find((name) => !known.includes(name)) : show(options)
   if (stranger === undefined) return
-  throw new SojournError(
-    'invalid_option',
-    `${stranger} is no option of a page of sessions: there are ${[...pageOptions].join(', ')}`,
-  )
+  const names = known.length > 1 ? `there are ${known.join(', ')}` : `there is ${known[0]}`
+  throw new SojournError('invalid_option', `${stranger} is no option of ${what}: ${names}`)
 }
 
-const pageOptions: ReadonlySet<string> = new Set<keyof PageOptions>(['userId', 'limit', 'after'])
+/** The session that `endAll` is to leave alone. Throws `invalid_option` for any other option. */
+export function exceptOf(options: { readonly except?: string }): string | undefined {
+  refuseStrangers(options, ['except'], 'endAll()')
+  return options.except
+}
 
 function refuse(option: string, expected: string, got: unknown): never {
   throw new SojournError('invalid_option', `${option} of a page of sessions must be ${expected}; got ${show(got)}`)

@@ -11,9 +11,11 @@ export interface ValueChanges {
 export const noChanges: ValueChanges = Object.freeze({ set: Object.freeze({}), unset: Object.freeze([]) })
 
 /** What is known of one value. */
-interface Known {
+export interface Known {
   readonly value: unknown
   readonly isDeleted: boolean
+  /** Or deleted; else it was handed out. */
+  readonly isAssigned: boolean
 }
 
 /**
@@ -40,16 +42,16 @@ export class Values {
     const text = this.storedText(name)
     if (text === null) return undefined
     const value = decode(name, text)
-    if (isObject(value)) this.#note(name, { value, isDeleted: false })
+    if (isObject(value)) this.#note(name, { value, isDeleted: false, isAssigned: false })
     return value
   }
 
   set(name: string, value: unknown): void {
-    this.#note(name, { value, isDeleted: false })
+    this.#note(name, { value, isDeleted: false, isAssigned: true })
   }
 
   delete(name: string): void {
-    this.#note(name, { value: undefined, isDeleted: true })
+    this.#note(name, { value: undefined, isDeleted: true, isAssigned: true })
   }
 
   #note(name: string, known: Known): void {
@@ -95,11 +97,17 @@ export class Values {
     }
   }
 
-  /** Takes over one value as the store has it now. */
-  replace(name: string, text: string | null): void {
+  /** What is known of a value now, for `replace` to tell whether it was assigned since. */
+  known(name: string): Known | undefined {
+    return this.#known?.get(name)
+  }
+
+  /** Takes over one value as the store has it now. What was assigned since `before` is still a change. */
+  replace(name: string, text: string | null, before: Known | undefined): void {
     const { [name]: _, ...others } = this.#texts
     this.#texts = text === null ? others : { ...others, [name]: text }
-    this.#known?.delete(name)
+    const known = this.known(name)
+    if (known === before || !known?.isAssigned) this.#known?.delete(name)
   }
 
   /** The text of one value as it was last known to be stored. */
@@ -133,7 +141,7 @@ export function encode(name: string, value: unknown, before?: string | null): st
     if (text === undefined || text !== before) refuseWhatJsonWouldChange(value, name)
   } catch (cause) {
     if (cause instanceof SojournError) throw cause
-    const reason = cause instanceof RangeError ? 'it is too large or too deep' : 'it holds itself, or a bigint'
+    const reason = reasonOf(cause)
     throw new SojournError(
       'invalid_value',
       `The session value ${JSON.stringify(name)} cannot be written as JSON: ${reason}. Store plain data instead`,
@@ -141,6 +149,11 @@ export function encode(name: string, value: unknown, before?: string | null): st
     )
   }
   return text
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof RangeError) return 'it is too large or too deep'
+  return cause instanceof TypeError ? 'it holds itself, or a bigint' : 'to read it fails'
 }
 
 function refuseWhatJsonWouldChange(value: unknown, path: string): void {
@@ -179,7 +192,7 @@ function isOpaque(value: object): boolean {
 }
 
 function kindOf(value: object): string {
-  const name = value.constructor?.name ?? 'value'
+  const name = value.constructor?.name || 'value'
   return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
 }
 
