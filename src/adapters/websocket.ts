@@ -100,7 +100,7 @@ export function socketSessions<Data extends object = SessionData>(
       turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
     // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
     // what requests have written meanwhile, and log the client out.
-    visit.intentions.tokenChange = 'none'
+    visit.plan({ tokenChange: 'none' })
     await visits.commit(visit)
     visit.isConnection = true
     opened.set(request, visit)

@@ -75,8 +75,10 @@ function createSession(visit: Visit): Awaitable<void> {
   const intentions = visit.takeIntentions()
   const { startAsked } = visit
   visit.startAsked = false
+  visit.isBeingCreated = true
   const tooLarge = () => {
     if (values !== visit.values) return
+    visit.isBeingCreated = false
     resume(visit, intentions)
     visit.startAsked = startAsked
   }
@@ -92,6 +94,7 @@ function createSession(visit: Visit): Awaitable<void> {
         visit.endLater({ held, reason: 'destroyed' })
         return
       }
+      visit.isBeingCreated = false
       takeOver(visit, held, { set, unset: [] })
       visit.cookie = 'send'
       if (signsIn) tellSignIn(visit, token.id)

@@ -207,7 +207,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
 
   set(_target: SessionObject, name: string | symbol, value: unknown): boolean {
     checkName(name)
-    this.#visit.intend(`Setting session.${name}`, this.#visit.held === null)
+    this.#visit.intend(`Setting session.${name}`, this.#visit.lacksCookie)
     if (value !== undefined) refuseUnstorable(name, value)
     this.#visit.values.set(name, value)
     return true

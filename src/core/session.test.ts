@@ -512,6 +512,34 @@ describe('verbs', () => {
     expect((await sessions.list()).sessions).toEqual([])
   })
 
+  test('a new session whose cookie is about to be sent takes values until it is, but for one that has ended', async () => {
+    const memory = memoryStore()
+    let created = () => {}
+    const slow: SessionStore = {
+      ...memory,
+      create: async (id, record) => {
+        await new Promise<void>((resolve) => {
+          created = resolve
+        })
+        return memory.create(id, record)
+      },
+    }
+    const visits = visitsFrom(createSessions({ store: slow, clock: () => now }))
+    const request = { ...facts, headersSent: false }
+    const visit = visits.openEmpty(request)
+    const session = sessionOf(visit) as Loose
+    session.a = 1
+    const committed = visits.commit(visit)
+    request.headersSent = true
+    session.b = 2
+    created()
+    await committed
+    await visits.commit(visit)
+    expect((await memory.read(session.id))?.values).toMatchObject({ a: '1', b: '2' })
+    session.destroy()
+    expect(await codeOf(() => Object.assign(session, { c: 3 }))).toBe('headers_sent')
+  })
+
   test('many updates of one process are exact', async () => {
     const cookie = await stored({ n: 0 })
     await Promise.all(Array.from({ length: 200 }, async () => (await load(cookie)).update('n', (n: number) => n + 1)))

@@ -9,7 +9,7 @@ const maxAttempts = 100
 
 /** Changes one value by compare and set. */
 export async function changeValue(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {
-  visit.intend('session.update()', visit.held === null)
+  visit.intend('session.update()', visit.lacksCookie)
   const { values } = visit
   const known = values.known(name)
   await commit(visit)

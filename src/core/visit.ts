@@ -52,6 +52,8 @@ export class Visit {
   endings: readonly Ending[] = noEndings
   intentions: Intentions = noIntentions
   startAsked = false
+  /** The store was asked to create the session, and has not answered: its cookie will be sent. */
+  isBeingCreated = false
 
   cookie: CookieAction = 'none'
   /** The token that the client holds, or is about to be given. */
@@ -192,6 +194,11 @@ export class Visit {
     this.mayChange()
   }
 
+  /** Whether a value can be kept only with a cookie that the client does not have yet, and is not about to be given. */
+  get lacksCookie(): boolean {
+    return this.held === null && !this.isBeingCreated
+  }
+
   signIn(userId: string | number, options: SignInOptions = {}): void {
     const id = userIdText(userId)
     const { remember, method } = signInOptionsOf(options)
@@ -249,6 +256,7 @@ export class Visit {
     this.signedIn = null
     this.#values = null
     this.intentions = noIntentions
+    this.isBeingCreated = false
     this.lost = false
     this.#now = this.engine.settings.clock()
   }
