@@ -13,7 +13,7 @@ import { type RequestWithCookies, readSessionId } from './request-cookie.js'
 import { Session, type SessionHolder } from './session.js'
 import type { Secret } from './signature.js'
 import { type MountedStore, replaceBaseMethods, type Store } from './store.js'
-import { type Policy, type Visit, visit } from './visit.js'
+import { type Policy, Visit } from './visit.js'
 
 const deprecate = depd('express-session')
 
@@ -125,7 +125,7 @@ export function session(options?: SessionOptions) {
       request.sessionStore = mounted
       const broughtId = readSessionId(request, policy.cookieName, secrets)
       request.sessionID = broughtId as string
-      const current = visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
+      const current = new Visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
       if (!broughtId) {
         current.begin()
         attach(current, request, response)

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Gatekeeper } from '../adapters/gate.js'
 import { serialize, type WorkingCookie } from './cookie.js'
-import { type Callback, createSession, type Session, type SessionHolder, watcher } from './session.js'
+import { type Callback, createSession, type Session, type SessionHolder, type Watcher, watcher } from './session.js'
 import type { SessionData } from './session-data.js'
 import { type Secret, sign } from './signature.js'
 import type { MountedStore } from './store.js'
@@ -35,184 +35,209 @@ export interface Arrival {
   readonly secret: Secret
 }
 
-/** A request's session, from its beginning until the response is over. */
-export interface Visit extends Gatekeeper {
-  /** Gives the request an empty session. */
-  begin(): void
-  /** Gives the request the session of a stored record. */
-  resume(record: SessionData): void
-  /** Sends the cookie and stores nothing: for a response without a body of its own, such as a WebSocket's. */
-  sendCookie(): void
+/** What there was of a session when the first byte left, or when changes were last looked for. */
+interface Departed {
+  readonly session: Session | null | undefined
+  text?: string
+  readonly isEnd: boolean
 }
 
 /**
- * Decides what to store and what to send, as `express-session` does. But it stores before the first byte leaves rather than
- * before the last, and once more if the session changes in between.
+ * A request's session, from its beginning until the response is over. Decides what to store and what to send, as
+ * `express-session` does. But it stores before the first byte leaves rather than before the last, and once more if the
+ * session changes in between.
  */
-export function visit(policy: Policy, { request, response, next, broughtId, secret }: Arrival): Visit {
-  const { store } = policy
-  let originalId: string
-  let originalText: string
-  let storedText: string | undefined
-  let touched = false
-  let setCookie: string | undefined
-  /** What was there when the first byte left, or changes were last looked for. */
-  let departed: { session: Session | null | undefined; text?: string; isEnd: boolean } | undefined
+export class Visit implements Gatekeeper, Watcher {
   /** What the handler began with its session. */
-  const calls = new StoreCalls()
-
+  readonly calls = new StoreCalls()
+  readonly #policy: Policy
+  readonly #arrival: Arrival
+  readonly #request: SessionHolder
+  #originalId = ''
+  #originalText = ''
+  #storedText: string | undefined
   /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
-  let followed: Session
+  #followed: Session | undefined
+  #isTouched = false
+  #setCookie: string | undefined
+  #departed: Departed | undefined
 
-  function follow(session: Session, source: object): void {
-    originalId = request.sessionID
-    originalText = textOf(source)
-    followed = session
-    request[watcher] = { saving, reloaded, calls }
+  constructor(policy: Policy, arrival: Arrival) {
+    this.#policy = policy
+    this.#arrival = arrival
+    this.#request = arrival.request
   }
 
-  function saving(session: Session): void {
-    if (session === followed) storedText = textOf(session)
+  /** Gives the request an empty session. */
+  begin(): void {
+    const request = this.#request
+    this.#policy.store.generate(request)
+    this.#follow(request.session as Session, request.session as Session)
   }
 
-  function reloaded(before: Session, after: Session): void {
-    if (before === followed) followed = after
+  /** Gives the request the session of a stored record. */
+  resume(record: SessionData): void {
+    this.#follow(createSession(this.#request, record), record)
+    if (!this.#policy.resave) this.#storedText = this.#originalText
   }
 
-  function isChanged(session: Session, text: string): boolean {
-    return originalId !== session.id || originalText !== text
+  /** Sends the cookie and stores nothing: for a response without a body of its own, such as a WebSocket's. */
+  sendCookie(): void {
+    const { session } = this.#request
+    if (session && this.#mustSend(session, textOf(session))) this.#prepareCookie(session)
+    this.writeHeaders()
   }
 
-  function mustStore(session: Session, text: string): boolean {
+  beforeHead(isEnd: boolean): Promise<void> | undefined {
+    return this.#afterCalls(() => this.#depart(isEnd))
+  }
+
+  writeHeaders(): void {
+    if (this.#setCookie === undefined) return
+    const { response } = this.#arrival
+    const present = response.getHeader('Set-Cookie') || []
+    response.setHeader('Set-Cookie', (Array.isArray(present) ? present : [String(present)]).concat(this.#setCookie))
+  }
+
+  beforeEnd(): Promise<void> | undefined {
+    // What changes after `end` was called is not stored.
+    const before = this.#departed
+    return before && !before.isEnd ? this.#afterCalls(() => this.#storeChangesSince(before)) : undefined
+  }
+
+  failed(error: unknown): void {
+    this.#arrival.next(error)
+  }
+
+  saving(session: Session): void {
+    if (session === this.#followed) this.#storedText = textOf(session)
+  }
+
+  reloaded(before: Session, after: Session): void {
+    if (before === this.#followed) this.#followed = after
+  }
+
+  #follow(session: Session, source: object): void {
+    this.#originalId = this.#request.sessionID
+    this.#originalText = textOf(source)
+    this.#followed = session
+    this.#request[watcher] = this
+  }
+
+  #isChanged(session: Session, text: string): boolean {
+    return this.#originalId !== session.id || this.#originalText !== text
+  }
+
+  #mustStore(session: Session, text: string): boolean {
+    const { sessionID } = this.#request
+    if (typeof sessionID !== 'string') return false
+    const isNew = this.#storedText === undefined && this.#arrival.broughtId !== sessionID
+    if (isNew && !this.#policy.saveUninitialized) return this.#isChanged(session, text)
+    return this.#originalId !== session.id || this.#storedText !== text
+  }
+
+  #mustSend(session: Session, text: string): boolean {
+    const { isSecure, rolling, saveUninitialized } = this.#policy
+    const request = this.#request
     if (typeof request.sessionID !== 'string') return false
-    const isNew = storedText === undefined && broughtId !== request.sessionID
-    if (isNew && !policy.saveUninitialized) return isChanged(session, text)
-    return originalId !== session.id || storedText !== text
+    if (session.cookie.secure && !isSecure(request)) return false
+    if (this.#arrival.broughtId !== request.sessionID) return saveUninitialized || this.#isChanged(session, text)
+    return rolling || (session.cookie.expires != null && this.#isChanged(session, text))
   }
 
-  function mustSend(session: Session, text: string): boolean {
-    if (typeof request.sessionID !== 'string') return false
-    if (session.cookie.secure && !policy.isSecure(request)) return false
-    if (broughtId !== request.sessionID) return policy.saveUninitialized || isChanged(session, text)
-    return policy.rolling || (session.cookie.expires != null && isChanged(session, text))
-  }
-
-  function touch(session: Session): void {
-    if (!touched) session.touch()
-    touched = true
+  #touch(session: Session): void {
+    if (!this.#isTouched) session.touch()
+    this.#isTouched = true
   }
 
   /** Undefined when it is done already, as with a store that calls back at once. */
-  function stored(start: (done: Callback) => void): Promise<void> | undefined {
+  #stored(start: (done: Callback) => void): Promise<void> | undefined {
     let isDone = false
     let resolveWaiting: (() => void) | undefined
     start((error) => {
-      if (error) report(error)
+      if (error) this.#report(error)
       isDone = true
       resolveWaiting?.()
     })
     return isDone ? undefined : new Promise((resolve) => (resolveWaiting = resolve))
   }
 
+  #save(session: Session): Promise<void> | undefined {
+    return this.#stored((done) => session.save(done))
+  }
+
   /** The response goes out, whatever fails; `next` hears of it afterwards. */
-  function report(error: unknown): void {
+  #report(error: unknown): void {
+    const { response, next } = this.#arrival
     setImmediate(() => {
       if (response.writableEnded || response.destroyed) next(error)
       else response.once('close', () => next(error))
     })
   }
 
-  function prepareCookie(session: Session): void {
+  #prepareCookie(session: Session): void {
     try {
-      touch(session)
-      setCookie = serialize(
-        policy.cookieName,
-        `s:${sign(request.sessionID, secret)}`,
-        (session.cookie as WorkingCookie).data,
-      )
+      this.#touch(session)
+      const value = `s:${sign(this.#request.sessionID, this.#arrival.secret)}`
+      this.#setCookie = serialize(this.#policy.cookieName, value, (session.cookie as WorkingCookie).data)
     } catch (error) {
-      report(error)
+      this.#report(error)
     }
   }
 
-  function destroyUnset(): Promise<void> | undefined {
-    if (!policy.unsetDestroys || !request.sessionID || request.session != null) return undefined
-    return stored((done) => store.destroy(request.sessionID, done))
+  #destroyUnset(): Promise<void> | undefined {
+    const { store, unsetDestroys } = this.#policy
+    const { sessionID, session } = this.#request
+    if (!unsetDestroys || !sessionID || session != null) return undefined
+    return this.#stored((done) => store.destroy(sessionID, done))
   }
 
   /** What is to be stored, and which cookie is sent, shows when what the handler began is over. */
-  function afterCalls(next: () => Promise<void> | undefined): Promise<void> | undefined {
-    const over = calls.whenOver()
+  #afterCalls(next: () => Promise<void> | undefined): Promise<void> | undefined {
+    const over = this.calls.whenOver()
     return over ? over.then(next) : next()
   }
 
-  function depart(isEnd: boolean): Promise<void> | undefined {
-    const { session } = request
-    departed = { session, isEnd }
-    if (!session) return destroyUnset()
+  #depart(isEnd: boolean): Promise<void> | undefined {
+    const { session } = this.#request
+    const departed: Departed = { session, isEnd }
+    this.#departed = departed
+    if (!session) return this.#destroyUnset()
     const text = textOf(session)
     departed.text = text
     // What the cookie's lifetime was before it is touched counts for a head that leaves before the end.
-    let sends = !isEnd && mustSend(session, text)
-    touch(session)
-    if (isEnd) sends = mustSend(session, text)
-    let waiting: Promise<void> | undefined
-    if (mustStore(session, text)) waiting = stored((done) => session.save(done))
-    else if (policy.storeTouches && broughtId !== undefined && broughtId === request.sessionID) {
-      waiting = stored((done) => store.touch?.(request.sessionID, session as Session & SessionData, done))
-    }
-    if (sends) prepareCookie(session)
+    let sends = !isEnd && this.#mustSend(session, text)
+    this.#touch(session)
+    if (isEnd) sends = this.#mustSend(session, text)
+    const waiting = this.#mustStore(session, text) ? this.#save(session) : this.#touchStored(session)
+    if (sends) this.#prepareCookie(session)
     return waiting
   }
 
-  function storeChangesSince({ session: before, text: textBefore }: NonNullable<typeof departed>) {
-    const { session } = request
-    departed = { session, isEnd: false }
+  /** Moves the expiry of the session that the request brought. */
+  #touchStored(session: Session): Promise<void> | undefined {
+    const { store, storeTouches } = this.#policy
+    const { sessionID } = this.#request
+    const { broughtId } = this.#arrival
+    if (!storeTouches || broughtId === undefined || broughtId !== sessionID) return undefined
+    return this.#stored((done) => store.touch?.(sessionID, session as Session & SessionData, done))
+  }
+
+  #storeChangesSince({ session: before, text: textBefore }: Departed): Promise<void> | undefined {
+    const { session } = this.#request
+    const departed: Departed = { session, isEnd: false }
+    this.#departed = departed
     try {
-      if (!session) return before ? destroyUnset() : undefined
-      touch(session)
+      if (!session) return before ? this.#destroyUnset() : undefined
+      this.#touch(session)
       const text = textOf(session)
       departed.text = text
       if (session === before && text === textBefore) return undefined
-      return mustStore(session, text) ? stored((done) => session.save(done)) : undefined
+      return this.#mustStore(session, text) ? this.#save(session) : undefined
     } catch (error) {
-      report(error)
+      this.#report(error)
       return undefined
     }
-  }
-
-  return {
-    begin() {
-      store.generate(request)
-      follow(request.session as Session, request.session as Session)
-    },
-
-    resume(record) {
-      follow(createSession(request, record), record)
-      if (!policy.resave) storedText = originalText
-    },
-
-    beforeHead: (isEnd) => afterCalls(() => depart(isEnd)),
-
-    writeHeaders() {
-      if (setCookie === undefined) return
-      const present = response.getHeader('Set-Cookie') || []
-      response.setHeader('Set-Cookie', (Array.isArray(present) ? present : [String(present)]).concat(setCookie))
-    },
-
-    beforeEnd() {
-      // What changes after `end` was called is not stored.
-      const before = departed
-      return before && !before.isEnd ? afterCalls(() => storeChangesSince(before)) : undefined
-    },
-
-    failed: next,
-
-    sendCookie() {
-      const { session } = request
-      if (session && mustSend(session, textOf(session))) prepareCookie(session)
-      this.writeHeaders()
-    },
   }
 }
 
