@@ -4,7 +4,7 @@
  * @module
  */
 
-export type { AcceptedRecord, AcceptedSessions } from './core/accepted-sessions.js'
+export type { AcceptedSessions } from './core/accepted-sessions.js'
 export type { CookieOptions } from './core/cookie.js'
 export type { CrossOriginOptions } from './core/cross-origin.js'
 export { isSojournError, SojournError, type SojournErrorCode } from './core/errors.js'

@@ -20,9 +20,8 @@ import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
-import type { Visit } from '../core/visit.js'
 import { Exchange } from './gate/exchange.js'
-import { giveSession, hasSession, refuseAssignment } from './gate/session-property.js'
+import { giveSession, hasSession, standAlone } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -51,7 +50,8 @@ export function session<Data extends object = SessionData>(
     const visit = isPromise(opened) ? await opened : opened
     giveSession(ctx, exchange, contextPrototype)
     exchange.begin(visit)
-    if (ctx.session !== sessionOf<Data>(visit)) Object.defineProperty(ctx, 'session', ownSession(visit))
+    // An app may have put another `session` on `app.context` since its first request.
+    if (ctx.session !== sessionOf<Data>(visit)) standAlone(ctx)
     await next()
     try {
       await exchange.save()
@@ -62,11 +62,6 @@ export function session<Data extends object = SessionData>(
       throw error
     }
   }
-}
-
-/** For a context of an app that put another `session` on `app.context` after its first request, before ours. */
-function ownSession(visit: Visit): PropertyDescriptor {
-  return { get: () => sessionOf(visit), set: refuseAssignment, enumerable: true, configurable: true }
 }
 
 /** `app.context`, where Koa's documentation adds what every context is to have. None for a context of no app. */

@@ -467,10 +467,10 @@ test('other long connections follow their session too', async () => {
 })
 
 test.each<[object, RegExp]>([
-  [{ requireUsers: true }, /^requireUsers is not an option of socketSessions: there are origins, requireUser/],
+  [{ requireUsers: true }, /^socketSessions: "requireUsers" is not an option; there are "origins", "requireUser"/],
   [{ requireUser: 'yes' }, /^requireUser of socketSessions must be true or false/],
   [{ origins: 'https://app.example.com' }, /^origins must be a list of origins/],
-  [{ origins: ['https://app.example.com/'] }, /^origins must hold origins/],
+  [{ origins: ['https://app.example.com/'] }, /^Each of origins must be an origin such as/],
 ])('socketSessions with %j is refused', (options, message) => {
   expect(() => socketSessions(createSessions({ store: memoryStore() }), options as SocketSessionsOptions)).toThrow(
     message,

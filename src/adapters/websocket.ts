@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls'
 import { directHost } from '../core/cookie.js'
 import { refuseCrossOrigin, trustedOrigins } from '../core/cross-origin.js'
 import { isSojournError, SojournError } from '../core/errors.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestFacts } from '../core/request-facts.js'
 import { signedInUser, turnAway } from '../core/require-user.js'
@@ -165,16 +166,11 @@ export function socketSessions<Data extends object = SessionData>(
   }
 }
 
-/** Else a misspelt `requireUser` would let everybody in. */
 function checked(options: SocketSessionsOptions): SocketSessionsOptions {
-  const { origins: _, secure: __, address: ___, requireUser, ...others } = options
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    const fix = 'there are origins, requireUser, secure and address'
-    throw new SojournError('invalid_option', `${unknown} is not an option of socketSessions: ${fix}`)
-  }
+  refuseUnknownOptions('socketSessions', options, ['origins', 'requireUser', 'secure', 'address'])
+  const { requireUser } = options
   if (requireUser === undefined || typeof requireUser === 'boolean') return options
-  throw new SojournError('invalid_option', 'requireUser of socketSessions must be true or false')
+  return refuseOption('requireUser of socketSessions', 'true or false', requireUser)
 }
 
 /** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */

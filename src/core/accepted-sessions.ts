@@ -1,9 +1,30 @@
 import { SojournError } from './errors.js'
-import { guardStore } from './guarded-store.js'
+import type { Events } from './events.js'
+import type { GuardedStore } from './guarded-store.js'
+import type { Lifetime } from './lifetime.js'
 import type { Awaitable, SessionRecord } from './store.js'
+import type { Token } from './token.js'
 
 /** Sessions of another library, whose visitors are taken over. `expressSessionCookie` makes one. */
 export interface AcceptedSessions {
+  /** The session of a `Cookie` header as it goes on here, and its token; `null` where there is none that lives. */
+  continued(cookieHeader: string, engine: ContinuingEngine): Promise<Continued | null>
+}
+
+/** What the engine lends to go on with a session. */
+export interface ContinuingEngine {
+  readonly store: GuardedStore
+  readonly events: Events
+  readonly settings: { readonly lifetime: Lifetime; readonly storeTimeout: number; clock(): number }
+}
+
+export interface Continued {
+  readonly token: Token
+  readonly record: SessionRecord
+}
+
+/** Where the sessions of another library are. */
+export interface AcceptedSource {
   /**
    * The session whose cookie is in a `Cookie` header and genuine: its id there, and the token under which it goes on, 64
    * base64url characters that only the server can derive from the cookie, and that are the same each time.
@@ -20,25 +41,10 @@ export interface AcceptedRecord extends SessionRecord {
   remember: boolean
 }
 
-/** Checks the `accept` option, and bounds its calls as those of the store. */
-export function acceptedOf(
-  accept: AcceptedSessions | undefined,
-  timeLimit: number,
-  failed: (operation: string, error: unknown) => void,
-): AcceptedSessions | null {
+/** Checks the `accept` option. Throws `invalid_option`. */
+export function acceptedOf(accept: AcceptedSessions | undefined): AcceptedSessions | null {
   if (accept === undefined) return null
-  if (typeof accept?.find !== 'function') {
-    throw new SojournError(
-      'invalid_option',
-      "accept must be what expressSessionCookie() of 'sojourn/express-session' makes",
-    )
-  }
-  const { find } = accept
-  const readOnly = () => false as never
-  const guarded = guardStore(
-    { read: (id) => accept.read(id), delete: (id) => accept.end(id), create: readOnly, patch: readOnly },
-    timeLimit,
-    failed,
-  )
-  return { find, read: (id) => guarded.read(id) as Awaitable<AcceptedRecord | null>, end: (id) => guarded.delete(id) }
+  if (typeof accept?.continued === 'function') return accept
+  const fix = "accept must be what expressSessionCookie() of 'sojourn/express-session' makes"
+  throw new SojournError('invalid_option', fix)
 }

@@ -28,15 +28,15 @@ export function commit(visit: Visit): Awaitable<void> {
 }
 
 function endSessions(visit: Visit): Awaitable<void> {
-  const ending = visit.takeEnding()
+  const ending = visit.endings.shift()
   if (!ending) return
-  const { store, events, settings } = visit.engine
+  const { store, events } = visit.engine
   const { id, record } = ending.held
   return callStore(
     visit,
     () => store.delete(id),
     (existed) => {
-      if (existed) events.emit('ended', { id, userId: record.userId, at: settings.clock(), reason: ending.reason })
+      if (existed) events.emit('ended', { id, userId: record.userId, reason: ending.reason })
       return endSessions(visit)
     },
   )
@@ -91,7 +91,7 @@ function createSession(visit: Visit): Awaitable<void> {
       engine.events.emit('created', { id: token.id, userId: record.userId, at: now })
       if (values !== visit.values) {
         // Destroyed while it was being created.
-        visit.endLater({ held, reason: 'destroyed' })
+        visit.endings.push({ held, reason: 'destroyed' })
         return
       }
       visit.isBeingCreated = false
@@ -202,7 +202,7 @@ function tellDropped(visit: Visit, reason: 'ended' | 'token_replaced', isNewToke
   const names = [...Object.keys(changes.set), ...changes.unset]
   if (names.length === 0 && !isNewToken) return
   values.written(changes)
-  engine.events.emit('writeDropped', { id: visit.id, at: engine.settings.clock(), reason, names })
+  engine.events.emit('writeDropped', { id: visit.id, reason, names })
 }
 
 function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {
@@ -213,8 +213,7 @@ function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {
 function tellTokenChange(visit: Visit, id: string, change: TokenChange): void {
   if (change === 'sign-in') tellSignIn(visit, id)
   else {
-    const { events, settings } = visit.engine
-    events.emit('renewed', { id, userId: visit.userId, at: settings.clock(), scheduled: change === 'scheduled' })
+    visit.engine.events.emit('renewed', { id, userId: visit.userId, scheduled: change === 'scheduled' })
   }
 }
 

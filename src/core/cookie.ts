@@ -1,6 +1,6 @@
 import { serialize } from 'cookie'
 import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { refuseOption } from './option-checks.js'
 
 /** The session cookie's attributes. The defaults suit nearly every app. */
 export interface CookieOptions {
@@ -28,11 +28,6 @@ export interface CookieOptions {
 export interface CookieForm {
   readonly name: string
   readonly secure: boolean
-  /**
-   * Whether somebody else can set a cookie of this name: anybody on the network where it is plain, another host of the
-   * domain without `__Host-`. With CHIPS the visitor's own may come twice: once for the partition, once without.
-   */
-  readonly canBePlanted: boolean
   /** Everything after the value, but for `Max-Age`. */
   readonly attributes: string
 }
@@ -93,7 +88,6 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
   const form = (formName: string, isSecure: boolean): CookieForm => ({
     name: formName,
     secure: isSecure,
-    canBePlanted: !isSecure || (prefix !== '__Host-' && !partitioned),
     attributes: attributesOf({
       path,
       httpOnly: true,
@@ -107,13 +101,21 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
   return { secure, securely: form(prefix + name, true), plainly: form(name, false) }
 }
 
+/**
+ * Whether nobody else can set a cookie of this name: nobody on the network, as where it is plain, and no other host of its
+ * domain. With CHIPS the visitor's own may come twice, once for the partition and once without.
+ */
+export function isOursAlone({ name, attributes }: CookieForm): boolean {
+  return /^__Host-|; Partitioned/.test(name + attributes)
+}
+
 /** Whether text can be the name of a header or of a cookie (RFC 9110, section 5.6.2), and is short enough for all. */
 export function isHeaderToken(text: unknown): text is string {
   return typeof text === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text)
 }
 
 function check(valid: boolean, option: string, expected: string, got: unknown): void {
-  if (!valid) throw new SojournError('invalid_option', `${option} must be ${expected}; got ${show(got)}`)
+  if (!valid) refuseOption(option, expected, got)
 }
 
 function attributesOf(attributes: NonNullable<Parameters<typeof serialize>[2]>): string {

@@ -1,6 +1,6 @@
 import { SojournError } from './errors.js'
+import { refuseOption } from './option-checks.js'
 import type { RequestFacts } from './request-facts.js'
-import { show } from './show.js'
 
 /** Which requests of other origins may change state. */
 export interface CrossOriginOptions {
@@ -13,15 +13,10 @@ export function trustedOrigins(
   { trusted = [] }: CrossOriginOptions,
   option = 'crossOrigin.trusted',
 ): ReadonlySet<string> {
-  if (!Array.isArray(trusted)) {
-    throw new SojournError('invalid_option', `${option} must be a list of origins; got ${show(trusted)}`)
-  }
+  if (!Array.isArray(trusted)) refuseOption(option, 'a list of origins', trusted)
   for (const origin of trusted as readonly string[]) {
     if (URL.canParse(origin) && new URL(origin).origin === origin) continue
-    throw new SojournError(
-      'invalid_option',
-      `${option} must hold origins such as 'https://app.example.com', without a path; got ${show(origin)}`,
-    )
+    refuseOption(`Each of ${option}`, "an origin such as 'https://app.example.com', without a path", origin)
   }
   return new Set(trusted)
 }

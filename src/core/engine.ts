@@ -29,7 +29,7 @@ export interface Engine {
 export function engineOver(store: SessionStore, engine: Engine): Engine {
   const { settings, events } = engine
   const guarded = guardStore(store, settings.storeTimeout, (operation, error) =>
-    events.emit('outage', { at: settings.clock(), operation, error }),
+    events.emit('outage', { operation, error }),
   )
   return { ...engine, store: guarded }
 }

@@ -57,10 +57,11 @@ export interface EventSource {
 }
 
 export interface Events extends EventSource {
-  emit<Name extends SessionEventName>(name: Name, event: SessionEvents[Name]): void
+  /** `at` is now, unless the event says otherwise. */
+  emit<Name extends SessionEventName>(name: Name, event: Omit<SessionEvents[Name], 'at'> & { at?: number }): void
 }
 
-export function createEvents(): Events {
+export function createEvents(clock: () => number): Events {
   const listeners = new Map<string, Set<(event: never) => void>>()
   return {
     on(name, listener) {
@@ -70,7 +71,8 @@ export function createEvents(): Events {
       ofName.add(listener)
       return () => void ofName.delete(listener)
     },
-    emit(name, event) {
+    emit(name, facts) {
+      const event = { at: clock(), ...facts }
       for (const listener of listeners.get(name) ?? []) {
         try {
           const returned: unknown = (listener as (event: unknown) => unknown)(event)

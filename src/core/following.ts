@@ -1,6 +1,5 @@
 import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { refuseOption } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
 import { warn } from './warning.js'
@@ -102,9 +101,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
 
   return {
     follow(visit, ended) {
-      if (typeof ended !== 'function') {
-        throw new SojournError('invalid_option', `sessions.follow() needs a function to call; got ${show(ended)}`)
-      }
+      if (typeof ended !== 'function') refuseOption('What sessions.follow() calls', 'a function', ended)
       const { held } = visit
       if (!held) return () => {}
       const follower: Follower = { visit, id: held.id, ended, timer: undefined }

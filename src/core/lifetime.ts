@@ -1,5 +1,5 @@
 import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { refuseOption } from './option-checks.js'
 
 const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
@@ -56,22 +56,14 @@ export function milliseconds(duration: unknown, option: string): number {
   const text = typeof duration === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(duration) : null
   const value = text ? Number(text[1]) * unit[text[2] as keyof typeof unit] : duration
   if (typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER) return Math.ceil(value)
-  throw new SojournError(
-    'invalid_option',
-    `${option} must be a positive number of milliseconds or text such as '30m', '2h' or '30d'; got ${show(duration)}`,
-  )
+  refuseOption(option, "a positive number of milliseconds or text such as '30m', '2h' or '30d'", duration)
 }
 
 /** Checks {@link LifetimeOptions} and turns them into milliseconds. */
 export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime {
   const preset = typeof options === 'string' ? assurance[options] : undefined
   if (typeof options === 'string') {
-    if (!preset) {
-      throw new SojournError(
-        'invalid_option',
-        `lifetime must be 'aal1', 'aal2', 'aal3' or an object; got ${show(options)}`,
-      )
-    }
+    if (!preset) refuseOption('lifetime', "'aal1', 'aal2', 'aal3' or an object", options)
     return { ...preset, remember: preset, renewal: null }
   }
   const limits = limitsOf(options, assurance.aal1, 'lifetime')

@@ -1,5 +1,6 @@
+import type { AcceptedSessions } from './accepted-sessions.js'
 import { clientChanges, clientName, clientOf, clientText } from './client.js'
-import { cookieFormOf, cookieValues } from './cookie.js'
+import { cookieFormOf, cookieValues, isOursAlone } from './cookie.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
@@ -8,7 +9,6 @@ import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
 import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, type SessionRecord } from './store.js'
-import { takeOver } from './take-over.js'
 import {
   digestText,
   parseToken,
@@ -60,7 +60,19 @@ function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Vi
   const second = tokens[1]
   const found = first ? (second ? findOneOfTwo(visit, first, second) : find(visit, first)) : visit
   if (!accepted) return found
-  return after(found, (own) => (own.held ? own : takeOver(own, accepted, (token, record) => judge(own, token, record))))
+  return after(found, (own) => (own.held ? own : takeOver(own, accepted)))
+}
+
+/** Goes on with the session of another library, if the visitor brings one. */
+async function takeOver(visit: Visit, accepted: AcceptedSessions): Promise<Visit> {
+  const continued = await accepted.continued(visit.request.cookie ?? '', visit.engine)
+  if (!continued) return visit
+  judge(visit, continued.token, continued.record)
+  if (visit.held) {
+    visit.cookie = 'send'
+    visit.mayChange()
+  }
+  return visit
 }
 
 /** At most two tokens of the right shape: a browser may hold one for each partition or path, and no more make sense. */
@@ -83,11 +95,8 @@ async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<
   await find(visit, first)
   const other = await find(emptyVisit(visit), second)
   if (!visit.held || !other.held) return other.held ? other : visit
-  if (!visit.form?.canBePlanted) return visit
-  visit.engine.events.emit('sameNameCookies', {
-    at: visit.engine.settings.clock(),
-    ids: [visit.held.id, other.held.id],
-  })
+  if (visit.form && isOursAlone(visit.form)) return visit
+  visit.engine.events.emit('sameNameCookies', { ids: [visit.held.id, other.held.id] })
   return emptyVisit(visit)
 }
 

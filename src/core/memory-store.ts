@@ -1,6 +1,6 @@
-import { SojournError } from './errors.js'
 import { expiryQueue, type Queued } from './memory-store/expiry-queue.js'
 import { type Linked, userIndex } from './memory-store/user-index.js'
+import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { holds, type ListPage, type SessionRecord, type SessionStore } from './store.js'
 
 export interface MemoryStoreOptions {
@@ -97,15 +97,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   }
 }
 
-function checked({ maxSessions = 100_000, ...others }: MemoryStoreOptions): number {
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there is "maxSessions"`)
-  if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) refuse('"maxSessions" must be a whole number, 1 or more')
-  return maxSessions
-}
-
-function refuse(what: string): never {
-  throw new SojournError('invalid_option', `memoryStore: ${what}`)
+function checked(options: MemoryStoreOptions): number {
+  refuseUnknownOptions('memoryStore', options, ['maxSessions'])
+  const { maxSessions = 100_000 } = options
+  if (Number.isSafeInteger(maxSessions) && maxSessions > 0) return maxSessions
+  return refuseOption('memoryStore: "maxSessions"', 'a whole number, 1 or more', maxSessions)
 }
 
 /** A copy for the caller. Spread makes own properties of all names, `__proto__` among them. */

@@ -12,7 +12,7 @@ import {
   lifetimeOf,
   milliseconds,
 } from './lifetime.js'
-import { show } from './show.js'
+import { refuseOption } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import { type HeaderTransport, headerTransportOf, type TransportOptions } from './transport.js'
 
@@ -143,13 +143,8 @@ export function settingsOf(options: SessionsOptions): Settings {
 
 /** Stores keep whole milliseconds, and a `Date` or `performance.now()` would end up in their records. */
 function checkClock(clock: unknown): void {
-  const now: unknown = typeof clock === 'function' ? clock() : undefined
-  if (Number.isSafeInteger(now)) return
-  const got = typeof clock === 'function' ? `one that returns ${show(now)}` : show(clock)
-  throw new SojournError(
-    'invalid_option',
-    `clock must be a function that returns whole milliseconds since the epoch; got ${got}`,
-  )
+  if (typeof clock === 'function' && Number.isSafeInteger(clock())) return
+  refuseOption('clock', 'a function that returns whole milliseconds since the epoch', clock)
 }
 
 /** Timers hold 31 bits, and ring at once for more. */
@@ -157,15 +152,15 @@ const longestTimer = 2 ** 31 - 1
 
 function storeTimeoutOf(duration: Duration): number {
   const timeout = milliseconds(duration, 'storeTimeout')
-  if (timeout <= longestTimer) return timeout
-  throw new SojournError('invalid_option', `storeTimeout must be 24 days at most; got ${show(duration)}`)
+  if (timeout > longestTimer) refuseOption('storeTimeout', '24 days at most', duration)
+  return timeout
 }
 
 /** The value, or the first of those allowed where it is not given. */
 function oneOf<const T>(value: T | undefined, allowed: readonly [T, ...T[]], option: string): T {
   if (value === undefined) return allowed[0]
-  if (allowed.includes(value)) return value
-  throw new SojournError('invalid_option', `${option} must be ${allowed.map(quote).join(' or ')}; got ${show(value)}`)
+  if (!allowed.includes(value)) refuseOption(option, allowed.map(quote).join(' or '), value)
+  return value
 }
 
 /** Refuses what only cookies can do. */
@@ -193,15 +188,11 @@ function originsOf(option: boolean | CrossOriginOptions = false): ReadonlySet<st
 function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store: SessionStore | undefined) {
   refuseUnknown(option, 'maxPerUser')
   const { limit } = option
-  if (!Number.isSafeInteger(limit) || limit < 1) {
-    throw new SojournError('invalid_option', `maxPerUser.limit must be a whole number from 1; got ${show(limit)}`)
-  }
+  if (!Number.isSafeInteger(limit) || limit < 1) refuseOption('maxPerUser.limit', 'a whole number from 1', limit)
   if (store && !store.list) {
     throw new SojournError('invalid_option', 'maxPerUser needs a store that can list the sessions of a user')
   }
-  if (option.whenFull === undefined) {
-    throw new SojournError('invalid_option', "maxPerUser.whenFull must be 'end-oldest' or 'refuse'; got undefined")
-  }
+  if (option.whenFull === undefined) refuseOption('maxPerUser.whenFull', "'end-oldest' or 'refuse'", undefined)
   return { limit, whenFull: oneOf(option.whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
 }
 
@@ -210,7 +201,7 @@ function refuseUnknown(options: object, path: string): void {
     throw new SojournError('invalid_option', 'A store was given in place of the options: write { store } around it')
   }
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new SojournError('invalid_option', `${path || 'The options'} must be an object; got ${show(options)}`)
+    refuseOption(path || 'The options', 'an object', options)
   }
   if (path === '' && ('req' in options || 'method' in options)) {
     throw new SojournError(
@@ -234,8 +225,7 @@ const elsewhere: { readonly [name: string]: string } = {
   saveUninitialized: 'An empty session is never stored: leave it out',
   rolling: 'Set lifetime.idle instead',
   unset: 'Call session.destroy() instead',
-  maxAge:
-    'Set lifetime.idle and lifetime.absolute instead, and signIn(userId, { remember: true }) for a lasting cookie',
+  maxAge: 'Set lifetime.idle and lifetime.absolute instead, and remember of signIn() for a lasting cookie',
   expires: 'Set lifetime.absolute instead',
   ttl: 'Set lifetime.idle instead',
   httpOnly: 'The cookie is always HttpOnly: leave it out',

@@ -34,6 +34,21 @@ describe('reads of one turn', () => {
     expect(asked.map((call) => call.length)).toEqual([50, 50, 20])
   })
 
+  test('go alone from then on, where a call cannot reach all of them', async () => {
+    const asked: (readonly string[])[] = []
+    const read = readingTogether(
+      async (ids) => {
+        asked.push(ids)
+        if (ids.length > 1) throw new Error('CROSSSLOT')
+        return new Map(ids.map((id) => [id, id]))
+      },
+      { areApart: (error) => (error as Error).message === 'CROSSSLOT' },
+    )
+    expect(await Promise.all(['a', 'b'].map(read))).toEqual(['a', 'b'])
+    expect(await Promise.all(['a', 'b'].map(read))).toEqual(['a', 'b'])
+    expect(asked).toEqual([['a', 'b'], ['a'], ['b'], ['a'], ['b']])
+  })
+
   test('do not fail for what is wrong with one of them', async () => {
     const { asked, read } = table()
     const [a, bad, b] = await Promise.allSettled(['a', 'bad', 'b'].map(read))

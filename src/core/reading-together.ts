@@ -16,16 +16,20 @@ const most = 50
  * once more, so that what is wrong with one is not the others' fault.
  *
  * @param find looks up one id, or several that are all different, and resolves to what is there by id
+ * @param how `areApart`: whether an error says that what was looked for cannot be reached by one call. From then on, each read
+ * goes alone
  */
 export function readingTogether<Found>(
   find: (ids: readonly string[]) => Promise<ReadonlyMap<string, Found>>,
+  how: { areApart?(error: unknown): boolean } = {},
 ): (id: string) => Promise<Found | undefined> {
   let waiting: Reader<Found>[] = []
+  let atMost = most
 
   function send(): void {
     const readers = waiting
     waiting = []
-    for (let start = 0; start < readers.length; start += most) share(readers.slice(start, start + most))
+    for (let start = 0; start < readers.length; start += atMost) share(readers.slice(start, start + atMost))
   }
 
   function share(readers: readonly Reader<Found>[]): void {
@@ -35,6 +39,7 @@ export function readingTogether<Found>(
         for (const { id, resolve } of readers) resolve(found.get(id))
       },
       (error: unknown) => {
+        if (how.areApart?.(error)) atMost = 1
         for (const reader of readers)
           if (ids.length > 1) share([reader])
           else reader.reject(error)

@@ -1,9 +1,9 @@
 import { SojournError, type SojournErrorCode } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
+import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
-import { show } from './show.js'
 import { challenge } from './transport.js'
 
 /** What becomes of a visitor who is not signed in. */
@@ -32,15 +32,10 @@ export function signedInUser(options: RequireUserOptions): Requirement {
 }
 
 function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
-  const isObject = typeof options === 'object' && options !== null
-  const stranger = isObject ? Object.keys(options).find((name) => !names.includes(name)) : show(options)
-  if (stranger !== undefined) {
-    const fix = `call it with an object of ${names.join(', ')}, or with none`
-    throw new SojournError('invalid_option', `${stranger} is not an option of a guard such as requireUser: ${fix}`)
-  }
+  refuseUnknownOptions('a guard such as requireUser()', options, names)
   const { redirect } = options
   if (redirect === undefined || typeof redirect === 'string') return
-  throw new SojournError('invalid_option', `redirect must be the path of the login page; got ${show(redirect)}`)
+  refuseOption('redirect', 'the path of the login page', redirect)
 }
 
 /** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */

@@ -1,5 +1,6 @@
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
+import type { EndReason } from './events.js'
 import { signInOf } from './sign-in.js'
 import type { Awaitable, SessionRecord } from './store.js'
 import { withUserLock } from './user-lock.js'
@@ -31,9 +32,7 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
     await write()
     const excess = Math.max(0, others.length + 1 - limit)
     for (const [id] of others.sort(bySignIn).slice(0, excess)) {
-      if (await engine.store.delete(id)) {
-        engine.events.emit('ended', { id, userId, at: engine.settings.clock(), reason: 'limit' })
-      }
+      await endFromOutside(engine, id, userId, 'limit')
     }
   })
 }
@@ -67,4 +66,16 @@ export async function livingSessions(engine: Engine, userId: string): Promise<[i
     after = page.at(-1)?.[0]
     if (page.length < limit || after === undefined) return living
   }
+}
+
+/** Ends a session that is not this request's. Resolves to whether there was one. */
+export async function endFromOutside(
+  { store, events }: Engine,
+  id: string,
+  userId: string | null,
+  reason: EndReason,
+): Promise<boolean> {
+  const existed = await store.delete(id)
+  if (existed) events.emit('ended', { id, userId, reason })
+  return existed
 }

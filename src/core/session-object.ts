@@ -220,7 +220,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
 
   deleteProperty(_target: SessionObject, name: string | symbol): boolean {
     // `delete session.userId` signs out elsewhere; here it would do nothing without a word.
-    if (reserved.has(name)) refuseReserved(name as string, 'deleted')
+    if (reserved.has(name)) refuseReserved(name as string)
     if (!isValueName(name) || !this.#visit.values.has(name)) return true
     this.#visit.intend(`Deleting session.${name}`, false)
     this.#visit.values.delete(name)
@@ -281,7 +281,7 @@ function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string') {
     throw new SojournError('invalid_value', `A session value needs a text as its name; got ${show(name)}`)
   }
-  if (reserved.has(name) || name.startsWith('__')) refuseReserved(name, 'assigned')
+  if (reserved.has(name) || name.startsWith('__')) refuseReserved(name)
   if (!isPortable(name, maxNameBytes)) {
     throw new SojournError(
       'invalid_value',
@@ -290,8 +290,8 @@ function checkName(name: unknown): asserts name is string {
   }
 }
 
-function refuseReserved(name: string, verb: 'assigned' | 'deleted'): never {
+function refuseReserved(name: string): never {
   const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"
   const fix = Object.hasOwn(instead, name) ? instead[name] : 'choose another name for your value'
-  throw new SojournError('reserved_name', `session.${name} cannot be ${verb}: the name ${why}; ${fix}`)
+  throw new SojournError('reserved_name', `session.${name} cannot be assigned or deleted: the name ${why}; ${fix}`)
 }

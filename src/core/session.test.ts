@@ -311,11 +311,11 @@ describe('verbs', () => {
   })
 
   test.each([
-    [{ remeber: true }, 'has no option "remeber"'],
+    [{ remeber: true }, 'session.signIn(): "remeber" is not an option; there are "remember" and "method"'],
     [{ remember: 'on' }, "remember: req.body.remember === 'on'"],
-    [{ method: 7 }, 'method must be text'],
-    [null, 'its options must be an object; got null'],
-    ['remember', 'its options must be an object; got "remember"'],
+    [{ method: 7 }, 'method of session.signIn() must be text'],
+    [null, 'The options of session.signIn() must be an object; got null'],
+    ['remember', 'The options of session.signIn() must be an object; got "remember"'],
   ])('signIn with %j is refused, and signs nobody in', async (options, message) => {
     const session = await createSessions().load({})
     expect(() => session.signIn('ada', options as never)).toThrow(

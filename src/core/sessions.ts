@@ -95,15 +95,13 @@ export type AnySessions = Omit<Sessions, 'load' | 'commit' | 'status' | 'create'
 export interface LoadRequest {
   /** The `Cookie` header. Default: that of `headers`. */
   readonly cookie?: string | undefined
-  /** The request's headers: by their names in lower case, as Node has them, or a `Headers` of the fetch standard. */
-  readonly headers?: RequestHeaders
+  /** The request's headers by their names in lower case, as Node has them. */
+  readonly headers?: { readonly [name: string]: string | readonly string[] | undefined }
   /** Whether the request came over TLS. Default `true`. */
   readonly secure?: boolean
   /** The `Host` header: without TLS, only a loopback host has sessions. */
   readonly host?: string | undefined
 }
-
-type RequestHeaders = { readonly [name: string]: string | readonly string[] | undefined } | Pick<Headers, 'get'>
 
 /** What an adapter calls. Answers at once where the store does. */
 export interface Visits {
@@ -132,10 +130,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const given = options.store ?? firstTryStore()
   const cookieStore = isCookieStore(given) ? given : null
   const store = isCookieStore(given) ? serverSide(given) : given
-  const events = createEvents()
+  const events = createEvents(settings.clock)
   const warned = new Set<string>()
-  const tellOutage = (operation: string, error: unknown) =>
-    events.emit('outage', { at: settings.clock(), operation, error })
+  const tellOutage = (operation: string, error: unknown) => events.emit('outage', { operation, error })
   const guarded = guardStore(store, settings.storeTimeout, tellOutage)
   let underWay = 0
   let whenIdle = () => {}
@@ -144,7 +141,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     store: guarded,
     serverStore: guarded,
     cookieStore,
-    accepted: acceptedOf(options.accept, settings.storeTimeout, tellOutage),
+    accepted: acceptedOf(options.accept),
     events,
     turns: createTurns(),
     track,
@@ -200,9 +197,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ headers = {}, cookie, secure = true, host }) {
-      const header = (name: string) => headerOf(headers, name)
-      cookie ??= header('cookie')
+    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host }) {
+      const header = (name: string) => textOf(headers[name])
       return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, header }))
     },
 
@@ -299,8 +295,7 @@ const nobody: RequestFacts = {
   host: undefined,
 }
 
-function headerOf(headers: RequestHeaders, name: string): string | undefined {
-  const value = typeof headers.get === 'function' ? headers.get(name) : (headers as Record<string, unknown>)[name]
+function textOf(value: string | readonly string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
@@ -312,9 +307,7 @@ function firstTryStore(): SessionStore {
   told = true
   const production = typeof process === 'object' && process.env?.NODE_ENV === 'production'
   warn(
-    production
-      ? 'NO STORE IS SET IN PRODUCTION: sessions are kept in the memory of this process. They are lost when it stops and are not shared with other processes. Give createSessions() a store, such as sqliteStore()'
-      : 'Sessions are kept in memory, which is for a first try: give createSessions() a store, such as sqliteStore(), to keep them',
+    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in the memory of this process, which is for a first try. They are lost when it stops and not shared with others. Give createSessions() a store, such as sqliteStore()`,
   )
   return store
 }

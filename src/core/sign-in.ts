@@ -1,5 +1,5 @@
 import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { textOf } from './store.js'
 import { decode, isPortable } from './values.js'
 
@@ -43,21 +43,19 @@ export function userIdText(userId: unknown): string {
 
 /** Checks {@link SignInOptions}, of which some come from a form. Throws `invalid_option`. */
 export function signInOptionsOf(options: SignInOptions): { remember: boolean; method: string | null } {
-  if (typeof options !== 'object' || options === null) refuse(`its options must be an object; got ${show(options)}`)
-  const { remember = false, method, ...unknown } = options
-  const [name] = Object.keys(unknown)
-  if (name !== undefined) refuse(`has no option ${show(name)}: there are remember and method`)
+  refuseUnknownOptions('session.signIn()', options, ['remember', 'method'])
+  const { remember = false, method } = options
   if (typeof remember !== 'boolean') {
-    refuse(`remember must be true or false; got ${show(remember)}. From a form: remember: req.body.remember === 'on'`)
+    refuseOption(
+      'remember of session.signIn()',
+      "true or false (from a form: remember: req.body.remember === 'on')",
+      remember,
+    )
   }
   if (method !== undefined && typeof method !== 'string') {
-    refuse(`method must be text, such as 'password'; got ${show(method)}`)
+    refuseOption('method of session.signIn()', "text, such as 'password'", method)
   }
   return { remember, method: method ?? null }
-}
-
-function refuse(what: string): never {
-  throw new SojournError('invalid_option', `session.signIn(): ${what}`)
 }
 
 /** Reads what a record keeps of its sign-in; `null` where there was none, or where what is kept cannot be read. */

@@ -1,51 +1,48 @@
-import type { AcceptedRecord, AcceptedSessions } from './accepted-sessions.js'
-import { signInName, userIdText } from './sign-in.js'
+import type { AcceptedRecord, AcceptedSessions, AcceptedSource, ContinuingEngine } from './accepted-sessions.js'
+import { type GuardedStore, guardStore } from './guarded-store.js'
+import { expiryOf } from './lifetime.js'
+import { type SignIn, signInName, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import { digestText, parseToken, type Token, tokenName } from './token.js'
-import type { Visit } from './visit.js'
 
 /**
- * Goes on with the session of another library, if the visitor brings one: it is read, kept under a token derived from its
- * cookie, and ended where it was. Parallel requests, and one whose response was lost, are given the same session.
+ * Goes on with sessions of another library: one is read, kept under a token derived from its cookie, and ended where it
+ * was. Parallel requests, and one whose response was lost, are given the same session. For an app that accepts none, none
+ * of this is loaded.
  *
  * The user counts as signed in, but not as having proved it just now: a route that needs a recent sign-in asks for one.
  */
-export async function takeOver(
-  visit: Visit,
-  accepted: AcceptedSessions,
-  judge: (token: Token, record: SessionRecord) => unknown,
-): Promise<Visit> {
-  const found = accepted.find(visit.request.cookie ?? '')
-  const token = found && parseToken(found.token)
-  if (!token) return visit
-  const record = await continued(visit, accepted, found.id, token)
-  if (record) judge(token, record)
-  if (visit.held) {
-    visit.cookie = 'send'
-    visit.mayChange()
+export function acceptedSessions(source: AcceptedSource): AcceptedSessions {
+  return {
+    async continued(cookieHeader, engine) {
+      const found = source.find(cookieHeader)
+      const token = found && parseToken(found.token)
+      const record = token && (await recordOf(source, found.id, token, engine))
+      return record ? { token, record } : null
+    },
   }
-  return visit
 }
 
 /** The record under which a session goes on, whoever made it; `null` where it has ended. */
-async function continued(
-  visit: Visit,
-  accepted: AcceptedSessions,
+async function recordOf(
+  source: AcceptedSource,
   oldId: string,
   token: Token,
+  engine: ContinuingEngine,
 ): Promise<SessionRecord | null> {
-  const { store, settings, events } = visit.engine
+  const { store, settings, events } = engine
+  const former = guarded(source, engine)
   const present = await store.read(token.id)
   if (present) {
     // Its maker had no time to end the old session, or it would be gone by now.
-    if (present.createdAt < settings.clock() - 60_000) await accepted.end(oldId)
+    if (present.createdAt < settings.clock() - 60_000) await former.delete(oldId)
     return present
   }
-  const old = await accepted.read(oldId)
+  const old = (await former.read(oldId)) as AcceptedRecord | null
   if (!old || old.expiresAt <= settings.clock()) return null
-  const record = recordOf(visit, token, old)
+  const record = newRecord(token, old, settings)
   if (!(await store.create(token.id, record))) return store.read(token.id)
-  if (await accepted.end(oldId)) {
+  if (await former.delete(oldId)) {
     events.emit('created', { id: token.id, userId: record.userId, at: record.createdAt })
     return record
   }
@@ -54,11 +51,28 @@ async function continued(
   return null
 }
 
-function recordOf(visit: Visit, token: Token, { values, userId, remember }: AcceptedRecord): SessionRecord {
-  const now = visit.engine.settings.clock()
+/** Its calls are bounded as those of the store. */
+function guarded(
+  source: AcceptedSource,
+  { settings, events }: ContinuingEngine,
+): Pick<GuardedStore, 'read' | 'delete'> {
+  const readOnly = () => false as never
+  return guardStore(
+    { read: (id) => source.read(id), delete: (id) => source.end(id), create: readOnly, patch: readOnly },
+    settings.storeTimeout,
+    (operation, error) => events.emit('outage', { operation, error }),
+  )
+}
+
+function newRecord(
+  token: Token,
+  { values, userId, remember }: AcceptedRecord,
+  { lifetime, clock }: ContinuingEngine['settings'],
+): SessionRecord {
+  const now = clock()
   const texts: SessionRecord['values'] = { ...values, [tokenName]: digestText(token.secret) }
-  if (userId === null) return { values: texts, userId, createdAt: now, expiresAt: visit.expiryAt(now) }
-  visit.signedIn = { at: now, method: null, remember, doubted: true }
-  texts[signInName] = JSON.stringify(visit.signedIn)
-  return { values: texts, userId: userIdText(userId), createdAt: now, expiresAt: visit.expiryAt(now) }
+  if (userId === null) return { values: texts, userId, createdAt: now, expiresAt: expiryOf(lifetime, now, now) }
+  texts[signInName] = JSON.stringify({ at: now, method: null, remember, doubted: true } satisfies SignIn)
+  const expiresAt = expiryOf(remember ? lifetime.remember : lifetime, now, now)
+  return { values: texts, userId: userIdText(userId), createdAt: now, expiresAt }
 }

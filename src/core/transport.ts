@@ -1,6 +1,5 @@
 import { isHeaderToken } from './cookie.js'
-import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { refuseOption } from './option-checks.js'
 import { parseToken, type Token, tokenText } from './token.js'
 
 /** The token in a header instead of a cookie: for mobile and native apps, and other clients that keep no cookies. */
@@ -32,7 +31,7 @@ export interface HeaderTransport {
 export function headerTransportOf({ header, responseHeader, secure = 'auto' }: TransportOptions): HeaderTransport {
   const name = headerName(header, 'transport.header', 'authorization')
   if (secure !== 'auto' && typeof secure !== 'boolean') {
-    throw new SojournError('invalid_option', `transport.secure must be 'auto', true or false; got ${show(secure)}`)
+    refuseOption('transport.secure', "'auto', true or false", secure)
   }
   const usual = name === 'authorization' ? 'session-token' : name
   return Object.freeze({
@@ -44,10 +43,7 @@ export function headerTransportOf({ header, responseHeader, secure = 'auto' }: T
 /** RFC 9110, section 5.1. */
 function headerName(name: string, option: string, example: string): string {
   if (isHeaderToken(name) && !/^(set-)?cookie2?$/i.test(name)) return name.toLowerCase()
-  throw new SojournError(
-    'invalid_option',
-    `${option} must be the name of a header, such as '${example}', and not that of cookies; got ${show(name)}`,
-  )
+  refuseOption(option, `the name of a header, such as '${example}', and not that of cookies`, name)
 }
 
 /** The token that a header brings; none where it has another shape. */

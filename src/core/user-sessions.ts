@@ -1,8 +1,7 @@
 import { clientOf } from './client.js'
 import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
-import { livingSessions } from './session-limit.js'
-import { show } from './show.js'
+import { refuseOption, refuseUnknownOptions } from './option-checks.js'
+import { endFromOutside, livingSessions } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import { isSessionId, tokenName } from './token.js'
@@ -53,10 +52,13 @@ export interface PageOptions {
 }
 
 export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
-  refuseStrangers(options, ['userId', 'limit', 'after'] satisfies (keyof PageOptions)[], 'a page of sessions')
+  // A `userID` in place of `userId` must not come to mean everybody.
+  refuseUnknownOptions('sessions.list()', options, ['userId', 'limit', 'after'] satisfies (keyof PageOptions)[])
   const { limit = 50, after } = options
-  if (!Number.isSafeInteger(limit) || limit < 1) refuse('limit', 'a whole number from 1', limit)
-  if (after !== undefined && !isSessionId(after)) refuse('after', 'the `next` of the page before', after)
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    refuseOption('limit of a page of sessions', 'a whole number from 1', limit)
+  if (after !== undefined && !isSessionId(after))
+    refuseOption('after of a page of sessions', 'the `next` of the page before', after)
   const page = await engine.store.list({
     limit,
     // An owner who turns out to be undefined is an error: it must not come to mean everybody.
@@ -69,23 +71,10 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
   return { sessions, next: page.length < limit ? null : (page.at(-1)?.[0] ?? null) }
 }
 
-/** A `userID` in place of `userId` must not come to mean everybody either. */
-function refuseStrangers(options: object, known: readonly string[], what: string): void {
-  const isObject = typeof options === 'object' && options !== null
-  const stranger = isObject ? Object.keys(options).find((name) => !known.includes(name)) : show(options)
-  if (stranger === undefined) return
-  const names = known.length > 1 ? `there are ${known.join(', ')}` : `there is ${known[0]}`
-  throw new SojournError('invalid_option', `${stranger} is no option of ${what}: ${names}`)
-}
-
 /** The session that `endAll` is to leave alone. Throws `invalid_option` for any other option. */
 export function exceptOf(options: { readonly except?: string }): string | undefined {
-  refuseStrangers(options, ['except'], 'endAll()')
+  refuseUnknownOptions('sessions.endAll()', options, ['except'])
   return options.except
-}
-
-function refuse(option: string, expected: string, got: unknown): never {
-  throw new SojournError('invalid_option', `${option} of a page of sessions must be ${expected}; got ${show(got)}`)
 }
 
 /** Ends one session, of that owner if one is named. */
@@ -93,7 +82,7 @@ export async function endSession(engine: Engine, id: string, userId: string | un
   if (!isSessionId(id)) return false
   const record = await engine.store.read(id)
   if (!record || (userId !== undefined && record.userId !== userId)) return false
-  return revoke(engine, id, record.userId)
+  return endFromOutside(engine, id, record.userId, 'revoked')
 }
 
 /** Ends a user's sessions but one, also those that begin meanwhile; resolves to how many there were. */
@@ -101,17 +90,11 @@ export async function endAllSessions(engine: Engine, userId: string, except: str
   let ended = 0
   for (;;) {
     const living = (await livingSessions(engine, userId)).filter(([id]) => id !== except)
-    const gone = await Promise.all(living.map(([id]) => revoke(engine, id, userId)))
+    const gone = await Promise.all(living.map(([id]) => endFromOutside(engine, id, userId, 'revoked')))
     const count = gone.filter(Boolean).length
     ended += count
     if (count === 0) return ended
   }
-}
-
-async function revoke(engine: Engine, id: string, userId: string | null): Promise<boolean> {
-  const existed = await engine.store.delete(id)
-  if (existed) engine.events.emit('ended', { id, userId, at: engine.settings.clock(), reason: 'revoked' })
-  return existed
 }
 
 async function infoOf({ settings }: Engine, id: string, record: SessionRecord): Promise<SessionInfo> {

@@ -13,9 +13,7 @@ export const noChanges: ValueChanges = Object.freeze({ set: Object.freeze({}), u
 /** What is known of one value. */
 export interface Known {
   readonly value: unknown
-  readonly isDeleted: boolean
-  /** Or deleted; else it was handed out. */
-  readonly isAssigned: boolean
+  readonly by: 'assigning' | 'deleting' | 'handing out'
 }
 
 /**
@@ -33,7 +31,7 @@ export class Values {
 
   has(name: string): boolean {
     const known = this.#known?.get(name)
-    return known ? !known.isDeleted : Object.hasOwn(this.#texts, name)
+    return known ? known.by !== 'deleting' : Object.hasOwn(this.#texts, name)
   }
 
   get(name: string): unknown {
@@ -42,16 +40,16 @@ export class Values {
     const text = this.storedText(name)
     if (text === null) return undefined
     const value = decode(name, text)
-    if (isObject(value)) this.#note(name, { value, isDeleted: false, isAssigned: false })
+    if (isObject(value)) this.#note(name, { value, by: 'handing out' })
     return value
   }
 
   set(name: string, value: unknown): void {
-    this.#note(name, { value, isDeleted: false, isAssigned: true })
+    this.#note(name, { value, by: 'assigning' })
   }
 
   delete(name: string): void {
-    this.#note(name, { value: undefined, isDeleted: true, isAssigned: true })
+    this.#note(name, { value: undefined, by: 'deleting' })
   }
 
   #note(name: string, known: Known): void {
@@ -61,8 +59,8 @@ export class Values {
 
   names(): string[] {
     const names = Object.keys(this.#texts).filter((name) => !name.startsWith('__') && this.has(name))
-    for (const [name, { isDeleted }] of this.#known ?? []) {
-      if (!isDeleted && !Object.hasOwn(this.#texts, name)) names.push(name)
+    for (const [name, { by }] of this.#known ?? []) {
+      if (by !== 'deleting' && !Object.hasOwn(this.#texts, name)) names.push(name)
     }
     return names
   }
@@ -107,7 +105,7 @@ export class Values {
     const { [name]: _, ...others } = this.#texts
     this.#texts = text === null ? others : { ...others, [name]: text }
     const known = this.known(name)
-    if (known === before || !known?.isAssigned) this.#known?.delete(name)
+    if (known === before || known?.by === 'handing out') this.#known?.delete(name)
   }
 
   /** The text of one value as it was last known to be stored. */

@@ -32,9 +32,6 @@ export interface Ending {
   readonly reason: EndReason
 }
 
-/** None, as most visits have: the same object each time. */
-const noEndings: readonly Ending[] = Object.freeze([])
-
 /** What the response is to tell the client about its token. */
 export type CookieAction = 'none' | 'send' | 'clear'
 
@@ -49,7 +46,7 @@ export class Visit {
   signedIn: SignIn | null = null
 
   /** Intentions, in the order in which they are carried out. */
-  endings: readonly Ending[] = noEndings
+  endings: Ending[] = []
   intentions: Intentions = noIntentions
   startAsked = false
   /** The store was asked to create the session, and has not answered: its cookie will be sent. */
@@ -242,7 +239,7 @@ export class Visit {
   /** Lets go of the present session, to be deleted by the commit, and goes on with an empty one. */
   #end(reason: EndReason): void {
     if (this.held) {
-      this.endLater({ held: this.held, reason })
+      this.endings.push({ held: this.held, reason })
       this.cookie = 'clear'
     } else if (this.cookie === 'send') this.cookie = 'none'
     this.forget()
@@ -288,16 +285,6 @@ export class Visit {
     const taken = this.intentions
     this.intentions = noIntentions
     return taken
-  }
-
-  /** Has the commit end a session, after those before it. */
-  endLater(ending: Ending): void {
-    this.endings = [...this.endings, ending]
-  }
-  takeEnding(): Ending | undefined {
-    const [ending, ...others] = this.endings
-    this.endings = others.length > 0 ? others : noEndings
-    return ending
   }
 
   /**

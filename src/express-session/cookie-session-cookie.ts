@@ -4,6 +4,7 @@ import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
 import type { SessionStore } from '../core/store.js'
+import { acceptedSessions } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
 
 export interface CookieSessionCookieOptions {
@@ -41,7 +42,7 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   if (typeof store?.create !== 'function') {
     throw new SojournError('invalid_option', 'cookieSessionCookie: "store" must be the store of createSessions()')
   }
-  return {
+  return acceptedSessions({
     find(header) {
       const cookies = parseCookie(header)
       const [value, signature] = [cookies[name], cookies[`${name}.sig`]]
@@ -71,7 +72,7 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
       const now = Date.now()
       return store.create(markOf(id), { values: {}, userId: null, createdAt: now, expiresAt: now + cookieLifetime })
     },
-  }
+  })
 }
 
 /** What cookie-session calls a signature: that of Keygrip. */

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
+import { acceptedSessions } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
 import { cookieName, sessionOf } from './record-texts.js'
 import { findCookie, unsignCookie } from './request-cookie.js'
@@ -44,7 +45,7 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
     )
   }
   const old = fromConnectStore(store)
-  return {
+  return acceptedSessions({
     find(header) {
       const cookie = findCookie(header, name)
       for (const one of secrets) {
@@ -69,7 +70,7 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
     },
 
     end: (id) => old.delete(id),
-  }
+  })
 }
 
 /** As many characters as a token has, of the 86 that an HMAC-SHA-512 gives. */

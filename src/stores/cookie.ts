@@ -5,7 +5,7 @@
  */
 
 import type { CookieStore } from '../core/cookie-store.js'
-import { SojournError } from '../core/errors.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { createSeal } from '../core/seal.js'
 import type { Secrets } from '../core/secrets.js'
 import type { SessionStore } from '../core/store.js'
@@ -32,14 +32,11 @@ export interface CookieStoreOptions {
  *
  * @throws `invalid_option` for a secret that is short or well known, and for an option that is unknown or wrong
  */
-export function cookieStore({ secrets, revocation, ...others }: CookieStoreOptions): CookieStore {
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    const what = `"${unknown}" is not an option; there are "secrets" and "revocation"`
-    throw new SojournError('invalid_option', `cookieStore: ${what}`)
-  }
+export function cookieStore(options: CookieStoreOptions): CookieStore {
+  refuseUnknownOptions('cookieStore', options, ['secrets', 'revocation'])
+  const { secrets, revocation } = options
   if (revocation !== undefined && typeof revocation.patch !== 'function') {
-    throw new SojournError('invalid_option', 'revocation must be a store, such as sqliteStore()')
+    refuseOption('revocation', 'a store', revocation)
   }
   const seal = createSeal(secrets, 'cookie')
   const kept = revocation ?? null

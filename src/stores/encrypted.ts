@@ -6,6 +6,7 @@
 
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
+import { refuseUnknownOptions } from '../core/option-checks.js'
 import { createSeal, type Seal } from '../core/seal.js'
 import type { Secrets } from '../core/secrets.js'
 import {
@@ -89,13 +90,10 @@ export function encrypted(store: SessionStore, options: EncryptedOptions): Sessi
   }
 }
 
-function checked(
-  store: SessionStore,
-  { secrets, acceptPlaintext = false, ...others }: EncryptedOptions,
-): Required<EncryptedOptions> {
+function checked(store: SessionStore, options: EncryptedOptions): Required<EncryptedOptions> {
   if (typeof store?.patch !== 'function') refuse('its first argument must be a store, such as sqliteStore()')
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "secrets" and "acceptPlaintext"`)
+  refuseUnknownOptions('encrypted', options, ['secrets', 'acceptPlaintext'])
+  const { secrets, acceptPlaintext = false } = options
   if (typeof acceptPlaintext !== 'boolean') refuse('"acceptPlaintext" must be true or false')
   return { secrets, acceptPlaintext }
 }

@@ -1,6 +1,7 @@
 import { compareAndSet } from '../core/compare-and-set.js'
 import { SojournError } from '../core/errors.js'
 import { byKey, byName } from '../core/json-keys.js'
+import { refuseUnknownOptions } from '../core/option-checks.js'
 import {
   holds,
   type PatchOutcome,
@@ -108,11 +109,8 @@ function recordOf(text: string): SessionRecord {
 }
 
 function checked(options: MemcachedStoreOptions): { commands: Commands; prefix: string; maxItemBytes: number } {
-  const { client, prefix = 'sojourn:', maxItemBytes = 1_048_576, ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    refuse(`"${unknown}" is not an option; there are "client", "prefix" and "maxItemBytes"`)
-  }
+  refuseUnknownOptions('memcachedStore', options, ['client', 'prefix', 'maxItemBytes'])
+  const { client, prefix = 'sojourn:', maxItemBytes = 1_048_576 } = options ?? {}
   const commands = commandsOf(client)
   if (!commands) refuse('"client" must be a client of memjs or of memcached')
   if (typeof prefix !== 'string' || !/^[!-~]{1,100}$/.test(prefix)) {

@@ -5,6 +5,7 @@
  */
 
 import { SojournError } from '../core/errors.js'
+import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
 import { carry, change, close, copy, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
@@ -161,15 +162,9 @@ export function migrating(options: MigratingOptions): SessionStore {
 }
 
 /** Else a misspelt `moves: false` would move sessions that other processes do not find any more. */
-function checked({
-  from,
-  to,
-  moves = true,
-  clock = Date.now,
-  ...others
-}: MigratingOptions): Required<MigratingOptions> {
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "from", "to", "moves" and "clock"`)
+function checked(options: MigratingOptions): Required<MigratingOptions> {
+  refuseUnknownOptions('migrating', options, ['from', 'to', 'moves', 'clock'])
+  const { from, to, moves = true, clock = Date.now } = options
   const areStores = typeof from?.patch === 'function' && typeof to?.patch === 'function'
   if (!areStores || from === to) refuse('"from" and "to" must be two different stores')
   if (typeof moves !== 'boolean') refuse('"moves" must be true or false')

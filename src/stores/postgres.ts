@@ -24,7 +24,8 @@ export interface PostgresStore extends SessionStore {
  * `migrate()`. A pool that reads from a replica does not serve: what a request wrote, the next one has to read.
  *
  * Each call is one statement without a transaction or a name, so that a proxy which pools by transaction (PgBouncer)
- * may stand between; the reads of one turn of the event loop share a statement. Rejects with `store_misconfigured` where the table is missing or may not be used.
+ * may stand between. The reads of one turn of the event loop share a statement. Rejects with `store_misconfigured` where the
+ * table is missing or may not be used.
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const { pool, listen, table, channel } = checked(options)

@@ -1,12 +1,14 @@
 import { SojournError } from '../core/errors.js'
-import type { PatchOutcome, SessionPatch, SessionStore } from '../core/store.js'
+import { refuseUnknownOptions } from '../core/option-checks.js'
+import { readingTogether } from '../core/reading-together.js'
+import type { PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { canDuplicate, countLosses, isClient, type RedisClient, type Reply, runScript } from './redis/client.js'
+import { canDuplicate, countLosses, isClient, isOfSeveralNodes, type RedisClient, runScript } from './redis/client.js'
 import { lowestIds } from './redis/every-id.js'
-import { createArguments, heldOf, patchArguments } from './redis/hash.js'
+import { createArguments, type HeldRecord, heldOf, patchArguments } from './redis/hash.js'
 import { listen } from './redis/listen.js'
 import { listPage } from './redis/listing.js'
-import { createSession, deleteSession, patchSession, readSession } from './redis/scripts.js'
+import { createSession, deleteSession, patchSession, readSessions } from './redis/scripts.js'
 import { type Run, userIndex } from './redis/user-index.js'
 
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.js'
@@ -23,7 +25,8 @@ export interface RedisStoreOptions {
 
 /**
  * Keeps sessions in Redis or Valkey, one hash each, for any number of processes. Every call is one script on one key and
- * one round trip; only a change of user adds a second, for the index by user.
+ * one round trip; only a change of user adds a second, for the index by user. The reads of one turn of the event loop share
+ * a script, unless a cluster keeps them apart.
  *
  * An asynchronous failover, of Sentinel or Cluster, may undo what was answered a moment before, so that an ended session
  * comes back. Where that must not be, use a database.
@@ -40,9 +43,14 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   const watchers = new Set<() => void>()
   let closings = 0
 
-  const heldIn = (reply: Reply) => (typeof reply === 'string' ? heldOf(JSON.parse(reply)) : undefined)
-  const read = (id: string) => runScript(client, readSession, [keyOf(id)], [], heldIn)
-  const recordIn = (reply: Reply) => heldIn(reply)?.record ?? null
+  const textOf = readingTogether(
+    async (ids) => {
+      const texts = (await runScript(client, readSessions, ids.map(keyOf), [])) as string[]
+      return new Map(ids.map((id, index) => [id, texts[index]]))
+    },
+    { areApart: isOfSeveralNodes },
+  )
+  const read = (id: string) => textOf(id).then(heldIn)
 
   /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
   async function indexed<T>(userId: string | null | undefined, id: string, write: Write<T>): Promise<T> {
@@ -65,7 +73,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   }
 
   return {
-    read: (id) => runScript(client, readSession, [keyOf(id)], [], recordIn),
+    read: (id) => textOf(id).then(recordIn),
 
     create(id, record) {
       refuseIllFormed(record)
@@ -121,6 +129,14 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   }
 }
 
+function heldIn(text: string | undefined): HeldRecord | undefined {
+  return text ? heldOf(JSON.parse(text)) : undefined
+}
+
+function recordIn(text: string | undefined): SessionRecord | null {
+  return heldIn(text)?.record ?? null
+}
+
 /** Writes a record that names its entry of the index, if it has one. `done`: it was not refused. */
 type Write<T> = (since: string) => Promise<{ outcome: T; done: boolean }>
 
@@ -133,13 +149,7 @@ function uncertain(): SojournError {
 }
 
 function checked(options: RedisStoreOptions): RedisStoreOptions {
-  const unknown = Object.keys(options ?? {}).find((name) => name !== 'client' && name !== 'prefix')
-  if (unknown !== undefined) {
-    throw new SojournError(
-      'invalid_option',
-      `redisStore: "${unknown}" is not an option; there are "client" and "prefix"`,
-    )
-  }
+  refuseUnknownOptions('redisStore', options, ['client', 'prefix'])
   if (!isClient(options?.client)) {
     throw new SojournError(
       'invalid_option',

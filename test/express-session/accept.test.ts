@@ -4,7 +4,7 @@ import original from 'express-session'
 import fc from 'fast-check'
 import { createSessions, type SessionStore } from 'sojourn'
 import { session } from 'sojourn/express'
-import { expressSessionCookie, fromConnectStore, toConnectStore } from 'sojourn/express-session'
+import { expressSessionCookie, toConnectStore } from 'sojourn/express-session'
 import { memoryStore } from 'sojourn/stores/memory'
 import request from 'supertest'
 import { describe, expect, test } from 'vitest'
@@ -157,7 +157,6 @@ describe('a visitor with the cookie of express-session', () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), async (scheduler) => {
         const { store, cookie } = await old()
-        const inner = fromConnectStore(store as Any)
         const own = memoryStore()
         const turns = (to: SessionStore): SessionStore => ({
           read: (id) => scheduler.schedule(Promise.resolve()).then(() => to.read(id)),
@@ -165,14 +164,13 @@ describe('a visitor with the cookie of express-session', () => {
           patch: (id, it) => scheduler.schedule(Promise.resolve()).then(() => to.patch(id, it)),
           delete: (id) => scheduler.schedule(Promise.resolve()).then(() => to.delete(id)),
         })
-        const accept = expressSessionCookie({ secret, store: store as Any, userId })
-        const [slow, slowly] = [turns(inner), turns(own)]
-        const scheduled = {
-          ...accept,
-          read: async (id: string) => (await slow.read(id)) && accept.read(id),
-          end: slow.delete,
+        const inTurn = (call: () => void) => void scheduler.schedule(Promise.resolve()).then(call)
+        const slow = {
+          get: (id: string, done: Any) => inTurn(() => (store as Any).get(id, done)),
+          set() {},
+          destroy: (id: string, done: Any) => inTurn(() => (store as Any).destroy(id, done)),
         }
-        const sessions = engine(store, { store: slowly, accept: scheduled, storeTimeout: '1h' })
+        const sessions = engine(slow as Any, { store: turns(own), storeTimeout: '1h' })
         const visits = ['a', 'b', 'c'].map(async (name) => {
           const visitor = (await sessions.load({ cookie })) as Any
           visitor[name] = name
@@ -193,8 +191,12 @@ describe('a visitor with the cookie of express-session', () => {
 test('a new process ends what one that died had taken over', async () => {
   const { store, cookie } = await old()
   const own = memoryStore()
-  const forgetful = { ...expressSessionCookie({ secret, store: store as Any, userId }), end: async () => true }
-  await visit(engine(store, { store: own, accept: forgetful }), cookie)
+  const forgetful = {
+    get: (id: string, done: Any) => (store as Any).get(id, done),
+    set() {},
+    destroy: (_id: string, done: Any) => done(),
+  }
+  await visit(engine(forgetful as Any, { store: own }), cookie)
   expect(Object.keys((store as Any).sessions)).toHaveLength(1)
   await visit(engine(store, { store: own, clock: () => Date.now() + 61_000 }), cookie)
   expect((store as Any).sessions).toEqual({})

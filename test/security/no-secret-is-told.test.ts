@@ -26,7 +26,7 @@ const iphone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebK
 function secretParts({ store }: BreakableStore, cookie: string): string[] {
   if (/^[\w-]{64}$/.test(cookie)) return [cookie, cookie.slice(24)]
   const sealed = cookie.replace(/^\d\./, '')
-  const plain = { name: 'session', secure: false, canBePlanted: true, attributes: '' }
+  const plain = { name: 'session', secure: false, attributes: '' }
   const opened = isCookieStore(store) ? store.session(plain).open(`session=${cookie}`) : []
   return [sealed, ...opened.flatMap(({ id, secret }) => [id + secret, secret])]
 }

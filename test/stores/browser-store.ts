@@ -5,7 +5,7 @@ import type { CookieStore, SealedSession } from '../../src/core/cookie-store.js'
 import type { Awaitable, SessionStore } from '../../src/core/store.js'
 import type { Token } from '../../src/core/token.js'
 
-const form: CookieForm = { name: '__Host-session', secure: true, canBePlanted: false, attributes: '; Path=/; Secure' }
+const form: CookieForm = { name: '__Host-session', secure: true, attributes: '; Path=/; Secure' }
 
 /** What one browser keeps, by name. */
 export type Jar = Map<string, string>

@@ -20,7 +20,7 @@ export function hasSession(holder: object, visits: Visits): boolean {
   const exchange = (holder as Entered)[exchangeOf]
   if (exchange?.visits === visits) {
     // An app of another copy of the framework, which was called and not mounted, has its requests inherit from elsewhere.
-    if (!('session' in holder)) Object.defineProperty(holder, 'session', sessionProperty)
+    if (!('session' in holder)) standAlone(holder)
     return true
   }
   if (!exchange && !Object.hasOwn(holder, 'session')) return false
@@ -44,7 +44,12 @@ export function giveSession(
   const prototype = prototypeOf(holder)
   if (prototype && !('session' in holder) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
     Object.defineProperty(prototype, standsOf, { value: true })
-  } else Object.defineProperty(holder, 'session', sessionProperty)
+  } else standAlone(holder)
+}
+
+/** Has a request, or a context, `session` as a property of its own. */
+export function standAlone(holder: object): void {
+  Object.defineProperty(holder, 'session', sessionProperty)
 }
 
 /** One for all requests: accessors of its own would make each request an object of another kind, slow to use for all. */

@@ -12,7 +12,7 @@ import {
   type SessionRecord,
   type SessionStore,
 } from '../../core/store.js'
-import { digestText, parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
+import { parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
 import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
 /** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
@@ -21,11 +21,10 @@ const maxCookies = 3
 const chunkLength = 3900
 /** As long as each token is. */
 const anyToken = '-'.repeat(64)
-/** As long as each nonce is. Not a minted one: workerd allows no random numbers while a module loads. */
-const anyNonce = '-'.repeat(22)
+/** No renewal is longer: a digest and a nonce are shorter than a token. */
 const longestRenewal = JSON.stringify({
-  previous: digestText(''),
-  nonce: anyNonce,
+  previous: anyToken,
+  nonce: anyToken,
   at: Number.MAX_SAFE_INTEGER,
   seenAt: Number.MAX_SAFE_INTEGER,
 } satisfies Renewal)
@@ -150,12 +149,11 @@ export class SessionInCookies implements SealedSession {
 /** Where it keeps nothing of a change, the server is asked all the same: what has ended is not to be reported as saved. */
 function patchKept(revocation: SessionStore, id: string, patch: SessionPatch): Awaitable<PatchOutcome> {
   const part = keptPart(patch)
-  const { now, userId, expiresAt, set, unset, when } = part
-  if (userId !== undefined || expiresAt !== undefined || unset.length || Object.keys(set).length) {
-    return revocation.patch(id, part)
-  }
+  const { set, unset, when, ...facts } = part
+  const namesMore = Object.keys({ ...set, ...facts }).length > 1 // than `now`
+  if (namesMore || unset.length > 0) return revocation.patch(id, part)
   return after(revocation.read(id), (kept) => {
-    if (!kept || kept.expiresAt <= now) return 'absent'
+    if (!kept || kept.expiresAt <= patch.now) return 'absent'
     return holds(kept.values, when) ? 'applied' : 'conflict'
   })
 }
@@ -174,7 +172,7 @@ function contentOf(token: string, record: SessionRecord): string {
   if (length <= maxCookies * chunkLength) return text
   throw new SojournError(
     'cookie_too_large',
-    `The session takes ${length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it, or use a store on the server`,
+    `The session takes ${length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it`,
   )
 }
 

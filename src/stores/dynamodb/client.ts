@@ -1,4 +1,5 @@
 import { SojournError, type SojournErrorCode } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 
 export type Attribute = { S: string } | { N: string } | { M: Record<string, { S: string }> }
 export type Item = Record<string, Attribute>
@@ -27,9 +28,8 @@ export interface DynamodbStoreOptions {
 
 /** The options, checked, with a client whose errors say what to do. */
 export function checked(options: DynamodbStoreOptions): { client: DynamodbClient; table: string } {
-  const { client, table = 'sojourn_sessions', ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "client" and "table"`)
+  refuseUnknownOptions('dynamodbStore', options, ['client', 'table'])
+  const { client, table = 'sojourn_sessions' } = options ?? {}
   const methods = ['getItem', 'putItem', 'updateItem', 'deleteItem', 'query'] as const
   if (!client || methods.some((method) => typeof client[method] !== 'function')) {
     refuse('"client" must be a DynamoDB of @aws-sdk/client-dynamodb 3, not a DynamoDBClient: new DynamoDB({ region })')

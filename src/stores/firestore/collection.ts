@@ -1,4 +1,5 @@
 import { SojournError } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 
 /** What Sojourn calls of a `CollectionReference` of `@google-cloud/firestore`, also as `firebase-admin` gives it. */
 export interface FirestoreCollection extends FirestoreQuery {
@@ -32,9 +33,8 @@ export interface FirestoreStoreOptions {
 }
 
 export function checked(options: FirestoreStoreOptions): FirestoreCollection {
-  const { collection, ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there is "collection"`)
+  refuseUnknownOptions('firestoreStore', options, ['collection'])
+  const { collection } = options ?? {}
   const methods = ['doc', 'where', 'orderBy', 'limit'] as const
   if (!collection || methods.some((method) => typeof collection[method] !== 'function')) {
     refuse('"collection" must be a collection of @google-cloud/firestore: firestore.collection(\'sessions\')')

@@ -1,4 +1,5 @@
 import { SojournError, type SojournErrorCode } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 
 /** A session as it lies in the collection. */
 export interface SessionDocument {
@@ -30,9 +31,8 @@ export interface MongodbStoreOptions {
 }
 
 export function checked(options: MongodbStoreOptions): MongodbCollection {
-  const { collection, ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there is "collection"`)
+  refuseUnknownOptions('mongodbStore', options, ['collection'])
+  const { collection } = options ?? {}
   const methods = ['findOne', 'insertOne', 'updateOne', 'deleteOne', 'find', 'createIndexes'] as const
   if (!collection || methods.some((method) => typeof collection[method] !== 'function')) {
     refuse('"collection" must be a collection of the driver mongodb: client.db().collection(\'sessions\')')

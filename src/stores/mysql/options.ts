@@ -1,4 +1,5 @@
 import { SojournError } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 import type { MysqlPool } from './client.js'
 
 export interface MysqlStoreOptions {
@@ -13,9 +14,8 @@ export interface MysqlStoreOptions {
 
 /** The options, checked, with the table as it stands in SQL. */
 export function checked(options: MysqlStoreOptions) {
-  const { pool, table = 'sojourn_sessions', ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "pool" and "table"`)
+  refuseUnknownOptions('mysqlStore', options, ['pool', 'table'])
+  const { pool, table = 'sojourn_sessions' } = options ?? {}
   if (typeof pool?.query !== 'function') refuse('"pool" must be a pool, as createPool() of mysql2/promise gives it')
   // The pool of callbacks has this method, and its query() throws where a promise is awaited.
   if ('promise' in pool) refuse('"pool" must be a pool of promises: createPool() of mysql2/promise, or pool.promise()')

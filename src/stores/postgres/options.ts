@@ -1,4 +1,5 @@
 import { SojournError } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 import type { PostgresClient } from './client.js'
 import type { PostgresListener } from './listening.js'
 
@@ -20,9 +21,8 @@ export interface PostgresStoreOptions {
 
 /** The options, checked, with the table as it stands in SQL. */
 export function checked(options: PostgresStoreOptions) {
-  const { pool, table = 'sojourn_sessions', listen, ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) refuse(`"${unknown}" is not an option; there are "pool", "table" and "listen"`)
+  refuseUnknownOptions('postgresStore', options, ['pool', 'table', 'listen'])
+  const { pool, table = 'sojourn_sessions', listen } = options ?? {}
   if (!hasOne(pool, 'query', 'unsafe')) refuse('"pool" must be a Pool of pg, or sql as postgres(url) gives it')
   if (listen !== undefined && !hasOne(listen, 'connect', 'listen')) {
     refuse('"listen" must be a Pool of pg, or sql as postgres(url) gives it')

@@ -140,6 +140,11 @@ const explanations = [
   { pattern: /^LATE/, code: 'store_unavailable', text: 'the write reached the server too late, and was not made' },
 ] as const
 
+/** Whether a script was refused because its keys are on several nodes of a cluster. */
+export function isOfSeveralNodes(error: unknown): boolean {
+  return messageOf(error).startsWith('CROSSSLOT')
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : ''
 }

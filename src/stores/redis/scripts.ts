@@ -31,10 +31,17 @@ if tonumber(${since}) then
 end`
 }
 
-/** Resolves to fields and texts in turn, as one JSON text: clients take many times as long to read them one by one. */
-export const readSession = script(`
-local session = redis.call('HGETALL', KEYS[1])
-return #session > 0 and cjson.encode(session)`)
+/**
+ * KEYS: sessions. Resolves to one JSON text for each, of its fields and texts in turn, and '' where there is none: clients
+ * take many times as long to read them one by one.
+ */
+export const readSessions = script(`
+local texts = {}
+for i, key in ipairs(KEYS) do
+  local session = redis.call('HGETALL', key)
+  texts[i] = #session > 0 and cjson.encode(session) or ''
+end
+return texts`)
 
 /** ARGV: when the server may drop the record, the time of its entry in the index or '', then fields and texts in turn. */
 export const createSession = script(`

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { isSojournError, SojournError } from '../../core/errors.js'
+import { refuseUnknownOptions } from '../../core/option-checks.js'
 import { type SqliteDatabase, scalar } from './database.js'
 import { openFile } from './file.js'
 import { ensureSchema } from './schema.js'
@@ -73,11 +74,8 @@ function isBusy(error: unknown): boolean {
 function checked(fileOrOptions: string | URL | SqliteStoreOptions): Settings & Source {
   const isFile = typeof fileOrOptions === 'string' || fileOrOptions instanceof URL
   const options: SqliteStoreOptions = isFile ? { path: fileOrOptions } : fileOrOptions
-  const { path, database, durability = 'normal', busyTimeout = 5000, ...others } = options ?? {}
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    refuse(`"${unknown}" is not an option; there are "path", "database", "durability" and "busyTimeout"`)
-  }
+  refuseUnknownOptions('sqliteStore', options, ['path', 'database', 'durability', 'busyTimeout'])
+  const { path, database, durability = 'normal', busyTimeout = 5000 } = options ?? {}
   if (durability !== 'normal' && durability !== 'full') refuse(`"durability" must be 'normal' or 'full'`)
   if (!Number.isInteger(busyTimeout) || busyTimeout < 0 || busyTimeout >= 2 ** 31) {
     refuse('"busyTimeout" must be a whole number of milliseconds')
