@@ -132,7 +132,16 @@ export async function mysqlPool(address: Address, own: Own) {
   const { createPool } = await load('mysql2', () => import('mysql2/promise'))
   const uri = address.urlFor('mysql')
   const pool = made('mysql2', () => createPool({ uri, connectTimeout: patience, queueLimit }))
-  own(() => pool.end())
+  const connections = new Set<{ destroy(): void }>()
+  pool.on('connection', (connection) => {
+    connections.add(connection)
+    connection.once('end', () => connections.delete(connection))
+  })
+  own(async () => {
+    // One that hangs and is not in use does not say good-bye.
+    await inTime(pool.end()).catch(() => {})
+    for (const connection of connections) connection.destroy()
+  })
   return impatient(pool)
 }
 
