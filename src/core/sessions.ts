@@ -307,7 +307,7 @@ function firstTryStore(): SessionStore {
   told = true
   const production = typeof process === 'object' && process.env?.NODE_ENV === 'production'
   warn(
-    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in the memory of this process, which is for a first try. They are lost when it stops and not shared with others. Give createSessions() a store, such as sqliteStore()`,
+    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in memory, which is for a first try: they are lost when this process stops, and not shared with others. Give createSessions() a store, such as sqliteStore()`,
   )
   return store
 }
