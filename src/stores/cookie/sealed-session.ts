@@ -172,7 +172,7 @@ function contentOf(token: string, record: SessionRecord): string {
   if (length <= maxCookies * chunkLength) return text
   throw new SojournError(
     'cookie_too_large',
-    `The session takes ${length} bytes sealed; a cookie store holds at most ${maxCookies * chunkLength}. Keep less in it`,
+    `The session takes ${length} bytes sealed, of at most ${maxCookies * chunkLength}. Keep less in it`,
   )
 }
 
