@@ -6,6 +6,7 @@
 
 import { isSojournError, type SojournError } from '../core/errors.js'
 import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
+import { refuseOption, refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -58,6 +59,8 @@ export function withSession<
   options: WithSessionOptions<Incoming, Rest> = {},
 ): (request: Incoming, ...rest: Rest) => Promise<Response> {
   const visits = visitsFrom(sessions)
+  if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
+  refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError = answerError } = options
   return async function withSession(request, ...rest) {
     const exchange = new FetchExchange(request, visits, {

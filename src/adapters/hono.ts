@@ -7,6 +7,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { SojournError } from '../core/errors.js'
 import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
+import { refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -50,9 +51,11 @@ export interface ConnectionOptions {
  */
 export function session<Data extends object = SessionData>(
   sessions?: Sessions<Data> | SessionsOptions,
-  { secure, address }: ConnectionOptions = {},
+  options: ConnectionOptions = {},
 ): MiddlewareHandler<SessionEnv<Data>> {
   const visits = visitsFrom(sessions)
+  refuseOtherThanFunctions('session', options, ['secure', 'address'])
+  const { secure, address } = options
   return async function session(c, next): Promise<void> {
     if (hasSession(c, visits)) return next()
     const exchange = new FetchExchange(c.req.raw, visits, {

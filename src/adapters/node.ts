@@ -6,6 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isSojournError, publicError } from '../core/errors.js'
+import { refuseOption, refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -68,9 +69,12 @@ export function withSession<
 >(
   sessions: Sessions<Data> | SessionsOptions,
   handler: SessionHandler<Session<Data>, Incoming, Outgoing>,
-  { secure, address, onError }: WithSessionOptions<Incoming, Outgoing> = {},
+  options: WithSessionOptions<Incoming, Outgoing> = {},
 ): (req: Incoming, res: Outgoing) => Promise<void> {
   const visits = visitsFrom(sessions)
+  if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
+  refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
+  const { secure, address, onError } = options
   return async function withSession(req: Incoming & Entered<Incoming, Outgoing>, res) {
     let exchange = req[exchangeOf]
     if (exchange?.visits !== visits) {

@@ -468,7 +468,7 @@ test('other long connections follow their session too', async () => {
 
 test.each<[object, RegExp]>([
   [{ requireUsers: true }, /^socketSessions: "requireUsers" is not an option; there are "origins", "requireUser"/],
-  [{ requireUser: 'yes' }, /^requireUser of socketSessions must be true or false/],
+  [{ requireUser: 'yes' }, /^requireUser of socketSessions must be false or true/],
   [{ origins: 'https://app.example.com' }, /^origins must be a list of origins/],
   [{ origins: ['https://app.example.com/'] }, /^Each of origins must be an origin such as/],
 ])('socketSessions with %j is refused', (options, message) => {

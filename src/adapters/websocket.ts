@@ -10,7 +10,7 @@ import type { TLSSocket } from 'node:tls'
 import { directHost } from '../core/cookie.js'
 import { refuseCrossOrigin, trustedOrigins } from '../core/cross-origin.js'
 import { isSojournError, SojournError } from '../core/errors.js'
-import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { oneOf, refuseOtherThanFunctions, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestFacts } from '../core/request-facts.js'
 import { signedInUser, turnAway } from '../core/require-user.js'
@@ -168,9 +168,10 @@ export function socketSessions<Data extends object = SessionData>(
 
 function checked(options: SocketSessionsOptions): SocketSessionsOptions {
   refuseUnknownOptions('socketSessions', options, ['origins', 'requireUser', 'secure', 'address'])
-  const { requireUser } = options
-  if (requireUser === undefined || typeof requireUser === 'boolean') return options
-  return refuseOption('requireUser of socketSessions', 'true or false', requireUser)
+  const { requireUser, origins: _, ...functions } = options
+  refuseOtherThanFunctions('socketSessions', functions, ['secure', 'address'])
+  oneOf(requireUser, [false, true], 'requireUser of socketSessions')
+  return options
 }
 
 /** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */

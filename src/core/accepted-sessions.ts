@@ -45,6 +45,6 @@ export interface AcceptedRecord extends SessionRecord {
 export function acceptedOf(accept: AcceptedSessions | undefined): AcceptedSessions | null {
   if (accept === undefined) return null
   if (typeof accept?.continued === 'function') return accept
-  const fix = "accept must be what expressSessionCookie() of 'sojourn/express-session' makes"
+  const fix = "accept must be what expressSessionCookie() or cookieSessionCookie() of 'sojourn/express-session' makes"
   throw new SojournError('invalid_option', fix)
 }

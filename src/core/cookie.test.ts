@@ -57,11 +57,11 @@ describe('the name and attributes', () => {
   })
 
   test.each<[CookieOptions, RegExp]>([
-    [{ name: 'a b' }, /^cookie\.name must be a cookie name/],
-    [{ name: '__Host-session' }, /cookie\.name must be given without its prefix/],
+    [{ name: 'a b' }, /^cookie\.name must be a cookie name such as session/],
+    [{ name: '__Host-session' }, /cookie\.name must be a cookie name such as session, without the prefix/],
     [{ sameSite: 'Lax' as 'lax' }, /cookie\.sameSite must be 'lax', 'strict' or 'none'; got "Lax"/],
-    [{ secure: false, sameSite: 'none' }, /cookie\.sameSite must be 'lax' or 'strict' when cookie\.secure is false/],
-    [{ secure: false, partitioned: true }, /cookie\.partitioned must be false/],
+    [{ secure: false, sameSite: 'none' }, /cookie\.secure must be 'auto' or true with sameSite 'none' or partitioned/],
+    [{ secure: false, partitioned: true }, /cookie\.secure must be 'auto' or true with sameSite 'none'/],
     [{ path: 'app' }, /cookie\.path must be a path that begins with '\/'/],
     [{ domain: '' }, /cookie\.domain must be a domain/],
     [{ domain: null as never }, /cookie\.domain must be a domain/],

@@ -1,6 +1,6 @@
 import { serialize } from 'cookie'
 import { SojournError } from './errors.js'
-import { refuseOption } from './option-checks.js'
+import { oneOf, refuseOption } from './option-checks.js'
 
 /** The session cookie's attributes. The defaults suit nearly every app. */
 export interface CookieOptions {
@@ -45,24 +45,16 @@ const maxAge = 400 * 86_400
 
 /** Checks {@link CookieOptions}. Throws `invalid_option`. */
 export function cookieSettingsOf(options: CookieOptions): CookieSettings {
-  const {
-    name = 'session',
-    secure = 'auto',
-    domain,
-    path = '/',
-    sameSite = 'lax',
-    partitioned = false,
-    priority,
-  } = options
-  check(isHeaderToken(name), 'cookie.name', 'a cookie name, such as session', name)
+  const { name = 'session', domain, path = '/', priority } = options
+  const secure = oneOf(options.secure, ['auto', true, false], 'cookie.secure')
+  const sameSite = oneOf(options.sameSite, ['lax', 'strict', 'none'], 'cookie.sameSite')
+  const partitioned = oneOf(options.partitioned, [false, true], 'cookie.partitioned')
   check(
-    !/^__(host|secure|http)-/i.test(name),
+    isHeaderToken(name) && !/^__(host|secure|http)-/i.test(name),
     'cookie.name',
-    'given without its prefix, which Sojourn adds by itself',
+    'a cookie name such as session, without the prefix',
     name,
   )
-  check(secure === 'auto' || typeof secure === 'boolean', 'cookie.secure', "'auto', true or false", secure)
-  check(['lax', 'strict', 'none'].includes(sameSite), 'cookie.sameSite', "'lax', 'strict' or 'none'", sameSite)
   check(
     domain === undefined || (typeof domain === 'string' && domain !== ''),
     'cookie.domain',
@@ -70,20 +62,13 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
     domain,
   )
   check(
-    secure !== false || sameSite !== 'none',
-    'cookie.sameSite',
-    "'lax' or 'strict' when cookie.secure is false",
-    sameSite,
+    secure !== false || (sameSite !== 'none' && !partitioned),
+    'cookie.secure',
+    "'auto' or true with sameSite 'none' or partitioned",
+    secure,
   )
-  check(secure !== false || !partitioned, 'cookie.partitioned', 'false when cookie.secure is false', partitioned)
-  check(typeof partitioned === 'boolean', 'cookie.partitioned', 'true or false', partitioned)
   check(typeof path === 'string' && path.startsWith('/'), 'cookie.path', "a path that begins with '/'", path)
-  check(
-    priority === undefined || ['low', 'medium', 'high'].includes(priority),
-    'cookie.priority',
-    "'low', 'medium' or 'high'",
-    priority,
-  )
+  if (priority !== undefined) oneOf(priority, ['low', 'medium', 'high'], 'cookie.priority')
   const prefix = domain === undefined && path === '/' ? '__Host-' : '__Secure-'
   const form = (formName: string, isSecure: boolean): CookieForm => ({
     name: formName,

@@ -61,8 +61,8 @@ export function milliseconds(duration: unknown, option: string): number {
 
 /** Checks {@link LifetimeOptions} and turns them into milliseconds. */
 export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime {
-  const preset = typeof options === 'string' ? assurance[options] : undefined
   if (typeof options === 'string') {
+    const preset = assurance[options]
     if (!preset) refuseOption('lifetime', "'aal1', 'aal2', 'aal3' or an object", options)
     return { ...preset, remember: preset, renewal: null }
   }

@@ -101,7 +101,7 @@ function checked(options: MemoryStoreOptions): number {
   refuseUnknownOptions('memoryStore', options, ['maxSessions'])
   const { maxSessions = 100_000 } = options
   if (Number.isSafeInteger(maxSessions) && maxSessions > 0) return maxSessions
-  return refuseOption('memoryStore: "maxSessions"', 'a whole number, 1 or more', maxSessions)
+  return refuseOption('memoryStore: "maxSessions"', 'a whole number from 1', maxSessions)
 }
 
 /** A copy for the caller. Spread makes own properties of all names, `__proto__` among them. */

@@ -7,12 +7,13 @@ test.each<[unknown, RegExp]>([
   [{ lifetime: { idel: '1h' } }, /^lifetime\.idel is not an option of Sojourn\. Those of lifetime are idle/],
   [{ lifetime: { remember: { max: 1 } } }, /^lifetime\.remember\.max is not/],
   [{ lifetime: { renewal: { each: 1 } } }, /^lifetime\.renewal\.each is not/],
-  [{ lifetime: null }, /^lifetime must be an object; got null/],
+  [{ lifetime: null }, /^lifetime must be an object of idle, absolute, remember, renewal; got null/],
+  [{ lifetime: 3600 }, /^lifetime must be an object of idle, absolute, remember, renewal; got 3600/],
   [
     { cookie: { maxAge: 5 } },
     /^cookie\.maxAge is not an option of Sojourn\. Set lifetime\.idle and lifetime\.absolute/,
   ],
-  [{ cookie: 'sid' }, /^cookie must be an object; got "sid"/],
+  [{ cookie: 'sid' }, /^cookie must be an object of name, secure, .*; got "sid"/],
   [{ secret: 'keyboard cat' }, /^secret is not an option .* nothing to sign: leave it out$/],
   [{ resave: false, saveUninitialized: false }, /^resave is not an option .* leave it out$/],
   [{ store: {} }, /^store has no read\(\), no create\(\), no patch\(\), no delete\(\)/],
@@ -21,17 +22,24 @@ test.each<[unknown, RegExp]>([
   [{ onStoreError: 'ignore' }, /^onStoreError must be 'fail' or 'anonymous'; got "ignore"/],
   [{ storeTimeout: '5 seconds' }, /^storeTimeout must be a positive number of milliseconds/],
   [{ storeTimeout: '30d' }, /^storeTimeout must be 24 days at most; got "30d"/],
-  [{ crossOrigin: null }, /^crossOrigin must be an object; got null/],
+  [{ crossOrigin: null }, /^crossOrigin must be an object of trusted; got null/],
   [
     { crossOrigin: { trusted: 'https://a.test' } },
     /^crossOrigin\.trusted must be a list of origins; got "https:\/\/a\.test"/,
   ],
   [{ crossOrigin: { trusted: true } }, /^crossOrigin\.trusted must be a list of origins; got true/],
+  [
+    { accept: {} },
+    /^accept must be what expressSessionCookie\(\) or cookieSessionCookie\(\) of 'sojourn\/express-session' makes/,
+  ],
   [{ clock: 5 }, /^clock must be a function/],
   [{ clock: () => new Date() }, /whole milliseconds since the epoch; got a function$/],
   [{ clock: () => 1.5 }, /whole milliseconds since the epoch; got a function$/],
   [[], /^The options must be an object/],
-  [{ method: 'GET', url: '/' }, /^A request was given in place of the options: write app\.use\(session\(sessions\)\)$/],
+  [
+    { method: 'GET', url: '/' },
+    /^A request was given in place of the options: call what you mount, as in app\.use\(session\(sessions\)\)$/,
+  ],
   [memoryStore(), /^A store was given in place of the options: write \{ store \} around it$/],
 ])('createSessions(%j) names what is wrong, and what would be right', (options, message) => {
   expect(() => createSessions(options as object)).toThrow(expect.objectContaining({ code: 'invalid_option' }))

@@ -12,7 +12,7 @@ import {
   lifetimeOf,
   milliseconds,
 } from './lifetime.js'
-import { refuseOption } from './option-checks.js'
+import { oneOf, refuseOption, refuseRequest } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import { type HeaderTransport, headerTransportOf, type TransportOptions } from './transport.js'
 
@@ -156,13 +156,6 @@ function storeTimeoutOf(duration: Duration): number {
   return timeout
 }
 
-/** The value, or the first of those allowed where it is not given. */
-function oneOf<const T>(value: T | undefined, allowed: readonly [T, ...T[]], option: string): T {
-  if (value === undefined) return allowed[0]
-  if (!allowed.includes(value)) refuseOption(option, allowed.map(quote).join(' or '), value)
-  return value
-}
-
 /** Refuses what only cookies can do. */
 function transportOf({ cookie, accept, store }: SessionsOptions, option: TransportOptions): HeaderTransport {
   refuseUnknown(option, 'transport')
@@ -192,24 +185,20 @@ function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store:
   if (store && !store.list) {
     throw new SojournError('invalid_option', 'maxPerUser needs a store that can list the sessions of a user')
   }
-  if (option.whenFull === undefined) refuseOption('maxPerUser.whenFull', "'end-oldest' or 'refuse'", undefined)
-  return { limit, whenFull: oneOf(option.whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
+  // It has no default, so that left out it is refused like any other text.
+  const whenFull = String(option.whenFull) as typeof option.whenFull
+  return { limit, whenFull: oneOf(whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
 }
 
 function refuseUnknown(options: object, path: string): void {
   if (path === '' && typeof (options as Partial<SessionStore> | null)?.patch === 'function') {
     throw new SojournError('invalid_option', 'A store was given in place of the options: write { store } around it')
   }
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    refuseOption(path || 'The options', 'an object', options)
-  }
-  if (path === '' && ('req' in options || 'method' in options)) {
-    throw new SojournError(
-      'invalid_option',
-      'A request was given in place of the options: write app.use(session(sessions))',
-    )
-  }
   const names = known[path] ?? []
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuseOption(path || 'The options', `an object of ${names.join(', ')}`, options)
+  }
+  refuseRequest(options)
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
     const where = path ? `${path}.${name}` : name
@@ -217,10 +206,12 @@ function refuseUnknown(options: object, path: string): void {
   }
 }
 
+const nothingToSign = 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out'
+
 /** What users of other session libraries write, and where it went. */
 const elsewhere: { readonly [name: string]: string } = {
-  secret: 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out',
-  secrets: 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out',
+  secret: nothingToSign,
+  secrets: nothingToSign,
   resave: 'Only what changed is written: leave it out',
   saveUninitialized: 'An empty session is never stored: leave it out',
   rolling: 'Set lifetime.idle instead',
@@ -229,7 +220,7 @@ const elsewhere: { readonly [name: string]: string } = {
   expires: 'Set lifetime.absolute instead',
   ttl: 'Set lifetime.idle instead',
   httpOnly: 'The cookie is always HttpOnly: leave it out',
-  genid: 'Ids are 144 random bits: leave it out',
+  genid: nothingToSign,
   name: 'Set cookie.name instead',
   proxy: "Set your framework's own trust proxy setting instead",
 }
@@ -253,8 +244,4 @@ function checkStore(store: SessionStore): void {
         : "Give it a store such as memoryStore() of 'sojourn/stores/memory'"
     }`,
   )
-}
-
-function quote(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : String(value)
 }

@@ -1,6 +1,6 @@
 import { SojournError, type SojournErrorCode } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
-import { refuseOption, refuseUnknownOptions } from './option-checks.js'
+import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
 import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
@@ -32,8 +32,9 @@ export function signedInUser(options: RequireUserOptions): Requirement {
 }
 
 function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
+  refuseRequest(options)
   refuseUnknownOptions('a guard such as requireUser()', options, names)
-  const { redirect } = options
+  const redirect = options?.redirect
   if (redirect === undefined || typeof redirect === 'string') return
   refuseOption('redirect', 'the path of the login page', redirect)
 }
@@ -41,8 +42,7 @@ function checkRedirect(options: RequireUserOptions, names: readonly string[]): v
 /** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
 export function freshUser(options: RequireFreshOptions): Requirement {
   checkRedirect(options, ['within', 'redirect'])
-  const { within } = options
-  const age = milliseconds(within, 'within')
+  const age = milliseconds(options?.within, 'within')
   return (session) => {
     if (session.userId === null) return 'unauthenticated'
     const { authenticatedAt } = session

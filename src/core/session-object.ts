@@ -1,5 +1,6 @@
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
+import { refuseOption } from './option-checks.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import { show } from './show.js'
 import type { SignInOptions } from './sign-in.js'
@@ -172,6 +173,8 @@ async function taken(visit: Visit, name: string): Promise<unknown> {
  * is about to fail with the same error.
  */
 function callBack<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
+  // Called in a microtask, it would end the process.
+  if (callback && typeof callback !== 'function') refuseOption('The callback', 'a function', callback)
   promise.then(
     () => callback && queueMicrotask(() => callback()),
     (error: unknown) => callback && queueMicrotask(() => callback(error)),

@@ -324,6 +324,18 @@ describe('verbs', () => {
     expect(session.userId).toBe(null)
   })
 
+  test.each(['save', 'reload', 'regenerate', 'destroy'] as const)(
+    'a callback of %s that is none is an error, and does not end the process',
+    async (verb) => {
+      const session = await load(await stored({ a: 1 }))
+      await expect(async () => (session[verb] as (given: unknown) => unknown)('now')).rejects.toMatchObject({
+        code: 'invalid_option',
+        message: 'The callback must be a function; got "now"',
+      })
+      await new Promise((resolve) => setImmediate(resolve))
+    },
+  )
+
   test.each([[''], ['\ud800'], ['a\u0000'], ['x'.repeat(256)], [1.5], [Number.NaN], [null], [undefined], [{}]])(
     'signIn(%j) is refused',
     async (userId) => {

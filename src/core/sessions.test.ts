@@ -503,7 +503,21 @@ describe('list and end', () => {
     expect((await visit(sessions, cookie)).session.userId).toBe('undefined')
     calls = []
     await expect(sessions.create({ userId: undefined } as never)).rejects.toMatchObject({ code: 'invalid_value' })
-    await expect(sessions.create({ user: 'a' } as never)).rejects.toMatchObject({ code: 'invalid_option' })
+    await expect(sessions.create({ user: 'a' } as never)).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: 'sessions.create(): "user" is not an option; there are "userId", "values", "remember" and "method"',
+    })
+    for (const given of ['alice', null, 7] as never[]) {
+      await expect(sessions.create(given)).rejects.toMatchObject({
+        code: 'invalid_option',
+        message: expect.stringContaining('The options of sessions.create() must be an object; got '),
+      })
+    }
+    // Else the session that was to stay would end with the others.
+    await expect(sessions.endAll('undefined', { except: session } as never)).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: 'except of sessions.endAll() must be the id of a session; got an object',
+    })
     await expect(sessions.endAll('undefined', { exept: session.id } as never)).rejects.toMatchObject({
       code: 'invalid_option',
       message: 'sessions.endAll(): "exept" is not an option; there is "except"',

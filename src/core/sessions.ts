@@ -8,6 +8,7 @@ import { createFollowing, type Following } from './following.js'
 import { guardStore } from './guarded-store.js'
 import { load } from './load.js'
 import { memoryStore } from './memory-store.js'
+import { refuseUnknownOptions } from './option-checks.js'
 import { type SessionsOptions, type Settings, settingsOf } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import { finishHead, type ResponseHeaders, sessionCookies } from './response-head.js'
@@ -214,6 +215,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     status: (session) => statusOf(visitBehind(session)),
 
     async create(given = {}) {
+      refuseUnknownOptions('sessions.create()', given, ['userId', 'values', 'remember', 'method'])
       const { userId, values = {}, ...signIn } = given
       beginToSweep()
       signInOptionsOf(signIn)

@@ -1,5 +1,5 @@
 import { isHeaderToken } from './cookie.js'
-import { refuseOption } from './option-checks.js'
+import { oneOf, refuseOption } from './option-checks.js'
 import { parseToken, type Token, tokenText } from './token.js'
 
 /** The token in a header instead of a cookie: for mobile and native apps, and other clients that keep no cookies. */
@@ -28,11 +28,9 @@ export interface HeaderTransport {
 }
 
 /** Checks {@link TransportOptions}. Throws `invalid_option`. */
-export function headerTransportOf({ header, responseHeader, secure = 'auto' }: TransportOptions): HeaderTransport {
+export function headerTransportOf({ header, responseHeader, secure }: TransportOptions): HeaderTransport {
   const name = headerName(header, 'transport.header', 'authorization')
-  if (secure !== 'auto' && typeof secure !== 'boolean') {
-    refuseOption('transport.secure', "'auto', true or false", secure)
-  }
+  oneOf(secure, ['auto', true, false], 'transport.secure')
   const usual = name === 'authorization' ? 'session-token' : name
   return Object.freeze({
     header: name,

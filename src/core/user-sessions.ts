@@ -71,10 +71,14 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
   return { sessions, next: page.length < limit ? null : (page.at(-1)?.[0] ?? null) }
 }
 
-/** The session that `endAll` is to leave alone. Throws `invalid_option` for any other option. */
+/** The session that `endAll` is to leave alone. Throws `invalid_option` for anything else. */
 export function exceptOf(options: { readonly except?: string }): string | undefined {
   refuseUnknownOptions('sessions.endAll()', options, ['except'])
-  return options.except
+  const { except } = options
+  if (except !== undefined && typeof except !== 'string') {
+    refuseOption('except of sessions.endAll()', 'the id of a session', except)
+  }
+  return except
 }
 
 /** Ends one session, of that owner if one is named. */

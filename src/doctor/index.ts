@@ -5,6 +5,7 @@
  */
 
 import { SojournError } from '../core/errors.js'
+import { refuseOption } from '../core/option-checks.js'
 import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { configurationFindings } from './configuration.js'
 import { type ExpressApp, expressFindings } from './express-app.js'
@@ -26,6 +27,13 @@ export type { Finding, Level } from './finding.js'
 export async function doctor(sessions: AnySessions | null, app?: ExpressApp | string): Promise<Finding[]> {
   if (!sessions && app === undefined) {
     throw new SojournError('invalid_option', 'There is nothing to look at: give what createSessions() made, or an app')
+  }
+  if (sessions && typeof sessions !== 'object') {
+    refuseOption(
+      'The first argument of doctor()',
+      'what createSessions() made, or null to look at an app alone',
+      sessions,
+    )
   }
   const findings = sessions ? configurationFindings(visitsFrom(sessions)) : []
   if (typeof app === 'string') findings.push(...(await serverFindings(app)))

@@ -3,6 +3,7 @@ import { parseCookie } from 'cookie'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionStore } from '../core/store.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
@@ -31,17 +32,22 @@ const cookieLifetime = 400 * 86_400_000
  * same values, signed in as before. The cookie is taken over once; who signs out is not signed in by it again. But an
  * older one, from before a change, is another cookie, as it was to `cookie-session`: drop the option soon.
  *
- * @throws `invalid_option` without keys or a store
+ * @throws `invalid_option` without keys or a store, and for an option that is unknown or wrong
  */
 export function cookieSessionCookie(options: CookieSessionCookieOptions): AcceptedSessions {
-  const { name = 'session', store, remember = false, userId = () => null } = options
-  const keys = [options.keys].flat()
+  refuseUnknownOptions('cookieSessionCookie', options, ['name', 'keys', 'store', 'remember', 'userId'])
+  const given = options ?? ({} as CookieSessionCookieOptions)
+  const { name = 'session', store, remember = false, userId = () => null } = given
+  const keys = [given.keys].flat()
   if (keys.length === 0 || keys.some((key) => typeof key !== 'string')) {
     throw new SojournError('invalid_option', 'cookieSessionCookie: "keys" must be what signed the cookies until now')
   }
   if (typeof store?.create !== 'function') {
     throw new SojournError('invalid_option', 'cookieSessionCookie: "store" must be the store of createSessions()')
   }
+  if (typeof name !== 'string') refuseOption('name of cookieSessionCookie', 'that of the old cookie', name)
+  if (typeof remember !== 'boolean') refuseOption('remember of cookieSessionCookie', 'true or false', remember)
+  if (typeof userId !== 'function') refuseOption('userId of cookieSessionCookie', 'a function', userId)
   return acceptedSessions({
     find(header) {
       const cookies = parseCookie(header)

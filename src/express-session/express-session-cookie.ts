@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
 import { cookieName, sessionOf } from './record-texts.js'
@@ -30,10 +31,11 @@ export interface ExpressSessionCookieOptions {
  * one session; whoever has the old cookie can go on with it until the next sign-in, as they could before. Drop the
  * option when the old cookies have expired.
  *
- * @throws `invalid_option` without a secret or a store
+ * @throws `invalid_option` without a secret or a store, and for an option that is unknown or wrong
  */
 export function expressSessionCookie(options: ExpressSessionCookieOptions): AcceptedSessions {
-  const { name = 'connect.sid', secret, store, userId = () => null } = options
+  refuseUnknownOptions('expressSessionCookie', options, ['name', 'secret', 'store', 'userId'])
+  const { name = 'connect.sid', secret, store, userId = () => null } = options ?? ({} as ExpressSessionCookieOptions)
   const secrets = [secret].flat() as Secret[]
   if (secrets.length === 0 || secrets.some((one) => one === undefined || one === null)) {
     throw new SojournError('invalid_option', 'expressSessionCookie: "secret" must be what signed the cookies until now')
@@ -44,6 +46,8 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
       'expressSessionCookie: "store" must be the store that express-session was given',
     )
   }
+  if (typeof name !== 'string') refuseOption('name of expressSessionCookie', 'that of the old cookie', name)
+  if (typeof userId !== 'function') refuseOption('userId of expressSessionCookie', 'a function', userId)
   const old = fromConnectStore(store)
   return acceptedSessions({
     find(header) {

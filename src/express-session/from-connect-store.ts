@@ -1,4 +1,5 @@
 import { type Duration, milliseconds } from '../core/lifetime.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { holds, patched, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createTurns, type Turns } from '../core/turns.js'
 import { refuseIllFormed } from '../core/well-formed.js'
@@ -52,9 +53,13 @@ const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
  * bring back what another process has just ended. It lists nothing. Use it to move away from, with `migrating`, or with
  * one process.
  *
- * @throws `invalid_option` for a duration that is none
+ * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown
  */
 export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectStoreOptions = {}): SessionStore {
+  if (typeof store?.get !== 'function' || typeof store.set !== 'function') {
+    refuseOption('What fromConnectStore() is given', 'a store made for express-session', store)
+  }
+  refuseUnknownOptions('fromConnectStore', options, ['idle', 'clock'])
   const { clock = Date.now } = options
   const idle = milliseconds(options.idle ?? '24h', 'idle')
   const turns = turnsOf.get(store) ?? createTurns()

@@ -1,5 +1,6 @@
 import { after, guardStore } from '../core/guarded-store.js'
 import { type Duration, milliseconds } from '../core/lifetime.js'
+import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createSweeper } from '../core/sweeper.js'
 import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
@@ -23,9 +24,13 @@ export interface ToConnectStoreOptions {
  * `all` (a list), `length` and `clear` are there where the store can list. What expired is swept where the store asks
  * for it.
  *
- * @throws `invalid_option` for a duration that is none
+ * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown
  */
 export function toConnectStore(store: SessionStore, options: ToConnectStoreOptions = {}): Store {
+  if (typeof store?.patch !== 'function') {
+    refuseOption('What toConnectStore() is given', "a store of Sojourn, such as sqliteStore('sessions.db')", store)
+  }
+  refuseUnknownOptions('toConnectStore', options, ['idle', 'clock'])
   return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)
 }
 

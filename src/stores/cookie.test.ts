@@ -326,6 +326,8 @@ test.each([
   [{ secrets: [secret, 'short'] }, /^secrets\[1\] must have at least 32/],
   [{ secrets: [] }, /^secrets must be a text, or a list/],
   [{}, /^secrets must be a text, or a list/],
+  [undefined, /^secrets must be a text, or a list/],
+  [{ secrets: secret, revocation: null }, /^revocation must be a store; got null/],
   [{ secrets: secret, revocation: {} }, /^revocation must be a store/],
   [
     { secrets: secret, revocations: memoryStore() },

@@ -34,8 +34,8 @@ export interface CookieStoreOptions {
  */
 export function cookieStore(options: CookieStoreOptions): CookieStore {
   refuseUnknownOptions('cookieStore', options, ['secrets', 'revocation'])
-  const { secrets, revocation } = options
-  if (revocation !== undefined && typeof revocation.patch !== 'function') {
+  const { secrets, revocation } = options ?? ({} as CookieStoreOptions)
+  if (revocation !== undefined && typeof revocation?.patch !== 'function') {
     refuseOption('revocation', 'a store', revocation)
   }
   const seal = createSeal(secrets, 'cookie')

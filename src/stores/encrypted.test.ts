@@ -121,7 +121,8 @@ test('a counter is exact also from two processes', async () => {
   expect((await one.load({ cookie })).n).toBe(60)
 })
 
-test('a weak secret is refused', () => {
+test('a weak secret is refused, and none', () => {
+  expect(() => encrypted(memoryStore(), undefined as never)).toThrow(/^secrets must be a text/)
   expect(() => encrypted(memoryStore(), { secrets: 'keyboard cat' })).toThrow(/everybody knows/)
 })
 

@@ -93,7 +93,7 @@ export function encrypted(store: SessionStore, options: EncryptedOptions): Sessi
 function checked(store: SessionStore, options: EncryptedOptions): Required<EncryptedOptions> {
   if (typeof store?.patch !== 'function') refuse('its first argument must be a store, such as sqliteStore()')
   refuseUnknownOptions('encrypted', options, ['secrets', 'acceptPlaintext'])
-  const { secrets, acceptPlaintext = false } = options
+  const { secrets, acceptPlaintext = false } = options ?? ({} as EncryptedOptions)
   if (typeof acceptPlaintext !== 'boolean') refuse('"acceptPlaintext" must be true or false')
   return { secrets, acceptPlaintext }
 }

@@ -104,7 +104,7 @@ test('sessions that are gone are not remembered', () => {
 })
 
 test.each([
-  [{ maxSessions: 0 }, '"maxSessions" must be a whole number, 1 or more'],
+  [{ maxSessions: 0 }, '"maxSessions" must be a whole number from 1'],
   [{ maxSessions: 1.5 }, '"maxSessions" must be'],
   [{ maxSessions: Number.NaN }, '"maxSessions" must be'],
   [{ maxSessions: '10' }, '"maxSessions" must be'],

@@ -554,6 +554,7 @@ test('where one store fails to watch or to close, the other is stopped or closed
 
 test('two different stores are needed', () => {
   const store = memoryStore()
+  expect(() => migrating(undefined as never)).toThrow('migrating: "from" and "to" must be two different stores')
   expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
 })
 

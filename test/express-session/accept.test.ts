@@ -224,8 +224,20 @@ test('sessions that a bridge keeps in a store of ours are accepted too', async (
   expect((await store.list?.({ limit: 10 }))?.map(([, { userId }]) => userId)).toEqual(['ada'])
 })
 
+const connectStore = new original.MemoryStore()
+
 test.each([
+  [undefined, '"secret" must be what signed the cookies until now'],
   [{}, '"secret" must be what signed the cookies until now'],
+  [
+    { secret: 's', store: connectStore, key: 'sid' },
+    'expressSessionCookie: "key" is not an option; there are "name", ',
+  ],
+  [{ secret: 's', store: connectStore, name: 7 }, 'name of expressSessionCookie must be that of the old cookie; got 7'],
+  [
+    { secret: 's', store: connectStore, userId: 'user' },
+    'userId of expressSessionCookie must be a function; got "user"',
+  ],
   [{ secret: [] }, '"secret" must be'],
   [{ secret: [null] }, '"secret" must be'],
   [{ secret: 's' }, '"store" must be the store that express-session was given'],
@@ -235,5 +247,7 @@ test.each([
 })
 
 test('accept takes nothing else', () => {
-  expect(() => createSessions({ accept: {} as Any })).toThrow('accept must be what expressSessionCookie() of')
+  expect(() => createSessions({ accept: {} as Any })).toThrow(
+    "accept must be what expressSessionCookie() or cookieSessionCookie() of 'sojourn/express-session' makes",
+  )
 })

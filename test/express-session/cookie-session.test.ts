@@ -140,6 +140,11 @@ test('sessions can go on in a sealed cookie, and stay ended', async () => {
 })
 
 test.each([
+  [undefined, '"keys" must be what signed the cookies until now'],
+  [{ keys: ['k'], secret: 'k' }, 'cookieSessionCookie: "secret" is not an option; there are "name", "keys"'],
+  [{ keys: 'k', store: memoryStore(), name: 7 }, 'name of cookieSessionCookie must be that of the old cookie; got 7'],
+  [{ keys: 'k', store: memoryStore(), remember: '30d' }, 'remember of cookieSessionCookie must be true or false'],
+  [{ keys: 'k', store: memoryStore(), userId: 'user' }, 'userId of cookieSessionCookie must be a function; got "user"'],
   [{}, '"keys" must be what signed the cookies until now'],
   [{ keys: [] }, '"keys" must be'],
   [{ keys: ['k'] }, '"store" must be the store of createSessions()'],

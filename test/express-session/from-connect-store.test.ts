@@ -83,3 +83,11 @@ test('through both bridges a store keeps the ids and the sessions that it had', 
   expect(Object.keys(store.sessions)).toEqual(['raw id/+'])
   expect(JSON.parse(store.sessions['raw id/+'] as string)).toMatchObject({ cookie, views: 2, __x: 2 })
 })
+
+test.each<[unknown, object, string]>([
+  [undefined, {}, 'What fromConnectStore() is given must be a store made for express-session; got undefined'],
+  ['redis', {}, 'must be a store made for express-session; got "redis"'],
+  [new original.MemoryStore(), { ttl: 60 }, 'fromConnectStore: "ttl" is not an option; there are "idle" and "clock"'],
+])('fromConnectStore(%s, %j) is refused', (store, options, message) => {
+  expect(() => fromConnectStore(store as never, options)).toThrow(message)
+})

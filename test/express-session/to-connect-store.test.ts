@@ -312,3 +312,11 @@ test('failures are told once, and what a callback throws is not taken for one', 
   circular.self = circular
   await expect(promised((done) => bridge.set('id', circular, done))).rejects.toThrow('circular')
 })
+
+test.each<[unknown, object, string]>([
+  [undefined, {}, "must be a store of Sojourn, such as sqliteStore('sessions.db'); got undefined"],
+  [new original.MemoryStore(), {}, 'What toConnectStore() is given must be a store of Sojourn'],
+  [memoryStore(), { ttl: 60 }, 'toConnectStore: "ttl" is not an option; there are "idle" and "clock"'],
+])('toConnectStore(%s, %j) is refused', (store, options, message) => {
+  expect(() => toConnectStore(store as never, options)).toThrow(message)
+})

@@ -1,0 +1,92 @@
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
+import { createSessions } from 'sojourn'
+import * as ofExpress from 'sojourn/express'
+import * as ofFastify from 'sojourn/fastify'
+import * as ofFetch from 'sojourn/fetch'
+import * as ofHono from 'sojourn/hono'
+import * as ofKoa from 'sojourn/koa'
+import * as ofNode from 'sojourn/node'
+import { memoryStore } from 'sojourn/stores/memory'
+import { socketSessions } from 'sojourn/websocket'
+import request from 'supertest'
+import { describe, expect, test } from 'vitest'
+
+// What beginners write, and what they are told. In TypeScript most of it does not compile.
+// biome-ignore lint/suspicious/noExplicitAny: so mistakes have to be made on purpose.
+type Any = any
+
+const sessions = createSessions({ store: memoryStore() })
+const refusal = (message: string) =>
+  expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(message) })
+
+describe.each<[string, (options: Any) => unknown]>([
+  ['withSession of fetch', (options) => ofFetch.withSession(sessions, () => new Response(), options)],
+  ['withSession of node', (options) => ofNode.withSession(sessions, (_req, res) => void res.end(), options)],
+  ['session of hono', (options) => ofHono.session(sessions, options)],
+  ['socketSessions', (options) => socketSessions(sessions, options)],
+])('%s', (_name, make) => {
+  test.each([
+    [{ trustProxy: true }, '"trustProxy" is not an option'],
+    [{ secure: true }, 'secure must be a function of the request; got true'],
+    [{ address: '127.0.0.1' }, 'address must be a function of the request; got "127.0.0.1"'],
+    [null, 'must be an object; got null'],
+  ])('refuses %j', (options, message) => {
+    expect(() => make(options)).toThrow(refusal(message))
+  })
+
+  test('takes what is left out as undefined', () => {
+    make({ secure: undefined, address: undefined })
+    make(undefined)
+  })
+})
+
+describe.each<[string, (...given: Any[]) => unknown]>([
+  ['fetch', ofFetch.withSession],
+  ['node', ofNode.withSession],
+])('withSession of %s', (_name, withSession) => {
+  test('refuses a handler that is none', () => {
+    expect(() => withSession(sessions)).toThrow(refusal('The handler must be a function; got undefined'))
+    expect(() => withSession(sessions, {})).toThrow(refusal('The handler must be a function; got an object'))
+  })
+})
+
+describe('a guard that is mounted without being called says so', () => {
+  const told = 'A request was given in place of the options: call what you mount'
+
+  test.each(['requireUser', 'requireFresh'] as const)('%s of Express', async (guard) => {
+    const app = express()
+    app.use(ofExpress.session(sessions), ofExpress[guard] as Any)
+    app.use(((error, _req, res, _next) => {
+      res.json({ code: error.code, message: error.message })
+    }) satisfies express.ErrorRequestHandler)
+    const { body } = await request(app).get('/')
+    expect(body).toMatchObject({ code: 'invalid_option', message: expect.stringContaining(told) })
+  })
+
+  test('of Fastify, Koa and Hono', async () => {
+    const fastify = Fastify()
+    await fastify.register(ofFastify.session, { sessions })
+    fastify.get('/', { onRequest: ofFastify.requireUser as Any }, () => 'in')
+    expect((await fastify.inject('/')).json().message).toContain(told)
+
+    const koa = new Koa()
+    koa.use((ctx, next) => next().catch((error: Error) => Object.assign(ctx, { status: 500, body: error.message })))
+    koa.use(ofKoa.session(sessions)).use(ofKoa.requireUser as Any)
+    expect((await request(koa.callback()).get('/')).text).toContain(told)
+
+    const hono = new Hono()
+    hono.onError((error, c) => c.text(error.message, 500))
+    hono.use(ofHono.session(sessions)).use(ofHono.requireUser as Any)
+    expect(await (await hono.request('http://localhost/')).text()).toContain(told)
+  })
+})
+
+test.each([ofExpress, ofFastify, ofKoa, ofHono])(
+  'requireFresh() without its options names the one it needs',
+  (adapter) => {
+    expect(() => (adapter.requireFresh as Any)()).toThrow(refusal('within must be a positive number of milliseconds'))
+  },
+)
