@@ -6,8 +6,8 @@
 
 import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 
-/** Whatever `crypto.createHmac` takes as its key. */
-export type Secret = string | NodeJS.ArrayBufferView | KeyObject
+/** Whatever `crypto.createHmac` takes as its key, in the types of Node 20 to 26. */
+export type Secret = string | ArrayBufferLike | NodeJS.ArrayBufferView | KeyObject
 
 /** The value with its signature. Throws where `express-session` would: the value is no string, the secret is missing. */
 export function sign(value: string, secret: Secret): string {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import original from 'express-session'
-import session from 'sojourn/express-session'
+import session, { type SessionOptions } from 'sojourn/express-session'
 import { describe, expect, test } from 'vitest'
 
 // biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
@@ -55,4 +55,15 @@ describe.each<[string, Any]>([
       expect(await read(cookies[0]?.[1].replace('id-0', 'id-1') as string)).not.toBe('id-1')
     }
   })
+})
+
+test('a secret is whatever createHmac takes, also in the types of newer Nodes', async () => {
+  const secret = new TextEncoder().encode('a key of thirty-two characters..').buffer
+  const options: SessionOptions = { secret, resave: false, saveUninitialized: true }
+  const lines = [session(options), original(options as Any)].map(async (middleware: Any) => {
+    const request: Any = { url: '/', headers: {}, method: 'GET' }
+    await new Promise((resolve) => middleware(request, { writeHead() {} }, resolve))
+    return typeof request.sessionID
+  })
+  expect(await Promise.all(lines)).toEqual(['string', 'string'])
 })
