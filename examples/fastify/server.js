@@ -9,7 +9,7 @@ import { isPasswordOf } from '../stage/users.js'
 const sessions = createSessions({ cookie: { name: 'fastify' }, crossOrigin: true, noStore: true })
 const app = Fastify()
 
-app.get('/:file(^(?:style\\.css|icon\\.svg)$)', async ({ params }, reply) => {
+app.get('/:file(^(?:style\\.css|icon\\.svg|arches\\.svg)$)', async ({ params }, reply) => {
   const { type, body } = await publicFile(`/${params.file}`)
   return reply.type(type).send(body)
 })

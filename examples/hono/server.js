@@ -10,7 +10,7 @@ import { isPasswordOf } from '../stage/users.js'
 const sessions = createSessions({ cookie: { name: 'hono' }, crossOrigin: true, noStore: true })
 const app = new Hono()
 
-app.get('/:file{style\\.css|icon\\.svg}', async (c) => {
+app.get('/:file{style\\.css|icon\\.svg|arches\\.svg}', async (c) => {
   const { type, body } = await publicFile(c.req.path)
   return c.body(body, 200, { 'Content-Type': type })
 })

@@ -51,9 +51,13 @@ export const safeHeaders = {
   'X-Content-Type-Options': 'nosniff',
 }
 
-const files = { '/style.css': 'text/css; charset=utf-8', '/icon.svg': 'image/svg+xml' }
+const files = {
+  '/style.css': 'text/css; charset=utf-8',
+  '/icon.svg': 'image/svg+xml',
+  '/arches.svg': 'image/svg+xml',
+}
 
-/** The style sheet and the icon: type and content, or `undefined` for another path. */
+/** The style sheet and its pictures: type and content, or `undefined` for another path. */
 export async function publicFile(path) {
   if (!Object.hasOwn(files, path)) return undefined
   return { type: files[path], body: await readFile(new URL(`public${path}`, import.meta.url)) }

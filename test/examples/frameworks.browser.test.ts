@@ -51,7 +51,12 @@ for (const name of ['fastify', 'koa', 'hono', 'fetch', 'node']) {
 
     test('shows pages that are accessible, and that no other site can frame', async () => {
       const { page } = visit
-      const response = await page.goto(at('/'))
+      const missing: string[] = []
+      page.on('response', (answer) => {
+        if (answer.status() === 404) missing.push(answer.url())
+      })
+      const response = await page.goto(at('/'), { waitUntil: 'networkidle' })
+      expect(missing).toEqual([])
       expect(response?.headers()['content-security-policy']).toContain("frame-ancestors 'none'")
       await expectAccessible(page)
       await page.goto(at('/profile'))
