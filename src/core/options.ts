@@ -160,8 +160,8 @@ function storeTimeoutOf(duration: Duration): number {
 function transportOf({ cookie, accept, store }: SessionsOptions, option: TransportOptions): HeaderTransport {
   refuseUnknown(option, 'transport')
   const reasons: [unknown, string][] = [
-    [cookie, 'cookie does not go with transport, where no cookie is set: leave it out, and see transport.secure'],
-    [accept, 'accept does not go with transport, for it reads cookies: leave it out'],
+    [cookie, 'cookie does not go with transport: leave it out, and see transport.secure'],
+    [accept, 'accept does not go with transport: leave it out'],
     [isCookieStore(store) || undefined, 'store must not be a cookieStore with transport: use a store on the server'],
   ]
   for (const [given, reason] of reasons) if (given !== undefined) throw new SojournError('invalid_option', reason)

@@ -56,9 +56,9 @@ describe.each<[string, (...given: Any[]) => unknown]>([
 describe('a guard that is mounted without being called says so', () => {
   const told = 'A request was given in place of the options: call what you mount'
 
-  test.each(['requireUser', 'requireFresh'] as const)('%s of Express', async (guard) => {
+  test.each([ofExpress.requireUser, ofExpress.requireFresh])('$name of Express', async (guard) => {
     const app = express()
-    app.use(ofExpress.session(sessions), ofExpress[guard] as Any)
+    app.use(ofExpress.session(sessions), guard as Any)
     app.use(((error, _req, res, _next) => {
       res.json({ code: error.code, message: error.message })
     }) satisfies express.ErrorRequestHandler)
@@ -82,6 +82,15 @@ describe('a guard that is mounted without being called says so', () => {
     hono.use(ofHono.session(sessions)).use(ofHono.requireUser as Any)
     expect(await (await hono.request('http://localhost/')).text()).toContain(told)
   })
+})
+
+test('a session that is not there, since nothing was mounted, is told as such', () => {
+  expect(() => sessions.status(undefined as Any)).toThrow(
+    expect.objectContaining({
+      code: 'invalid_value',
+      message: expect.stringMatching(/^Expected a session .*; got undefined$/),
+    }),
+  )
 })
 
 test.each([ofExpress, ofFastify, ofKoa, ofHono])(
