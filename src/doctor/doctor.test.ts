@@ -211,6 +211,31 @@ test.each<[string, unknown]>([
   await expect(doctor(null, other as never)).rejects.toMatchObject({ code: 'invalid_option' })
 })
 
+test.each<[unknown, unknown]>([
+  ['http://localhost:3000', undefined],
+  [express(), undefined],
+  [null, 'localhost:3000'],
+  [null, 'app.example.com'],
+])('doctor(%s, %s) is told what to give instead', async (sessions, app) => {
+  await expect(doctor(sessions as never, app as never)).rejects.toMatchObject({
+    code: 'invalid_option',
+    message: expect.stringMatching(/what createSessions\(\) made, or null|such as 'https:\/\/app.example.com\/'$/),
+  })
+})
+
+test('what the drop-in writes needlessly is told in good English', async () => {
+  const told = async (options: object) => {
+    const app = express()
+    app.use(dropIn({ secret: 'x', resave: false, saveUninitialized: false, ...options }))
+    const findings = await doctor(null, app as unknown as ExpressApp)
+    return findings.find(({ code }) => code === 'writes-needlessly')?.what
+  }
+  expect(await told({ resave: true })).toBe('resave of the drop-in is on')
+  expect(await told({ resave: true, saveUninitialized: true })).toBe(
+    'resave and saveUninitialized of the drop-in are on',
+  )
+})
+
 test.each([null, undefined])('%s is not found to be in good health', async (nothing) => {
   await expect(doctor(nothing as null)).rejects.toMatchObject({ code: 'invalid_option' })
 })

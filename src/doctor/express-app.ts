@@ -128,11 +128,11 @@ function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemorySt
     })
   }
   if (resave || saveUninitialized) {
-    const names = [resave && 'resave', saveUninitialized && 'saveUninitialized'].filter(Boolean).join(' and ')
+    const names = [resave && 'resave', saveUninitialized && 'saveUninitialized'].filter(Boolean)
     findings.push({
       code: 'writes-needlessly',
       level: 'warning',
-      what: `${names} of the drop-in is on`,
+      what: `${names.join(' and ')} of the drop-in ${names.length > 1 ? 'are' : 'is'} on`,
       why: saveUninitialized
         ? 'every passing stranger gets a record and a cookie'
         : 'a late write undoes a parallel one',

@@ -35,14 +35,17 @@ export async function doctor(sessions: AnySessions | null, app?: ExpressApp | st
       sessions,
     )
   }
+  const isAddress = typeof app === 'string' && /^https?:\/\//i.test(app) && URL.canParse(app)
+  // The apps of other frameworks have a `get` too, but are no functions.
+  const isExpress = typeof app === 'function' && typeof (app as Partial<ExpressApp>).get === 'function'
+  if (app !== undefined && !isAddress && !isExpress) {
+    throw new SojournError(
+      'invalid_option',
+      "The app must be an Express app, or the address of a running server, such as 'https://app.example.com/'",
+    )
+  }
   const findings = sessions ? configurationFindings(visitsFrom(sessions)) : []
   if (typeof app === 'string') findings.push(...(await serverFindings(app)))
-  else if (app !== undefined) {
-    // The apps of other frameworks have a `get` too, but are no functions.
-    if (typeof app !== 'function' || typeof (app as Partial<ExpressApp>).get !== 'function') {
-      throw new SojournError('invalid_option', 'The app must be an Express app, or the address of a running server')
-    }
-    findings.push(...expressFindings(app))
-  }
+  else if (app !== undefined) findings.push(...expressFindings(app))
   return findings.sort((a, b) => Number(b.level === 'error') - Number(a.level === 'error'))
 }
