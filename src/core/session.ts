@@ -110,10 +110,10 @@ export interface SessionVerbs<Data> {
    * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
    * `headers_sent` for the first value of a new session after the response began
    */
-  update<Name extends keyof Data & string>(
+  update<Name extends keyof Data & string, Value extends Data[Name] | undefined>(
     name: Name,
-    change: (value: Data[Name] | undefined) => Data[Name] | undefined,
-  ): Promise<Data[Name] | undefined>
+    change: (value: Data[Name] | undefined) => Value,
+  ): Promise<Value>
   /**
    * Removes a value and resolves to it, or to `undefined`: of several requests that ask, one gets it. For messages that
    * show once.

@@ -24,7 +24,7 @@ app.get('/', (req, res) => {
 })
 app.post('/login', async (req, res) => {
   req.session.signIn(1, { remember: true, method: 'password' })
-  const views: number | undefined = await req.session.update('views', (count = 0) => count + 1)
+  const views: number = await req.session.update('views', (count = 0) => count + 1)
   const taken: number | undefined = await req.session.take('views')
   await req.session.save()
   // @ts-expect-error: names of the session itself cannot be assigned
