@@ -200,6 +200,7 @@ describe('values', () => {
     ['a generator', () => (function* () {})(), /is a value, which cannot be stored/],
     ['a chain of 100 000 objects', () => Array.from({ length: 100_000 }).reduce((a) => ({ a }), {}), /too deep/],
     ['an Error', () => new Error('x'), /is an Error/],
+    ['a Promise that nobody awaited', async () => 1, /is a Promise, .*: await it first$/],
   ])('%s is refused with the reason', async (_what, make, reason) => {
     const session = await load()
     const action = async () => {

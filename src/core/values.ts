@@ -180,7 +180,8 @@ export function refuseUnstorable(path: string, value: unknown): void {
     const fix = value instanceof Date ? 'store its toISOString() or getTime()' : 'store what its toJSON() returns'
     refuse(path, kindOf(value), `it would be read back as something else: ${fix}`)
   }
-  if (isOpaque(value)) refuse(path, kindOf(value), 'JSON would lose its content: store a plain object or an array')
+  const fix = value instanceof Promise ? 'await it first' : 'store a plain object or an array'
+  if (isOpaque(value)) refuse(path, kindOf(value), `JSON would lose its content: ${fix}`)
 }
 
 /** Objects whose content is not in their own properties. */
