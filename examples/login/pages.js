@@ -1,4 +1,4 @@
-import { html, page, viewCount } from '../stage/page.js'
+import { html, page, time, utc, viewCount } from '../stage/page.js'
 import { signInForm } from '../stage/sign-in-form.js'
 
 export function signInPage({ returnTo, username, failed = false }) {
@@ -147,13 +147,4 @@ function navigation(here, userId = null) {
 
 function logOutForm(look = '') {
   return html`<form method="post" action="/logout"><button${look && html` class="${look}"`}>Log out</button></form>`
-}
-
-function time(milliseconds) {
-  return html`<time datetime="${new Date(milliseconds).toISOString()}">${utc(milliseconds)}</time>`
-}
-
-function utc(milliseconds) {
-  const form = { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }
-  return `${new Date(milliseconds).toLocaleString('en-GB', form)} UTC`
 }

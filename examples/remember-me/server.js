@@ -3,7 +3,7 @@ import express from 'express'
 import { createSessions } from 'sojourn'
 import { session } from 'sojourn/express'
 import { sqliteStore } from 'sojourn/stores/sqlite'
-import { html, lastResort, page, stage } from '../stage/page.js'
+import { html, lastResort, page, stage, time } from '../stage/page.js'
 import { serve } from '../stage/serve.js'
 import { signInForm } from '../stage/sign-in-form.js'
 import { isPasswordOf } from '../stage/users.js'
@@ -60,12 +60,11 @@ function loginPage(tried) {
 }
 
 function welcomePage({ userId, isRemembered, expiresAt }) {
-  const expiry = new Date(expiresAt).toISOString()
   return page({
     title: 'Welcome',
     main: html`<h1>Welcome, ${userId}</h1>
       <p>${isRemembered ? 'This device remembers you for thirty days.' : 'You are signed in until the browser closes.'}</p>
-      <p class="quiet">Unused, this ends at <time datetime="${expiry}">${expiry.slice(0, 16).replace('T', ', ')} UTC</time>.</p>
+      <p class="quiet">Unused, this ends on ${time(expiresAt)}.</p>
       <div class="actions"><form method="post" action="/logout"><button class="second">Log out</button></form></div>`,
   })
 }

@@ -33,6 +33,16 @@ export function viewCount(views) {
   return html`<p class="count"><strong>${views}</strong> <span>${views === 1 ? 'view' : 'views'} in this browser</span></p>`
 }
 
+/** A moment, as a time that machines can read as well. */
+export function time(milliseconds) {
+  return html`<time datetime="${new Date(milliseconds).toISOString()}">${utc(milliseconds)}</time>`
+}
+
+export function utc(milliseconds) {
+  const form = { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }
+  return `${new Date(milliseconds).toLocaleString('en-GB', form)} UTC`
+}
+
 /** A page that says one thing. */
 export function notice(title, text) {
   return page({

@@ -3,7 +3,7 @@ import express from 'express'
 import helmet from 'helmet'
 import { notice } from './frame.js'
 
-export { html, page, viewCount } from './frame.js'
+export { html, page, time, utc, viewCount } from './frame.js'
 
 /** Middleware that serves the style sheet and the icon, and sets the headers that keep other sites out. */
 export function stage() {

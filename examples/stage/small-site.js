@@ -1,5 +1,5 @@
 /** The pages of the examples that show one framework each: a start page for everybody and a profile for users. */
-import { html, notice, page, viewCount } from './frame.js'
+import { html, notice, page, time, viewCount } from './frame.js'
 import { signInForm } from './sign-in-form.js'
 
 export function startPage({ userId, views }) {
@@ -15,13 +15,12 @@ export function startPage({ userId, views }) {
 }
 
 export function profilePage({ userId, authenticatedAt, views = 0 }) {
-  const signedIn = new Date(authenticatedAt).toISOString()
   return page({
     title: 'Profile',
     main: html`<h1>Profile</h1>
       <dl class="facts">
         <div><dt>Username</dt><dd>${userId}</dd></div>
-        <div><dt>Signed in</dt><dd><time datetime="${signedIn}">${signedIn.slice(0, 16).replace('T', ' ')} UTC</time></dd></div>
+        <div><dt>Signed in</dt><dd>${time(authenticatedAt)}</dd></div>
         <div><dt>Views</dt><dd>${views}</dd></div>
       </dl>
       <p><a href="/">Back to the start page</a></p>`,
