@@ -42,7 +42,11 @@ export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<st
   )
 }
 
-/** The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. */
-function isSameHost(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host
+/**
+ * The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. A port that a proxy adds to the
+ * host is left out where the scheme of the origin implies it, as the origin itself leaves it out.
+ */
+function isSameHost(origin: string, host = ''): boolean {
+  const own = `//${host}`
+  return URL.canParse(own, origin) && new URL(own, origin).host === new URL(origin).host
 }
