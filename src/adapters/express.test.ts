@@ -289,6 +289,21 @@ for (const [name, framework, other] of [
         expect((await request(app).get('/ours')).body).toEqual({ userId: null })
       })
 
+      test.each(['the beginning', 'the first request'])(
+        'whatever else an app puts on its requests by that name since %s',
+        async (since) => {
+          const app = framework()
+          const put = () => Object.assign(app.request, { session: { shared: true } })
+          if (since === 'the beginning') put()
+          app.get('/', session(createSessions()), (req, res) => void res.json({ userId: req.session.userId }))
+          app.get('/without', show)
+          await request(app).get('/')
+          if (since === 'the first request') put()
+          for (const _ of [1, 2]) expect((await request(app).get('/')).body).toEqual({ userId: null })
+          expect((await request(app).get('/without')).body).toEqual({ session: { shared: true } })
+        },
+      )
+
       test('and stays with a request that leaves the app in which it was given one', async () => {
         const [app, inner] = [framework(), framework()]
         inner.use(session(createSessions()))

@@ -17,11 +17,10 @@ import {
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
-import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange } from './gate/exchange.js'
-import { giveSession, hasSession, standAlone } from './gate/session-property.js'
+import { giveSession, hasSession } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -50,8 +49,6 @@ export function session<Data extends object = SessionData>(
     const visit = isPromise(opened) ? await opened : opened
     giveSession(ctx, exchange, contextPrototype)
     exchange.begin(visit)
-    // An app may have put another `session` on `app.context` since its first request.
-    if (ctx.session !== sessionOf<Data>(visit)) standAlone(ctx)
     await next()
     try {
       await exchange.save()

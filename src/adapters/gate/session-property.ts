@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.js'
 /** Where a request keeps its exchange: a map beside the requests would cost the collector as much as all else. */
 const exchangeOf = Symbol.for('sojourn.exchange.1')
 
-type Entered = object & { [exchangeOf]?: Exchange; readonly [standsOf]?: true }
+type Entered = object & { [exchangeOf]?: Exchange; readonly [standsOf]?: true; readonly session?: unknown }
 
 /** Marks what all requests inherit from, where the `session` of this copy of Sojourn stands on it. */
 const standsOf = Symbol('sojourn.stands')
@@ -39,8 +39,10 @@ export function giveSession(
   prototypeOf: (holder: object) => object | null | undefined,
 ): void {
   const entered = holder as Entered
+  // An app may have put another on all that it makes, also after its first request: such as `app.request.session`.
+  const isHidden = entered.session !== undefined
   entered[exchangeOf] = exchange
-  if (entered[standsOf]) return
+  if (entered[standsOf] && !isHidden) return
   const prototype = prototypeOf(holder)
   if (prototype && !('session' in holder) && Reflect.defineProperty(prototype, 'session', sessionProperty)) {
     Object.defineProperty(prototype, standsOf, { value: true })
@@ -48,7 +50,7 @@ export function giveSession(
 }
 
 /** Has a request, or a context, `session` as a property of its own. */
-export function standAlone(holder: object): void {
+function standAlone(holder: object): void {
   Object.defineProperty(holder, 'session', sessionProperty)
 }
 
