@@ -85,6 +85,57 @@ describe('withSession', () => {
   })
 })
 
+describe('a handler within another, with the same sessions', () => {
+  const counted = withSession(sessions, (_request, session) => new Response(view(session)))
+
+  test('has the same session, whose one cookie comes with what the outer one returns', async () => {
+    const page = withSession(sessions, requireUser({}, counted))
+    const login = withSession(sessions, async (request, session) => {
+      session.signIn('alice')
+      return new Response(`${await (await counted(request)).text()} ${await (await page(request)).text()}`)
+    })
+    const response = await login(new Request(here))
+    const [cookie = '', ...more] = response.headers.getSetCookie()
+    expect([await response.text(), more]).toEqual(['1 2', []])
+    expect(await (await page(new Request(here, { headers: { cookie } }))).text()).toBe('3')
+  })
+
+  test('also where one with other sessions is between them', async () => {
+    const other = withSession(createSessions({ store, cookie: { name: 'other' } }), (request, session) => {
+      session.views = 7
+      return counted(request)
+    })
+    const outer = withSession(sessions, async (request, session) => {
+      const inner = await other(request)
+      return new Response(`${await inner.text()} ${session.views}`, inner)
+    })
+    const response = await outer(new Request(here))
+    expect(await response.text()).toBe('1 1')
+    expect(response.headers.getSetCookie().map((line) => line.split('=', 1)[0])).toEqual(['other', 'session'])
+  })
+
+  test.each<[string, () => Promise<Response>]>([
+    ['answered', async () => new Response()],
+    ['failed', () => Promise.reject(new Error('lost'))],
+  ])('but a session of its own where the other has %s already', async (_what, answer) => {
+    const request = new Request(here)
+    await withSession(sessions, answer)(request).catch(() => {})
+    expect((await counted(request)).headers.getSetCookie()).toHaveLength(1)
+  })
+
+  test('leaves a store that fails to the outer one', async () => {
+    const inner = withSession(sessions, async (_request, session) => {
+      session.views = 1
+      await session.save()
+      return new Response()
+    })
+    const outer = withSession(sessions, (request) => inner(request), { onError: () => new Response('outer') })
+    store.broken.add('create')
+    expect(await (await outer(new Request(here))).text()).toBe('outer')
+    expect(logged).not.toHaveBeenCalled()
+  })
+})
+
 describe('an answer', () => {
   const setCookies = async (response: () => Response) => {
     const answer = withSession(sessions, (_request, session) => {

@@ -19,11 +19,18 @@ import {
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
-import { type Sessions, visitsFrom } from '../core/sessions.js'
+import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
 import type { Awaitable } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+
+const visitsOf = Symbol('sojourn.visits')
+
+/** By this a handler that is called within another finds their one session. */
+interface Entered {
+  [visitsOf]?: ReadonlyMap<Visits, Visit> | undefined
+}
 
 /** A handler that also gets the session, between the request and what else its runtime hands over. */
 export type SessionHandler<Visitor, Incoming extends Request, Rest extends unknown[]> = (
@@ -44,7 +51,8 @@ export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
 
 /**
  * Gives a handler its visitor's session. What it does with it is saved before the response is handed on. A handler that
- * throws saves nothing, for no response carries the cookie: return one instead.
+ * throws saves nothing, for no response carries the cookie: return one instead. A handler may call another with the same
+ * request: with the same sessions, both have the same session, whose cookie comes with what the outer one returns.
  *
  * @param sessions what `createSessions` made, or options for it
  * @throws `invalid_option`
@@ -62,12 +70,7 @@ export function withSession<
   if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError = answerError } = options
-  return async function withSession(request, ...rest) {
-    const exchange = new FetchExchange(request, visits, {
-      secure: secure?.(request, ...rest),
-      address: address?.(request, ...rest),
-      context: () => rest.find(isContext),
-    })
+  return async function withSession(request: Incoming & Entered, ...rest) {
     const handled = async (visit: Visit) => {
       try {
         return await handler(request, sessionOf<Data>(visit), ...rest)
@@ -76,11 +79,23 @@ export function withSession<
         return await onError(error, request)
       }
     }
+    const around = request[visitsOf]
+    const standing = around?.get(visits)
+    if (standing) return handled(standing)
+    const exchange = new FetchExchange(request, visits, {
+      secure: secure?.(request, ...rest),
+      address: address?.(request, ...rest),
+      context: () => rest.find(isContext),
+    })
     try {
-      return await exchange.finish(await handled(await exchange.open()))
+      const visit = await exchange.open()
+      request[visitsOf] = new Map(around).set(visits, visit)
+      return await exchange.finish(await handled(visit))
     } catch (error) {
       if (!isSojournError(error)) throw error
       return await onError(error, request)
+    } finally {
+      request[visitsOf] = around
     }
   }
 }
