@@ -6,6 +6,7 @@
 
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { isSojournError, SojournError } from '../core/errors.js'
+import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { SessionMembers, SessionValues } from '../core/request-session.js'
 import {
@@ -35,6 +36,9 @@ const headersOnEntry = Symbol('sojourn.headersOnEntry')
 
 type Entered = FastifyRequest & { [exchangeOf]: Exchange | null; [headersOnEntry]: Headers | null }
 
+/** What Fastify itself takes with a plugin. */
+const optionsOfFastify = ['prefix', 'logLevel', 'logSerializers']
+
 /** What `register` takes for the plugin. */
 export interface SessionPluginOptions {
   /** What `createSessions` made, or options for it. Without any, sessions are kept in memory, for a first try. */
@@ -49,7 +53,7 @@ export interface SessionPluginOptions {
  * @throws `invalid_option`
  */
 export const session: FastifyPluginAsync<SessionPluginOptions> = async function session(app, options) {
-  refuseUnknown(options)
+  refuseUnknownOptions('app.register(session, { sessions })', options, ['sessions', ...optionsOfFastify])
   if (app.hasRequestDecorator('session')) throw alreadyThere()
   const { sessions } = options
   const visits = visitsFrom(sessions)
@@ -105,15 +109,6 @@ function alreadyThere(): SojournError {
     'invalid_option',
     `There is a request.session here already, of this plugin or another: ${fix}`,
   )
-}
-
-/** Else a wrong name would leave the sessions in memory. What Fastify itself takes is let pass. */
-function refuseUnknown(options: SessionPluginOptions): void {
-  const known = ['sessions', 'prefix', 'logLevel', 'logSerializers']
-  const name = Object.keys(options).find((name) => !known.includes(name))
-  if (name === undefined) return
-  const fix = 'write app.register(session, { sessions })'
-  throw new SojournError('invalid_option', `${name} is not an option of the plugin: ${fix}`)
 }
 
 // Without a scope of its own, as plugins are that decorate requests: what `fastify-plugin` does.
