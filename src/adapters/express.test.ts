@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
+import { PassThrough } from 'node:stream'
 import compression from 'compression'
 import connect from 'connect'
 import express from 'express'
@@ -125,6 +126,36 @@ for (const [name, framework, other] of [
         app.use(session(createSessions()), (req, res) => void res.send(view(req)))
         const { headers } = await request(app).get('/').set('Host', 'localhost')
         expect([ended, headers['set-cookie']?.length]).toEqual([['session='], 1])
+      })
+    })
+
+    describe.each([
+      ['read', (req: express.Request) => void req.session.userId],
+      ['looked at', () => {}],
+    ])('a stream that was piped before the session was changed, or even %s, and cannot be saved', (_, look) => {
+      test.each<[string, express.ErrorRequestHandler]>([
+        ['answered', (_error, _req, res, _next) => void res.end('sorry')],
+        ['broken off', (_error, _req, res, _next) => void res.destroy()],
+      ])('is closed when the error is %s', async (_how, answer) => {
+        const store = switchableStore()
+        store.broken.add('create')
+        const source = new PassThrough()
+        const app = framework()
+        app.use(session(createSessions({ store })), (req, res) => {
+          look(req)
+          source.pipe(res)
+          Object.assign(req.session, { views: 1 })
+          source.write('a')
+        })
+        app.use(answer)
+        const answered = request(app).get('/').set('Host', 'localhost')
+        expect(
+          await answered.then(
+            ({ text }) => text,
+            ({ code }) => code,
+          ),
+        ).toMatch(/^(sorry|ECONNRESET)$/)
+        await expect.poll(() => source.destroyed).toBe(true)
       })
     })
 

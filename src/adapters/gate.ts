@@ -241,11 +241,9 @@ class Gate implements PlacedGate {
       const callback = callbackIn(args)
       if (callback) process.nextTick(callback, error)
     }
-    for (const source of sources) {
-      source.unpipe(response as ServerResponse)
-      // Not at once: with its source, `stream.pipeline` would destroy the response.
-      response.once('close', () => source.destroy())
-    }
+    // Those that were piped in before it was watched are unpiped by Node, in the end.
+    response.on?.('unpipe', destroyAfter)
+    for (const source of sources) source.unpipe(response as ServerResponse)
     if (response.headersSent) {
       response.destroy?.(error as Error)
       return
@@ -297,6 +295,12 @@ function onPipe(this: unknown, source: Readable): void {
 
 function onUnpipe(this: unknown, source: Readable): void {
   gateAt(this).sources?.delete(source)
+}
+
+/** Not at once: with its source, `stream.pipeline` would destroy the response. */
+function destroyAfter(this: ServerResponse, source: Readable): void {
+  if (this.closed) source.destroy()
+  else this.once('close', () => source.destroy())
 }
 
 function onClose(this: unknown): void {
