@@ -231,6 +231,23 @@ describe('a session that cannot be saved', () => {
     expect(await converse(port, lastRequest())).toMatch(/\r\n\r\nsorry$/)
   })
 
+  test('an answer to the failure that comes late, sets only its status and is written, where a stream was piped', async () => {
+    const source = Readable.from(endlessly())
+    const port = await serve((_request, response) => {
+      const { saving } = new Keeper(response, 'later', async () => {
+        await nextTurn()
+        response.statusCode = 503
+        response.write('sor')
+        response.end('ry')
+      })
+      source.pipe(response)
+      setImmediate(() => saving.reject(down))
+    })
+    expect(await converse(port, lastRequest())).toMatch(
+      /^HTTP\/1\.1 503 [\s\S]*\r\n\r\n3\r\nsor\r\n2\r\nry\r\n0\r\n\r\n$/,
+    )
+  })
+
   test('nor does one whose write is called back with the failure', async () => {
     const port = await serve((_request, response) => {
       const { saving } = new Keeper(response, 'later')

@@ -12,7 +12,6 @@ import { type Gatekeeper, together } from './gate/gatekeeper.js'
 import {
   applyHead,
   hasHeadersBeside,
-  isAsOnEntry,
   type NodeResponse,
   type ResponseOnEntry,
   refuseChunk,
@@ -234,13 +233,15 @@ class Gate implements PlacedGate {
 
   /** What was held will not be sent. Another answer can be given as long as no byte has left. */
   breakOff(error: unknown, held: HeldCalls): void {
-    const { response, found, sources = [] } = this
+    const { response, found, sources = new Set() } = this
     // A handler that writes on, to a response that is over without its knowing, must not end the process.
     response.on?.('error', ignore)
     for (const { args } of held.calls) {
       const callback = callbackIn(args)
       if (callback) process.nextTick(callback, error)
     }
+    // What is piped goes on no more, once it is unpiped.
+    this.failedBody = held.has('end') || sources.size > 0 ? 'ended' : 'begun'
     // Those that were piped in before it was watched are unpiped by Node, in the end.
     response.on?.('unpipe', destroyAfter)
     for (const source of sources) source.unpipe(response as ServerResponse)
@@ -249,7 +250,6 @@ class Gate implements PlacedGate {
       return
     }
     this.state = 'failed'
-    this.failedBody = held.has('end') ? 'ended' : 'begun'
     hook(response, this.failedBody === 'ended' ? found : guards)
     try {
       restore(response, this.entry)
@@ -266,15 +266,18 @@ class Gate implements PlacedGate {
    * it yet, and is not to be heard.
    */
   answer(name: MethodName, args: readonly unknown[]): unknown {
-    const isOfFailed = this.isOfFailedBody(name)
-    this.isAnswered ||= name === 'writeHead' || !(isOfFailed || isAsOnEntry(this.response, this.entry))
-    if (this.isAnswered) return Reflect.apply(this.found[name], this.response, args)
-    return name === 'write' ? false : this.response
+    const { response, entry } = this
+    this.isAnswered ||=
+      name === 'writeHead' ||
+      hasHeadersBeside(response, entry) ||
+      (!this.isOfFailedBody(name) && response.statusCode !== entry.statusCode)
+    if (this.isAnswered) return Reflect.apply(this.found[name], response, args)
+    return name === 'write' ? false : response
   }
 
-  /** Whether a call is the failed handler's, which goes on: until its end, as far as nobody has set headers for an answer. */
+  /** Whether a call may be the failed handler's, which goes on until its end. */
   isOfFailedBody(name: MethodName): boolean {
-    if (this.failedBody === 'ended' || hasHeadersBeside(this.response, this.entry)) return false
+    if (this.failedBody === 'ended') return false
     if (name === 'write') this.failedBody = 'going on'
     const isOfFailed = this.failedBody === 'going on'
     if (name === 'end') this.failedBody = 'ended'

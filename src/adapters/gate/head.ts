@@ -44,12 +44,7 @@ export function restore(response: NodeResponse, entry: ResponseOnEntry): void {
   setStatusLine(response, entry)
 }
 
-/** Whether nobody has begun on the head since it was restored. */
-export function isAsOnEntry(response: NodeResponse, entry: ResponseOnEntry): boolean {
-  return response.statusCode === entry.statusCode && !hasHeadersBeside(response, entry)
-}
-
-/** Whether somebody has set headers since. */
+/** Whether somebody has set headers since it was restored. */
 export function hasHeadersBeside(response: NodeResponse, { headers }: ResponseOnEntry): boolean {
   return headerNames(response).length !== headers.length
 }
