@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs'
 import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import cookieParser from 'cookie-parser'
 import express from 'express'
@@ -14,6 +15,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 
 // biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
 type Any = any
+
+const onHeaders: (response: unknown, listener: () => void) => void = createRequire(import.meta.url)('on-headers')
 
 const servers: Server[] = []
 afterEach(async () => {
@@ -199,6 +202,22 @@ difference(
   [
     { body: 'first, last', written: 1, early: true, late: true },
     { body: 'first, last', written: 2, early: true, late: true },
+  ],
+)
+
+difference(
+  'What waits for the head, as with `on-headers`, begins no session',
+  async (lib) => {
+    const respond = (req: Any, res: Any) => {
+      onHeaders(res, () => Object.assign(req.session, { user: 'ada' }))
+      res.end('hello')
+    }
+    const { headers, store } = (await play(lib, { saveUninitialized: false }, respond)) as Answer
+    return [headers['set-cookie']?.length, Object.keys(store.sessions)]
+  },
+  [
+    [1, []],
+    [undefined, []],
   ],
 )
 
