@@ -283,6 +283,38 @@ test('what changes while a stream is under way is saved before it ends', async (
   expect((await sessions.load({ cookie })).views).toBe(2)
 })
 
+describe('a handler that answers twice', () => {
+  test.each<[string, Parameters<typeof start>[0]]>([
+    [
+      'at once',
+      (app) =>
+        app.get('/', (request, reply) => {
+          request.session.views = 1
+          reply.send('first').send('second')
+        }),
+    ],
+    [
+      'and forgets to return its reply',
+      (app) =>
+        app.get('/', async (request, reply) => {
+          request.session.views = 1
+          reply.send('first')
+          return 'second'
+        }),
+    ],
+  ])('%s, while its session is saved, is not the end of the process', async (_how, routes) => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => unhandled.push(error)
+    process.on('unhandledRejection', note)
+    const { url } = await start(routes)
+    const response = await fetch(url)
+    expect([await response.text(), response.headers.getSetCookie().length]).toEqual(['first', 1])
+    await delay(10)
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
+})
+
 describe('a store that fails', () => {
   test('to read keeps the handler from running, and is answered with 503', async () => {
     let ran = false

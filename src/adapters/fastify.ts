@@ -90,16 +90,13 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
 
   app.addHook('onSend', function saveSession(request, reply, payload, next) {
     const saved = (request as Entered)[exchangeOf]?.save(headOf(reply))
-    if (!saved) {
-      next()
-      return
-    }
-    const fail = (error: Error) => {
+    if (!saved) return next()
+    // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
+    return saved.catch((error: unknown) => {
       discard(payload)
       takeBack(request, reply, error)
-      next(error)
-    }
-    saved.then(() => next(), fail)
+      throw error
+    })
   })
 }
 
