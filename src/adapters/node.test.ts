@@ -16,11 +16,13 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
+import express from 'express'
 import { generate } from 'selfsigned'
 import request from 'supertest'
 import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
+import { session } from './express.js'
 import { requireFresh, requireUser, returnPath, withSession } from './node.js'
 
 const store = switchableStore()
@@ -134,6 +136,26 @@ describe('a handler for one route within one for all', () => {
       onError: (_error, _req, res) => res.end('from above'),
     })
     expect((await get(app).buffer()).text).toBe(expected)
+  })
+
+  test('has that of an Express app around it, and leaves errors to it', async () => {
+    const app = express()
+    const guarded = requireUser({}, (_req, res) => res.end())
+    app.use(session(sessions))
+    app.get(
+      '/',
+      (req, _res, next) => {
+        req.session.views = 7
+        next()
+      },
+      withSession(sessions, (_req, res, session) => res.end(view(session))),
+    )
+    app.get('/guarded', withSession(sessions, guarded))
+    const answer: express.ErrorRequestHandler = (error, _req, res, _next) => void res.json(error.code)
+    app.use(answer)
+    const { text, headers } = await get(app).buffer()
+    expect([text, headers['set-cookie']]).toEqual(['8', [expect.stringMatching(/^session=/)]])
+    expect((await get(app, '/guarded')).body).toBe('unauthenticated')
   })
 
   test('has its own with other sessions', async () => {

@@ -22,6 +22,7 @@ import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange, type NodeRequest } from './gate/exchange.js'
+import { exchangeOn } from './gate/session-property.js'
 import type { NodeResponse } from './gate.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -29,7 +30,10 @@ export type { RequireFreshOptions, RequireUserOptions } from '../core/require-us
 const exchangeOf = Symbol('sojourn.exchange')
 const onErrorOf = Symbol('sojourn.onError')
 
-/** By this a handler that is called within another finds their one session; the inner one's `onError` answers, if it has one. */
+/**
+ * By this a handler that is called within another finds their one session; the inner one's `onError` answers, if it has
+ * one. Within an app of Express the session, and who answers errors, are Express's.
+ */
 interface Entered<Incoming, Outgoing> {
   [exchangeOf]?: Exchange
   [onErrorOf]?: WithSessionOptions<Incoming, Outgoing>['onError']
@@ -76,7 +80,7 @@ export function withSession<
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError } = options
   return async function withSession(req: Incoming & Entered<Incoming, Outgoing>, res) {
-    let exchange = req[exchangeOf]
+    let exchange = req[exchangeOf] ?? exchangeOn(req)
     if (exchange?.visits !== visits) {
       const connection = { secure: secure?.(req), ip: address?.(req) }
       const answer = (error: unknown) => (req[onErrorOf] ?? answerError)(error, req, res)

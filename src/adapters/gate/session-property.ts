@@ -11,6 +11,11 @@ type Entered = object & { [exchangeOf]?: Exchange; readonly [standsOf]?: true; r
 /** Marks what all requests inherit from, where the `session` of this copy of Sojourn stands on it. */
 const standsOf = Symbol('sojourn.stands')
 
+/** The exchange of a request, or a context, that was given a session. */
+export function exchangeOn(holder: object): Exchange | undefined {
+  return (holder as Entered)[exchangeOf]
+}
+
 /**
  * Whether these very sessions were mounted on a request, or a context, before.
  *
