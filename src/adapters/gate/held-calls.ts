@@ -73,11 +73,14 @@ type Methods = { [name in keyof typeof whileHeld]: Method }
 function cover(response: NodeResponse): Covered {
   const covered = response as Covered
   if (covered[foundOf]) return covered
-  const found = response as never as Methods
-  const { cork, uncork, setHeader, setHeaders, appendHeader, removeHeader, _implicitHeader } = found
-  covered[foundOf] = { cork, uncork, setHeader, setHeaders, appendHeader, removeHeader, _implicitHeader }
-  // Half a response, such as Socket.IO shows its middleware, stays half.
-  for (const [name, method] of methods) if (found[name]) found[name] = method
+  const present = response as never as Methods
+  const found = {} as Methods
+  for (const [name, method] of methods) {
+    found[name] = present[name]
+    // Half a response, such as Socket.IO shows its middleware, stays half.
+    if (present[name]) present[name] = method
+  }
+  covered[foundOf] = found
   if (!(showsHeld in response))
     for (const [name, property] of ownProperties) Object.defineProperty(response, name, property)
   return covered
