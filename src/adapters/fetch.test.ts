@@ -156,6 +156,18 @@ describe('an answer', () => {
     expect(await setCookies(response)).toEqual(expected)
   })
 
+  test('that is a constant does not bring one visitor’s cookie to the next', async () => {
+    const noContent = new Response(null, { status: 204 })
+    const answer = withSession(sessions, (request, session) => {
+      if (new URL(request.url).pathname === '/login') session.signIn('alice')
+      return noContent
+    })
+    const login = () => answer(new Request('http://localhost/login'))
+    expect((await login()).headers.getSetCookie()).toHaveLength(1)
+    expect((await login()).headers.getSetCookie()).toHaveLength(1)
+    expect((await answer(new Request(here))).headers.getSetCookie()).toEqual([])
+  })
+
   test('of another server', async () => {
     // As `fetch` returns it.
     const response = new Response('theirs', { headers: { vary: 'Accept' } })

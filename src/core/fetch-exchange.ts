@@ -94,7 +94,11 @@ export class FetchExchange implements RequestFacts {
 }
 
 function withHead(visit: Visit, response: Response): Response {
-  const writable = isWritable(response.headers) ? response : copyOf(response)
+  const { cookie, clearSiteData, sealed, needsCommit } = visit
+  // It may be a constant, as an answer without a body often is: nobody else may meet this visitor's cookie in it.
+  const isPersonal = cookie !== 'none' || clearSiteData || (sealed && needsCommit)
+  const isToStay = isPersonal && response.status >= 200
+  const writable = !isToStay && isWritable(response.headers) ? response : copyOf(response)
   if (writable) finishHead(visit, writable.headers)
   return writable ?? response
 }
