@@ -156,6 +156,10 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
         return parsed
       },
       'postgres that renames columns': () => sqlOf(server.url, { transform: postgres.camel }),
+      'postgres that changes values': () => {
+        const value = (it: unknown) => (typeof it === 'string' ? it.toUpperCase().trim() : null)
+        return sqlOf(server.url, { transform: { undefined: null, column: () => '', value } })
+      },
       'postgres with bigints': () => sqlOf(server.url, { types: { bigint: postgres.BigInt } }),
       'postgres that fetches no types': () => sqlOf(server.url, { fetch_types: false }),
     }
@@ -166,6 +170,14 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
         expect(await store.read('a')).toEqual(record)
         expect(await store.list?.({ limit: 1 })).toEqual([['a', record]])
       })
+    }
+  })
+
+  test('postgres that changes rows is refused: the store would read what the app made of its own', () => {
+    const refusal = { code: 'invalid_option', message: expect.stringContaining('"transform.row"') }
+    const row = (it: object) => Object.keys(it)
+    for (const transform of [{ row }, { row: { from: row } }]) {
+      expect(() => postgresStore({ pool: sqlOf(server.url, { transform }) })).toThrow(expect.objectContaining(refusal))
     }
   })
 

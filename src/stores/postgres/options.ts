@@ -24,6 +24,9 @@ export function checked(options: PostgresStoreOptions) {
   refuseUnknownOptions('postgresStore', options, ['pool', 'table', 'listen'])
   const { pool, table = 'sojourn_sessions', listen } = options ?? {}
   if (!hasOne(pool, 'query', 'unsafe')) refuse('"pool" must be a Pool of pg, or sql as postgres(url) gives it')
+  if ('unsafe' in pool && pool.options?.transform?.row?.from) {
+    refuse('"pool" has a "transform.row" that would change what the store reads. Hand over an sql without one')
+  }
   if (listen !== undefined && !hasOne(listen, 'connect', 'listen')) {
     refuse('"listen" must be a Pool of pg, or sql as postgres(url) gives it')
   }
