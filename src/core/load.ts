@@ -11,6 +11,7 @@ import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, type SessionRecord } from './store.js'
 import {
   digestText,
+  hasDigest,
   parseToken,
   recognize,
   renewalDueAt,
@@ -112,7 +113,7 @@ function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit 
   if (!record) return refuse(visit, token, 'unknown_id', now)
   if (!isRecord(record)) return refuse(visit, token, 'corrupt_record', now)
   const known = recognize(digestText(token.secret), record, now, settings.lifetime.renewal?.overlap ?? 0)
-  if (known === 'unknown') return refuse(visit, token, 'wrong_secret', now)
+  if (known === 'unknown') return refuse(visit, token, hasDigest(record) ? 'wrong_secret' : 'corrupt_record', now)
   if (known === 'stale') return refuse(visit, token, 'stale_token', now)
   visit.hold({ id: token.id, record }, token)
   if (record.expiresAt <= now || visit.start + visit.limits.absolute <= now) {

@@ -339,8 +339,11 @@ describe('an outage', () => {
     ['text', 'a row of somebody else'],
   ])('a corrupt row (%s) is a fresh session', async (_what, row) => {
     const sessions = make({ store: { ...memory, read: () => row as never } })
+    const refused = vi.fn()
+    sessions.on('refused', refused)
     const { session } = await visit(sessions, `__Host-session=${'x'.repeat(64)}`)
     expect(session.isNew).toBe(true)
+    expect(refused).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ reason: 'corrupt_record' }))
   })
 })
 

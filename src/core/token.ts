@@ -49,6 +49,11 @@ export function digestText(secret: string): string {
   return JSON.stringify(hash('sha256', secret, 'base64url'))
 }
 
+/** Whether a record keeps the digest of any secret. Without it no client can have been given the record. */
+export function hasDigest(record: SessionRecord): boolean {
+  return /^"[\w-]{43}"$/.test(String(textOf(record.values, tokenName)))
+}
+
 /** What a record keeps of a scheduled renewal, under `__renewal`. */
 export interface Renewal {
   /** Digest text of the secret before. */

@@ -52,10 +52,14 @@ describe('node:sqlite', () => {
   test('any sequence of calls answers as the model does', () => expectLikeTheModel(() => sqliteStore(':memory:')))
 })
 
-describe.each([
-  ['better-sqlite3', (path: string): SqliteDatabase & { close(): void } => new BetterSqlite3(path)],
-  ['libsql', (path: string): SqliteDatabase & { close(): void } => new Libsql(path)],
-])('%s', (_, open) => {
+type Open = (path: string) => SqliteDatabase & { close(): void }
+const handedOver: [name: string, open: Open][] = [
+  ['better-sqlite3', (path) => new BetterSqlite3(path)],
+  ['libsql', (path) => new Libsql(path)],
+]
+const drivers: typeof handedOver = [['node:sqlite', (path) => new DatabaseSync(path)], ...handedOver]
+
+describe.each(handedOver)('%s', (_, open) => {
   const checks = storeChecks({
     makeStore({ name, after }) {
       const database = open(join(folder, name))
@@ -174,16 +178,48 @@ describe('a file', () => {
     const path = newFile()
     const sessions = createSessions({ store: sqliteStore(path) })
     const other = new DatabaseSync(path)
-    for (const data of ['damaged', 'null', '5', '[]', '{"a":']) {
+    const reasons: string[] = []
+    sessions.on('refused', ({ reason }) => reasons.push(reason))
+    const damaged = ['damaged', 'null', '5', '[]', '{"a":', '{"__token":5}', '{"__token":"\\"cut"}']
+    for (const data of damaged) {
       const { session, cookie } = await sessions.create({ userId: 'ann' })
       other.prepare('UPDATE sessions SET data = ? WHERE id = ?').run(data, session.id)
       expect((await sessions.load({ cookie })).isNew, data).toBe(true)
     }
+    expect(reasons).toEqual(damaged.map(() => 'corrupt_record'))
     const { session } = await sessions.create({ userId: 'ann' })
     expect((await sessions.list({ userId: 'ann' })).sessions).toMatchObject([{ id: session.id }])
-    expect(await sessions.endAll('ann')).toBe(6)
+    expect(await sessions.endAll('ann')).toBe(8)
     other.close()
     await sessions.close()
+  })
+
+  test.each(drivers)('with times that no number holds is read, listed and swept through %s', async (_, open) => {
+    const path = newFile()
+    const database = open(path)
+    const store = sqliteStore({ database })
+    const [largest, smallest] = [2n ** 63n - 1n, -(2n ** 63n)]
+    for (const id of ['a', 'b', 'c']) await store.create(id, record())
+    const other = new DatabaseSync(path)
+    other.prepare('UPDATE sessions SET created_at = ?, expires_at = ? WHERE id = ?').run(smallest, largest, 'a')
+    other.prepare('UPDATE sessions SET created_at = ?, expires_at = ? WHERE id = ?').run(largest, smallest, 'b')
+    const far = [
+      record({ createdAt: -(2 ** 63), expiresAt: 2 ** 63 }),
+      record({ createdAt: 2 ** 63, expiresAt: -(2 ** 63) }),
+    ]
+    expect([store.read('a'), store.read('b')]).toEqual(far)
+    const all = [
+      ['a', far[0]],
+      ['b', far[1]],
+      ['c', record()],
+    ]
+    expect(store.list?.({ limit: 5 })).toEqual(all)
+    expect(store.list?.({ userId: 'ann', limit: 5 })).toEqual(all)
+    expect(await store.sweep?.(1000, 10)).toBe(2)
+    expect(await store.patch('a', { now: 0, expiresAt: 2000 })).toBe('applied')
+    expect(store.read('a')).toMatchObject({ expiresAt: 2000 })
+    other.close()
+    database.close()
   })
 
   test('is hardly written to when only the expiry moves', async () => {

@@ -14,8 +14,8 @@ export type { SqliteStoreOptions } from './sqlite/opening.js'
 
 type Row = readonly [
   userId: string | null,
-  createdAt: number | bigint,
-  expiresAt: number | bigint,
+  createdAt: number,
+  expiresAt: number,
   /** A JSON object of JSON texts. That values are texts here is what makes `json_patch` replace and never merge. */
   data: string,
 ]
@@ -32,10 +32,12 @@ type Row = readonly [
  */
 export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): SessionStore {
   const { database, own } = openDatabase(fileOrOptions)
-  const columns = 'user_id, created_at, expires_at, data'
+  // As REAL: for an INTEGER beyond 2^53, which only others can have written, `node:sqlite` throws, for all rows of a listing.
+  const columns = 'user_id, CAST(created_at AS REAL), CAST(expires_at AS REAL), data'
   const select = queryOf<Row>(database, `SELECT ${columns} FROM sessions WHERE number = ? AND id = ?`)
   const insert = database.prepare(
-    `INSERT INTO sessions (${columns}, id, number) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    `INSERT INTO sessions (user_id, created_at, expires_at, data, id, number) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING`,
   )
   const selectLiving = database.prepare('SELECT 1 FROM sessions WHERE number = ? AND id = ? AND expires_at > ?')
   const remove = database.prepare('DELETE FROM sessions WHERE number = ? AND id = ?')
@@ -114,5 +116,5 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 }
 
 function recordOf([userId, createdAt, expiresAt, data]: Row): SessionRecord {
-  return { values: valuesOf(data), userId, createdAt: Number(createdAt), expiresAt: Number(expiresAt) }
+  return { values: valuesOf(data), userId, createdAt, expiresAt }
 }
