@@ -7,6 +7,7 @@ import type { RequestFacts } from './request-facts.js'
 import { sessionOf } from './session-object.js'
 import { createSessions, type Sessions, visitsFrom } from './sessions.js'
 import type { SessionStore } from './store.js'
+import { mintToken } from './token.js'
 
 let store: SessionStore
 let now: number
@@ -93,6 +94,23 @@ describe('a user’s devices', () => {
           expect(device?.name).toBeTypeOf('string')
       }),
     )
+  })
+
+  test('are listed page by page in a store that holds records of others, such as of the drop-in, as well', async () => {
+    const sessions = make()
+    const ids: string[] = []
+    for (let count = 0; count < 5; count++) {
+      ids.push((await sessions.create({ userId: 'alice' })).session.id)
+      const key = mintToken().secret.padEnd(43, '_')
+      await store.create(key, { values: { cookie: '{}' }, userId: null, createdAt: now, expiresAt: now + 1000 })
+    }
+    const found: string[] = []
+    for (let next: string | null | undefined; next !== null; ) {
+      const page = await sessions.list({ limit: 1, ...(next && { after: next }) })
+      found.push(...page.sessions.map(({ id }) => id))
+      next = page.next
+    }
+    expect(found).toEqual(ids.sort())
   })
 
   test('end all but one', async () => {

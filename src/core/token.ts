@@ -35,6 +35,11 @@ export function isSessionId(text: unknown): text is string {
   return typeof text === 'string' && /^[\w-]{24}$/.test(text)
 }
 
+/** Whether text could name a record of any kind: what the contract says of ids. */
+export function isRecordId(text: unknown): text is string {
+  return typeof text === 'string' && /^[\w-]{1,128}$/.test(text)
+}
+
 /** The token as it travels. */
 export function tokenText(token: Token): string {
   return token.id + token.secret

@@ -4,7 +4,7 @@ import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { endFromOutside, livingSessions } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
-import { hasDigest, isSessionId } from './token.js'
+import { hasDigest, isRecordId, isSessionId } from './token.js'
 
 /** A device, as its `User-Agent` describes it. */
 export interface Device {
@@ -57,7 +57,8 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
   const { limit = 50, after } = options
   if (!Number.isSafeInteger(limit) || limit < 1)
     refuseOption('limit of a page of sessions', 'a whole number from 1', limit)
-  if (after !== undefined && !isSessionId(after))
+  // A page may end with a record that is no session of the engine's, such as one of the drop-in.
+  if (after !== undefined && !isRecordId(after))
     refuseOption('after of a page of sessions', 'the `next` of the page before', after)
   const page = await engine.store.list({
     limit,
