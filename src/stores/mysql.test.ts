@@ -110,6 +110,13 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
     )
   })
 
+  test('a limit of rows that the connection has does not make sessions of one turn look gone', async () => {
+    const { store } = await storeOver(poolWith({}, 'SET SESSION sql_select_limit = 1'))
+    const ids = ['a', 'b', 'c']
+    for (const id of ids) await store.create(id, record())
+    expect(await Promise.all(ids.map((id) => store.read(id)))).toEqual(ids.map(() => record()))
+  })
+
   describe('with a pool that makes of columns and rows what it likes', () => {
     passesTheChecks(() =>
       poolWith({

@@ -33,7 +33,8 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
   const schema = schemaOf(table)
 
   const rowOf = readingTogether(async (ids) => {
-    const found = await rows(`SELECT ${columns} FROM ${table} WHERE id IN (?)`, [ids.map(bytes)])
+    // A limit, lest the connection has a lower one (`sql_select_limit`).
+    const found = await rows(`SELECT ${columns} FROM ${table} WHERE id IN (?) LIMIT ?`, [ids.map(bytes), ids.length])
     return new Map(found.map((row) => [String(row[0]), row]))
   })
 
