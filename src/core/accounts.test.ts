@@ -6,7 +6,7 @@ import type { SessionsOptions } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import { sessionOf } from './session-object.js'
 import { createSessions, type Sessions, visitsFrom } from './sessions.js'
-import type { SessionStore } from './store.js'
+import type { SessionRecord, SessionStore } from './store.js'
 import { mintToken } from './token.js'
 
 let store: SessionStore
@@ -111,6 +111,15 @@ describe('a user’s devices', () => {
       next = page.next
     }
     expect(found).toEqual(ids.sort())
+  })
+
+  test('are listed without a record that has no times, for which nobody is signed in', async () => {
+    const sessions = make()
+    const { session, cookie } = await sessions.create({ userId: 'alice' })
+    const damaged = { ...(await store.read(session.id)), createdAt: Number.NaN } as SessionRecord
+    store = { ...store, read: () => damaged, list: () => [[session.id, damaged]] }
+    expect((await make().load({ cookie })).isNew).toBe(true)
+    expect((await make().list({ userId: 'alice' })).sessions).toEqual([])
   })
 
   test('end all but one', async () => {

@@ -8,7 +8,7 @@ import type { RefusalReason } from './events.js'
 import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
 import { signInName } from './sign-in.js'
-import { type Awaitable, isPromise, type SessionRecord } from './store.js'
+import { type Awaitable, isPromise, isRecord, type SessionRecord } from './store.js'
 import {
   digestText,
   hasDigest,
@@ -162,17 +162,6 @@ function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: 
 function refuse(visit: Visit, token: Token, reason: RefusalReason, at: number): Visit {
   visit.engine.events.emit('refused', { id: token.id, at, reason, address: visit.request.address ?? null })
   return visit
-}
-
-/** Whether what a store returned can be a record; rows may have been written by others. */
-function isRecord(record: SessionRecord): boolean {
-  return (
-    typeof record.values === 'object' &&
-    record.values !== null &&
-    (record.userId === null || typeof record.userId === 'string') &&
-    Number.isFinite(record.createdAt) &&
-    Number.isFinite(record.expiresAt)
-  )
 }
 
 function meetOutage(visit: Visit, error: unknown): Visit {

@@ -149,6 +149,17 @@ export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
+/** Whether what a store returned can be a record; rows may have been written by others. */
+export function isRecord(record: SessionRecord): boolean {
+  return (
+    typeof record.values === 'object' &&
+    record.values !== null &&
+    (record.userId === null || typeof record.userId === 'string') &&
+    Number.isFinite(record.createdAt) &&
+    Number.isFinite(record.expiresAt)
+  )
+}
+
 /** The text of one value; `null` where there is none, whatever it is called. */
 export function textOf(values: Readonly<SessionRecord['values']>, name: string): string | null {
   return Object.hasOwn(values, name) ? (values[name] as string) : null

@@ -3,7 +3,7 @@ import type { Engine } from './engine.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { endFromOutside, livingSessions } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
-import type { SessionRecord } from './store.js'
+import { isRecord, type SessionRecord } from './store.js'
 import { hasDigest, isRecordId, isSessionId } from './token.js'
 
 /** A device, as its `User-Agent` describes it. */
@@ -67,7 +67,7 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
     ...(after === undefined ? {} : { after }),
   })
   const now = engine.settings.clock()
-  const living = page.filter(([, record]) => record.expiresAt > now && hasDigest(record))
+  const living = page.filter(([, record]) => isRecord(record) && record.expiresAt > now && hasDigest(record))
   const sessions = await Promise.all(living.map(([id, record]) => infoOf(engine, id, record)))
   return { sessions, next: page.length < limit ? null : (page.at(-1)?.[0] ?? null) }
 }
