@@ -24,6 +24,13 @@ test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '', '5', '5 minutes', '-
   },
 )
 
+test('one for ever is refused at the start, since no clock of a store reaches so far', () => {
+  expect(milliseconds('365000d', 'it')).toBe(365_000 * day)
+  for (const forever of [Number.MAX_SAFE_INTEGER, '365001d']) {
+    expect(() => milliseconds(forever, 'lifetime.absolute')).toThrow(/^lifetime\.absolute must be.* at most 1000 years/)
+  }
+})
+
 describe('limits', () => {
   test('by default 24 hours idle, 30 days absolute, no renewal', () => {
     expect(lifetimeOf({})).toEqual({

@@ -3,7 +3,7 @@ import { refuseOption } from './option-checks.js'
 
 const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
-/** A length of time: milliseconds as a number, or text such as `'90s'`, `'30m'`, `'2h'`, `'30d'`, `'2w'`. */
+/** A length of time, at most 1000 years: milliseconds as a number, or text such as `'90s'`, `'30m'`, `'2h'`, `'30d'`, `'2w'`. */
 export type Duration = number | `${number}${keyof typeof unit}`
 
 /** How long a session lasts. */
@@ -51,12 +51,16 @@ const assurance: Record<AssuranceLevel, Limits> = {
   aal3: { idle: 15 * unit.m, absolute: 12 * hour },
 }
 
+/** MongoDB and Firestore keep dates, which do not hold any number of milliseconds. */
+const longest = 365_000 * unit.d
+
 /** Milliseconds of a duration. Throws `invalid_option`, naming `option`, for anything but a positive length of time. */
 export function milliseconds(duration: unknown, option: string): number {
   const text = typeof duration === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(duration) : null
   const value = text ? Number(text[1]) * unit[text[2] as keyof typeof unit] : duration
-  if (typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER) return Math.ceil(value)
-  refuseOption(option, "a positive number of milliseconds or text such as '30m', '2h' or '30d'", duration)
+  if (typeof value === 'number' && value > 0 && value <= longest) return Math.ceil(value)
+  const expected = "a positive number of milliseconds or text such as '30m', '2h' or '30d', at most 1000 years"
+  refuseOption(option, expected, duration)
 }
 
 /** Checks {@link LifetimeOptions} and turns them into milliseconds. */
@@ -83,8 +87,8 @@ export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime 
 
 function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limits, where: string): Limits {
   // Not `??`: who writes null may want no limit, which there is not.
-  const { absolute: longest = usual.absolute } = options
-  const absolute = milliseconds(longest, `${where}.absolute`)
+  const { absolute: whole = usual.absolute } = options
+  const absolute = milliseconds(whole, `${where}.absolute`)
   const { idle: unused = Math.min(usual.idle, absolute) } = options
   const idle = milliseconds(unused, `${where}.idle`)
   if (idle > absolute) {
