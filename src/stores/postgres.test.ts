@@ -268,6 +268,17 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       await expect(store.create('a', record({ values: { a: '\0' } }))).rejects.toMatchObject({ code: 'invalid_value' })
       expect(await store.read('a')).toBeNull()
     })
+
+    test('what the encoding of the database lacks is refused, and told', async () => {
+      await pool.query(`CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'`)
+      const { store } = await storeOver(pgPool({ connectionString: server.url.replace(/postgres$/, 'latin') }))
+      expect(await store.create('a', record({ values: { a: '"é"' } }))).toBe(true)
+      expect(await store.read('a')).toEqual(record({ values: { a: '"é"' } }))
+      await expect(store.create('b', record({ values: { a: '"語"' } }))).rejects.toMatchObject({
+        code: 'invalid_value',
+        message: expect.stringContaining('ENCODING'),
+      })
+    })
   })
 
   test('closing gives back the connection that listened, so that the pool can end', async () => {

@@ -87,8 +87,16 @@ function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code
 }
 
+type Explanation = [code: SojournErrorCode, what: (table: string) => string]
+
+const unknownCharacter: Explanation = [
+  'invalid_value',
+  () =>
+    "PostgreSQL cannot hold NUL, nor a character that the encoding of the database lacks: make it with ENCODING 'UTF8'",
+]
+
 /** By the codes of https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const explanations: Record<string, [code: SojournErrorCode, what: (table: string) => string]> = {
+const explanations: Record<string, Explanation> = {
   '42P01': [
     'store_misconfigured',
     (table) =>
@@ -109,8 +117,8 @@ const explanations: Record<string, [code: SojournErrorCode, what: (table: string
       `permission denied. The role needs SELECT, INSERT, UPDATE and DELETE on ${table}, and CREATE on its schema to migrate`,
   ],
   '54000': ['record_too_large', () => 'PostgreSQL cannot hold a record of this size'],
-  '22021': ['invalid_value', () => 'PostgreSQL cannot hold text with a NUL character'],
-  '22P05': ['invalid_value', () => 'PostgreSQL cannot hold text with a NUL character'],
+  '22021': unknownCharacter,
+  '22P05': unknownCharacter,
 }
 
 function explained(cause: unknown, table: string): unknown {
