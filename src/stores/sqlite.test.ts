@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
@@ -16,6 +17,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import type BetterSqlite3Class from 'better-sqlite3'
 import fc from 'fast-check'
 import Libsql from 'libsql'
@@ -536,10 +538,12 @@ describe('reads that come together', () => {
 
 describe('checkpoints', () => {
   /** Writes enough that SQLite itself would make one at its usual thousand pages, and not at the backstop's eight. */
-  async function writeMuch(store: SessionStore): Promise<void> {
+  async function writeMuch(store: SessionStore, prefix = ''): Promise<void> {
     const values = { a: JSON.stringify('x'.repeat(1000)) }
     for (let group = 0; group < 25; group++) {
-      await Promise.all(Array.from({ length: 60 }, (_, n) => store.create(`${group}-${n}`, record({ values }))))
+      await Promise.all(
+        Array.from({ length: 60 }, (_, n) => store.create(`${prefix}${group}-${n}`, record({ values }))),
+      )
     }
   }
   const isInTheFile = (path: string) => vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(1_000_000), 5000)
@@ -571,6 +575,35 @@ describe('checkpoints', () => {
     await store.close?.()
     expect(spied).toHaveBeenCalledWith('node:worker_threads')
     spied.mockRestore()
+  })
+
+  test('keep the log from growing without end where others read without a pause', async () => {
+    const path = newFile()
+    const store = sqliteStore(path)
+    // There is never a moment without a reader, and none reads for long.
+    const readers = new Worker(
+      `const { DatabaseSync } = require('node:sqlite')
+      const { workerData } = require('node:worker_threads')
+      const [one, other] = [0, 1].map(() => new DatabaseSync(workerData))
+      const begin = (database) => database.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
+      let next = one
+      begin(other)
+      setInterval(() => {
+        begin(next)
+        next = next === one ? other : one
+        next.exec('COMMIT')
+      }, 2)`,
+      { eval: true, workerData: path },
+    )
+    await once(readers, 'online')
+    for (let round = 0; round < 15; round++) {
+      await writeMuch(store, `${round}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const { size } = statSync(`${path}-wal`)
+    await readers.terminate()
+    await store.close?.()
+    expect(size).toBeLessThan(150_000_000)
   })
 
   test('do not keep the process from ending', async () => {

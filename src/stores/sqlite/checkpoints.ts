@@ -6,6 +6,10 @@ import type { SqliteDatabase } from './database.js'
 const usual = 1000
 /** Where checkpoints are made in the background: for when the writes never pause long enough for one to end. In pages. */
 const backstop = 8000
+/** Beyond it, writers are made to begin the log anew: where they never pause, it would grow without end. In pages. */
+const crowded = 4000
+/** For how long they may be held up for that, by who reads an old part of the log. In milliseconds. */
+const longestHold = 20
 
 /**
  * A checkpoint writes its pages all over the file and waits for the disk, thirty milliseconds and more. A thread with a
@@ -18,8 +22,9 @@ const { parentPort, workerData } = require('node:worker_threads')
 // To open a file that is gone would make a new one.
 if (!existsSync(workerData)) throw new Error('the file was removed')
 const database = new DatabaseSync(workerData)
-database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_autocheckpoint = 0')
+database.exec('PRAGMA busy_timeout = ${longestHold}; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
+const restart = database.prepare('PRAGMA wal_checkpoint(RESTART)')
 parentPort.on('message', (message) => {
   if (message === 'close') {
     database.close()
@@ -27,7 +32,9 @@ parentPort.on('message', (message) => {
     return
   }
   try {
-    checkpoint.get()
+    const { log } = checkpoint.get()
+    // What is left to be copied is little by now.
+    if (log > ${crowded}) restart.get()
   } catch {
     // Whatever it is, the next one meets it again, and in the end the writer, who can tell.
   }
