@@ -27,5 +27,13 @@ async function write(number) {
 
 /** Written at once: what was said stays said when the process is killed in the next moment. */
 function say(...words) {
-  writeSync(1, `${words.join(' ')}\n`)
+  let rest = Buffer.from(`${words.join(' ')}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      // Whoever reads has yet to make room.
+      if (error.code !== 'EAGAIN') throw error
+    }
+  }
 }
