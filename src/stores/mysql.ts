@@ -1,6 +1,6 @@
+import { readingTogether } from '../core/calling-together.js'
 import { SojournError } from '../core/errors.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
-import { readingTogether } from '../core/reading-together.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { isTaken, type Parameter, statementsOf } from './mysql/client.js'

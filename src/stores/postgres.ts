@@ -1,5 +1,5 @@
+import { readingTogether } from '../core/calling-together.js'
 import { byKey, byName, keyOf, mergePatch } from '../core/json-keys.js'
-import { readingTogether } from '../core/reading-together.js'
 import type { ListPage, PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { type Parameter, queryOf, type Result } from './postgres/client.js'

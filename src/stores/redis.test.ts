@@ -215,6 +215,44 @@ await describeWith(['redis'], 'on one server', () => {
     })
   })
 
+  test('changes of one turn share a round trip, in their order, and each has its own outcome', async () => {
+    const { client, calls } = counted((await connected('redis', server)) as NodeRedisClient)
+    const store = redisStore({ client, prefix })
+    const admin = await administer(server)
+    await Promise.all(['a', 'b', 'expired'].map((id) => store.create(id, record({ values: { token: '1' } }))))
+    await store.patch('expired', { now: 0, expiresAt: 10 })
+    await admin('SET', `${prefix}session:not-ours`, 'hello')
+    const before = calls()
+    const change = (id: string, token: string) =>
+      store.patch(id, {
+        now: 20,
+        when: { token },
+        set: { token: `${Number(token) + 1}`, [`after ${token}`]: '"\u0000é😀"' },
+      })
+    const outcomes = await Promise.allSettled([
+      change('a', '1'),
+      change('a', '1'),
+      change('not-ours', '1'),
+      change('b', '7'),
+      change('expired', '1'),
+      change('absent', '1'),
+      change('a', '2'),
+    ])
+    expect(calls() - before).toBe(1)
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.reason.code))).toEqual([
+      'applied',
+      'conflict',
+      'store_misconfigured',
+      'conflict',
+      'absent',
+      'absent',
+      'applied',
+    ])
+    expect((await store.read('a'))?.values).toEqual({ token: '3', 'after 1': '"\u0000é😀"', 'after 2': '"\u0000é😀"' })
+    expect((await store.read('b'))?.values).toEqual({ token: '1' })
+    expect(await admin('GET', `${prefix}session:not-ours`)).toBe('hello')
+  })
+
   test('the server drops a record five minutes after it expired', async () => {
     const store = redisStore({ client: await connected('redis', server), prefix })
     const admin = await administer(server)
@@ -652,6 +690,42 @@ await describeWith(['redis'], 'a cluster', () => {
     for (const id of ids) expect(await store.patch(id, { now: 0, set: { a: '1' } })).toBe('applied')
     await source('CLUSTER', 'SETSLOT', slot, 'STABLE')
     expect(await idsOf(store)).toEqual(ids)
+  })
+
+  test.each(libraries)('%s: what comes at the same time is done once, wherever it is', async (library) => {
+    const store = redisStore({ client: await connected(library, place), prefix: freshPrefix() })
+    const ids = Array.from({ length: 30 }, (_, index) => `${index}`)
+    await Promise.all(ids.map((id) => store.create(id, record({ values: { count: '0' } }))))
+    for (const count of [0, 1]) {
+      const patch = { now: 0, when: { count: `${count}` }, set: { count: `${count + 1}` } }
+      expect(new Set(await Promise.all(ids.map((id) => store.patch(id, patch))))).toEqual(new Set(['applied']))
+    }
+    const read = await Promise.all(ids.map((id) => store.read(id)))
+    expect(new Set(read.map((session) => session?.values.count))).toEqual(new Set(['2']))
+  })
+
+  test.each(libraries)('%s: and also while the slot that all are in moves', async (library) => {
+    const tag = `moving-${prefixes++}`
+    const store = redisStore({ client: await connected(library, place), prefix: `{${tag}}:` })
+    const ids = ['a', 'b', 'c', 'd']
+    await Promise.all(ids.map((id) => store.create(id, record({ values: { count: '0' } }))))
+    const slot = String(await (await administer(cluster.nodes[0] as Server))('CLUSTER', 'KEYSLOT', tag))
+    const count = async (node: Server) => Number(await (await administer(node))('CLUSTER', 'COUNTKEYSINSLOT', slot))
+    const counts = await Promise.all(cluster.nodes.map(count))
+    const from = cluster.nodes[counts.findIndex((keys) => keys > 0)] as Server
+    const to = cluster.nodes.find((node) => node !== from) as Server
+    const [source, target] = [await administer(from), await administer(to)]
+    await target('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(await source('CLUSTER', 'MYID')))
+    await source('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(await target('CLUSTER', 'MYID')))
+    onTestFinished(async () => {
+      await target('CLUSTER', 'SETSLOT', slot, 'STABLE')
+      await source('CLUSTER', 'SETSLOT', slot, 'STABLE')
+    })
+    await source('MIGRATE', '127.0.0.1', `${to.port}`, `{${tag}}:session:b`, '0', '5000')
+    const patch = { now: 0, when: { count: '0' }, set: { count: '1' } }
+    expect(await Promise.all(ids.map((id) => store.patch(id, patch)))).toEqual(ids.map(() => 'applied'))
+    const read = await Promise.all(ids.map((id) => store.read(id)))
+    expect(read.map((session) => session?.values.count)).toEqual(ids.map(() => '1'))
   })
 })
 

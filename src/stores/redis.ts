@@ -1,14 +1,22 @@
+import { callingTogether, readingTogether } from '../core/calling-together.js'
 import { SojournError } from '../core/errors.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
-import { readingTogether } from '../core/reading-together.js'
 import type { PatchOutcome, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { canDuplicate, countLosses, isClient, isOfSeveralNodes, type RedisClient, runScript } from './redis/client.js'
+import {
+  canDuplicate,
+  countLosses,
+  isClient,
+  isOfSeveralNodes,
+  type RedisClient,
+  type Reply,
+  runScript,
+} from './redis/client.js'
 import { lowestIds } from './redis/every-id.js'
-import { createArguments, type HeldRecord, heldOf, patchArguments } from './redis/hash.js'
+import { createArguments, type HeldRecord, heldOf, patchText } from './redis/hash.js'
 import { listen } from './redis/listen.js'
 import { listPage } from './redis/listing.js'
-import { createSession, deleteSession, patchSession, readSessions } from './redis/scripts.js'
+import { createSession, deleteSession, patchSessions, readSessions } from './redis/scripts.js'
 import { type Run, userIndex } from './redis/user-index.js'
 
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.js'
@@ -26,7 +34,7 @@ export interface RedisStoreOptions {
 /**
  * Keeps sessions in Redis or Valkey, one hash each, for any number of processes. Every call is one script on one key and
  * one round trip; only a change of user adds a second, for the index by user. The reads of one turn of the event loop share
- * a script, unless a cluster keeps them apart.
+ * a script, and so do its changes, unless a cluster keeps them apart.
  *
  * An asynchronous failover, of Sentinel or Cluster, may undo what was answered a moment before, so that an ended session
  * comes back. Where that must not be, use a database.
@@ -51,6 +59,14 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     { areApart: isOfSeveralNodes },
   )
   const read = (id: string) => textOf(id).then(heldIn)
+  const replyTo = callingTogether(
+    async (patches: readonly (readonly [id: string, text: string])[]) => {
+      const keys = patches.map(([id]) => keyOf(id))
+      const texts = patches.map(([, text]) => text)
+      return (await runScript(client, patchSessions, keys, texts)) as Reply[]
+    },
+    { areApart: isOfSeveralNodes, mayRepeat: isOfSeveralNodes },
+  )
 
   /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
   async function indexed<T>(userId: string | null | undefined, id: string, write: Write<T>): Promise<T> {
@@ -66,7 +82,8 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   /** A patch that leaves the user alone, and so the index. */
   function patchValues(id: string, patch: SessionPatch): Promise<PatchOutcome> {
     const lossesBefore = losses.count
-    return runScript(client, patchSession, [keyOf(id)], patchArguments(patch), (reply) => {
+    return replyTo([id, patchText(patch)]).then((reply) => {
+      if (reply instanceof Error) throw reply
       if (reply !== 'applied' && losses.count !== lossesBefore) throw uncertain()
       return reply as PatchOutcome
     })
@@ -87,7 +104,8 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       refuseIllFormed(patch)
       if (patch.userId === undefined) return patchValues(id, patch)
       return indexed(patch.userId, id, async (since) => {
-        const reply = await run(patchSession, keyOf(id), ...patchArguments(patch, since))
+        const reply = await replyTo([id, patchText(patch, since)])
+        if (reply instanceof Error) throw reply
         if (!Array.isArray(reply)) return { outcome: reply as PatchOutcome, done: false }
         const [owner, before] = reply as (string | null)[]
         // The same entry again: a client sent the write twice.

@@ -33,8 +33,8 @@ export function canDuplicate<Client extends object>(client: Client): client is C
   return typeof (client as { duplicate?: unknown }).duplicate === 'function'
 }
 
-/** What a script resolved to. Numbers come as text. */
-export type Reply = string | null | Reply[]
+/** What a script resolved to. Numbers come as text; an error is what one of several things that it did came to. */
+export type Reply = string | null | Error | Reply[]
 
 /**
  * Runs a script by its digest, and by its text where the server does not have it: new, restarted, or told to forget.
@@ -80,6 +80,7 @@ function call(
 function plain(reply: unknown): Reply {
   if (typeof reply === 'string') return reply
   if (Array.isArray(reply)) return reply.map(plain)
+  if (reply instanceof Error) return explained(reply)
   return reply === null || reply === undefined ? null : String(reply)
 }
 
@@ -110,7 +111,7 @@ export function countLosses(client: RedisClient): Readonly<Losses> {
 }
 
 /** An error for which the app has to change something, in words that say what; any other as it is. */
-function explained(cause: unknown): unknown {
+function explained<Cause>(cause: Cause): Cause | SojournError {
   const message = messageOf(cause)
   const found = explanations.find(({ pattern }) => pattern.test(message))
   return found ? new SojournError(found.code, `redisStore: ${found.text}`, { cause }) : cause
@@ -140,9 +141,12 @@ const explanations = [
   { pattern: /^LATE/, code: 'store_unavailable', text: 'the write reached the server too late, and was not made' },
 ] as const
 
-/** Whether a script was refused because its keys are on several nodes of a cluster. */
+/**
+ * Whether a cluster refused a script, and did nothing, because its keys are on several nodes: always, or while their slot
+ * moves. `ioredis` and `iovalkey` put words of their own before it, once they have tried often enough.
+ */
 export function isOfSeveralNodes(error: unknown): boolean {
-  return messageOf(error).startsWith('CROSSSLOT')
+  return /(^|: )(CROSSSLOT|TRYAGAIN|ASK|MOVED) /.test(messageOf(error))
 }
 
 function messageOf(error: unknown): string {

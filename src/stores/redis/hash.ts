@@ -40,22 +40,25 @@ export function createArguments({ values, userId, createdAt, expiresAt }: Sessio
   return [`${expiresAt + reclaimDelay}`, since, ...facts, ...texts]
 }
 
-/** What the script that patches a record is given. `since` is the time of the entry that a new user's index has. */
-export function patchArguments(patch: SessionPatch, since = ''): string[] {
+/**
+ * A patch as the script reads it, in one text, since clients take longer for each argument: now; when the server may drop
+ * the record, or ''; the time of its entry in the index, 'none' for no user any more, or '' for the same user as before;
+ * the fields that are compared, each with '=' and its text or '' for absent; those that are set, each with its text; those
+ * that are removed.
+ */
+export function patchText(patch: SessionPatch, since = ''): string {
   const { now, set = {}, unset = [], userId, expiresAt, when = {} } = patch
-  const given = ['']
+  const compared: string[] = []
   for (const name of Object.keys(when)) {
     const text = when[name] as string | null
-    given.push(fieldOf(name), text === null ? '' : `=${text}`)
+    compared.push(fieldOf(name), text === null ? '' : `=${text}`)
   }
-  const compared = (given.length - 1) / 2
-  for (const name of Object.keys(set)) given.push(fieldOf(name), set[name] as string)
-  if (typeof userId === 'string') given.push('userId', userId, 'since', since)
-  if (expiresAt !== undefined) given.push('expiresAt', `${expiresAt}`)
-  const changed = (given.length - 1) / 2 - compared
-  for (const name of unset) given.push(fieldOf(name))
-  if (userId === null) given.push('userId', 'since')
-  const reclaimAt = expiresAt === undefined ? '' : expiresAt + reclaimDelay
-  given[0] = `${now} ${reclaimAt} ${userId === null ? 'none' : since} ${compared} ${changed}`
-  return given
+  const changed: string[] = []
+  for (const name of Object.keys(set)) changed.push(fieldOf(name), set[name] as string)
+  if (typeof userId === 'string') changed.push('userId', userId, 'since', since)
+  if (expiresAt !== undefined) changed.push('expiresAt', `${expiresAt}`)
+  const removed = unset.map(fieldOf)
+  if (userId === null) removed.push('userId', 'since')
+  const reclaimAt = expiresAt === undefined ? '' : `${expiresAt + reclaimDelay}`
+  return JSON.stringify([`${now}`, reclaimAt, userId === null ? 'none' : since, compared, changed, removed])
 }

@@ -52,32 +52,32 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
 /**
- * ARGV[1], with a space between two, since clients take longer for each argument: now, when the server may drop the record or
- * '', the time of its entry in the index, 'none' for no user any more or '' for the same user as before, how many fields are
- * compared, how many are set. Then the compared with '=' and their text or '' for absent, the set with their text, the
- * removed. Resolves to the outcome; where a patch that names a user was applied, to the user and the entry from before.
+ * KEYS: sessions. ARGV: a patch for each, as `patchText` writes it. Resolves to the outcome of each; where a patch that names a
+ * user was applied, to the user and the entry from before; and where one failed, to its error, for it is not the others' fault.
  */
-export const patchSession = script(`
-local session = KEYS[1]
-local now, reclaim, since, compared, set = string.match(ARGV[1], '^(%S+) (%S*) (%S*) (%d+) (%d+)$')
-local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
-if not before[1] or tonumber(before[1]) <= tonumber(now) then return 'absent' end
-local at = 2
-for _ = 1, tonumber(compared) do
-  local text = redis.call('HGET', session, ARGV[at])
-  if ARGV[at + 1] ~= (text and '=' .. text or '') then return 'conflict' end
-  at = at + 2
+export const patchSessions = script(`
+local function patch(session, given)
+  local now, reclaim, since, compared, changed, removed = unpack(given)
+  local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
+  if not before[1] or tonumber(before[1]) <= tonumber(now) then return 'absent' end
+  for i = 1, #compared, 2 do
+    local text = redis.call('HGET', session, compared[i])
+    if compared[i + 1] ~= (text and '=' .. text or '') then return 'conflict' end
+  end
+  ${refuseWhenLate('since')}
+  -- A server without memory refuses HSET and allows the others. With HSET first, all is done or nothing.
+  for i = 1, #changed, 2 do redis.call('HSET', session, changed[i], changed[i + 1]) end
+  for _, field in ipairs(removed) do redis.call('HDEL', session, field) end
+  if reclaim ~= '' then redis.call('PEXPIREAT', session, reclaim) end
+  if since == '' then return 'applied' end
+  return { before[2], before[3] }
 end
-${refuseWhenLate('since')}
--- A server without memory refuses HSET and allows the others. With HSET first, all is done or nothing.
-for _ = 1, tonumber(set) do
-  redis.call('HSET', session, ARGV[at], ARGV[at + 1])
-  at = at + 2
+local outcomes = {}
+for i, session in ipairs(KEYS) do
+  local isDone, outcome = pcall(patch, session, cjson.decode(ARGV[i]))
+  outcomes[i] = (isDone or type(outcome) == 'table') and outcome or { err = outcome }
 end
-for i = at, #ARGV do redis.call('HDEL', session, ARGV[i]) end
-if reclaim ~= '' then redis.call('PEXPIREAT', session, reclaim) end
-if since == '' then return 'applied' end
-return { before[2], before[3] }`)
+return outcomes`)
 
 /** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
 export const deleteSession = script(`

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readingTogether } from './reading-together.js'
+import { callingTogether, readingTogether } from './calling-together.js'
 
 /** A table that notes what it is asked for at once; to be asked for `bad` fails. */
 function table() {
@@ -58,5 +58,43 @@ describe('reads of one turn', () => {
     ])
     expect(bad).toMatchObject({ status: 'rejected', reason: { message: 'cannot read bad' } })
     expect(asked).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']])
+  })
+})
+
+describe('changes of one turn', () => {
+  /** Counters that note what they are asked at once, and fail as they are told. */
+  function counters(fails: (names: readonly string[]) => string | false) {
+    const asked: (readonly string[])[] = []
+    const count = callingTogether(
+      async (names: readonly string[]) => {
+        asked.push(names)
+        const failure = fails(names)
+        if (failure) throw new Error(failure)
+        return names.map((name, index) => `${name} ${index}`)
+      },
+      { mayRepeat: (error) => (error as Error).message === 'not done' },
+    )
+    return { asked, count }
+  }
+
+  test('share a call in their order, in which each stands as often as it was made', async () => {
+    const { asked, count } = counters(() => false)
+    expect(await Promise.all(['a', 'b', 'a'].map(count))).toEqual(['a 0', 'b 1', 'a 2'])
+    expect(asked).toEqual([['a', 'b', 'a']])
+  })
+
+  test('are not made again after an error that leaves open whether they were made', async () => {
+    const { asked, count } = counters(() => 'connection lost')
+    const outcomes = await Promise.allSettled(['a', 'b'].map(count))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(asked).toEqual([['a', 'b']])
+  })
+
+  test('are made alone after one that says that none was made, and share the next call again', async () => {
+    const { asked, count } = counters((names) => names.includes('bad') && 'not done')
+    const outcomes = await Promise.allSettled(['a', 'bad'].map(count))
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    await Promise.all(['a', 'b'].map(count))
+    expect(asked).toEqual([['a', 'bad'], ['a'], ['bad'], ['a', 'b']])
   })
 })

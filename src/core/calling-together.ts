@@ -1,0 +1,78 @@
+// Not the global one, which tests replace.
+import { setImmediate } from 'node:timers'
+
+interface Caller<Asked, Answer> {
+  readonly asked: Asked
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+/** At most so many share a call, so that none waits for very many others. */
+const most = 50
+
+export interface SharedCall {
+  /** Whether an error says that what was asked cannot be reached by one call. From then on, each goes alone. */
+  areApart?(error: unknown): boolean
+  /** Whether, after an error, each may be asked for alone once more. */
+  mayRepeat(error: unknown): boolean
+}
+
+/**
+ * Has what is asked of a database in one turn of the event loop share a call: its client takes longer over a call than over
+ * what comes back, and so does the server. What is alone goes as it is. Where a shared call fails and may be repeated,
+ * each goes alone once more, so that what is wrong with one is not the others' fault.
+ *
+ * @param call asks for one or several, and resolves to as many answers in their order
+ */
+export function callingTogether<Asked, Answer>(
+  call: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
+  { areApart, mayRepeat }: SharedCall,
+): (asked: Asked) => Promise<Answer> {
+  let waiting: Caller<Asked, Answer>[] = []
+  let atMost = most
+
+  function send(): void {
+    const callers = waiting
+    waiting = []
+    for (let start = 0; start < callers.length; start += atMost) share(callers.slice(start, start + atMost))
+  }
+
+  function share(callers: readonly Caller<Asked, Answer>[]): void {
+    call(callers.map(({ asked }) => asked)).then(
+      (answers) => {
+        for (const [index, { resolve }] of callers.entries()) resolve(answers[index] as Answer)
+      },
+      (error: unknown) => {
+        if (areApart?.(error)) atMost = 1
+        const goesAlone = callers.length > 1 && mayRepeat(error)
+        for (const caller of callers)
+          if (goesAlone) share([caller])
+          else caller.reject(error)
+      },
+    )
+  }
+
+  return function ask(asked) {
+    return new Promise((resolve, reject) => {
+      if (waiting.push({ asked, resolve, reject }) === 1) setImmediate(send)
+    })
+  }
+}
+
+/**
+ * The same for reads, which may always be repeated.
+ *
+ * @param find looks up one id, or several that are all different, and resolves to what is there by id
+ */
+export function readingTogether<Found>(
+  find: (ids: readonly string[]) => Promise<ReadonlyMap<string, Found>>,
+  how: Pick<SharedCall, 'areApart'> = {},
+): (id: string) => Promise<Found | undefined> {
+  return callingTogether(
+    async (ids) => {
+      const found = await find([...new Set(ids)])
+      return ids.map((id) => found.get(id))
+    },
+    { ...how, mayRepeat: () => true },
+  )
+}
