@@ -3,7 +3,6 @@
  *
  *     npm run bench:scale -- postgres --sessions 10000000
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Pool } from 'pg'
 import { createSessions } from 'sojourn'
 import { type PostgresStore, postgresStore } from 'sojourn/stores/postgres'
@@ -11,6 +10,7 @@ import { startPostgres } from '../../test/harness/postgres.ts'
 import { recordValues } from './fill.ts'
 import { quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
+import { watchStalls } from './stalls.ts'
 
 const few = 10_000
 const settings = ['shared_buffers=1GB', 'maintenance_work_mem=1GB', 'max_wal_size=8GB', 'max_parallel_workers=1']
@@ -69,17 +69,17 @@ async function measure(pool: Pool, table: string, count: number) {
   await requests.p99(amount)
   const alone = quantile([await requests.p99(amount), await requests.p99(amount), await requests.p99(amount)], 0.5)
   tell(`p99 of requests: ${alone} ms`)
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
+  const watch = await watchStalls()
   const began = performance.now()
   let seconds = 0
   const sweep = sessions.sweep().finally(() => {
     seconds = (performance.now() - began) / 1000
-    delay.disable()
   })
   const sweeping: number[] = []
   while (seconds === 0) sweeping.push(await requests.p99(amount))
   await sweep
+  const stalls = await watch.take()
+  await watch.end()
   await requests.end()
   await sessions.close()
   return {
@@ -87,9 +87,11 @@ async function measure(pool: Pool, table: string, count: number) {
     'read, p99 ms': Number(quantile(times, 0.99).toFixed(3)),
     swept,
     'in, s': Number(seconds.toFixed(1)),
-    'longest stall while sweeping, ms': Number((delay.max / 1e6).toFixed(1)),
-    'p99 of requests without a sweep, ms': alone,
-    'p99 of requests while sweeping, ms, median': quantile(sweeping, 0.5),
+    'stalls while sweeping, ms: 99.9%': stalls.here.nearly,
+    'longest stall while sweeping, ms': stalls.here.longest,
+    'the same of an idle process': stalls.idle.longest,
+    'p99 of requests without a sweep, ms': Number(alone.toFixed(1)),
+    'p99 of requests while sweeping, ms, median': Number(quantile(sweeping, 0.5).toFixed(1)),
     'table with its indexes, MB': before,
     'after the sweep, MB': await megabytes(),
   }

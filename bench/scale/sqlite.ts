@@ -7,13 +7,13 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay, type RecordableHistogram } from 'node:perf_hooks'
 import { createSessions, type SessionStore } from 'sojourn'
 import { sqliteStore } from 'sojourn/stores/sqlite'
 import { sqliteShelf } from '../apps/by-hand.ts'
 import { fillByHand, fillSqlite } from './fill.ts'
 import { cpuOf, quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
+import { watchStalls } from './stalls.ts'
 
 const few = 10_000
 
@@ -70,46 +70,42 @@ async function measure(path: string, count: number) {
   const change = await cpuOfChange(store, pick)
   const requests = await requestsTo(sessions, () => void store.read(pick()))
   await requests.p99(10_000)
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
+  const watch = await watchStalls()
   const alone = quantile([await requests.p99(20_000), await requests.p99(20_000), await requests.p99(20_000)], 0.5)
-  const unswept = stallsOf(delay)
-  delay.reset()
+  const unswept = await watch.take()
   const began = performance.now()
   let seconds = 0
   const sweep = sessions.sweep().finally(() => {
     seconds = (performance.now() - began) / 1000
-    delay.disable()
   })
   const sweeping: number[] = []
   while (seconds === 0) sweeping.push(await requests.p99(count > few ? 20_000 : 100))
   const swept = await sweep
+  const stalls = await watch.take()
+  await watch.end()
   await requests.end()
   await sessions.close()
   return {
     'read, µs': Number(read.toFixed(2)),
     'change, µs': Number(change.toFixed(2)),
-    swept: swept,
+    swept,
     'in, s': Number(seconds.toFixed(1)),
     'batch of the sweep, ms': Number(quantile(batches, 0.5).toFixed(2)),
     'p99 of batches, ms': Number(quantile(batches, 0.99).toFixed(2)),
     'longest batch, ms': Number(quantile(batches, 1).toFixed(1)),
-    'stalls while sweeping, ms: 99.9%': stallsOf(delay).nearly,
-    'stalls without, ms: 99.9%': unswept.nearly,
-    'longest stall while sweeping, ms': stallsOf(delay).longest,
-    'longest stall without, ms': unswept.longest,
-    'p99 of requests without a sweep, ms': alone,
-    'p99 of requests while sweeping, ms, median': quantile(sweeping, 0.5),
-    'the same, worst of 20,000': Math.max(...sweeping),
+    'stalls while sweeping, ms: 99.9%': stalls.here.nearly,
+    'the same of an idle process': stalls.idle.nearly,
+    'longest stall while sweeping, ms': stalls.here.longest,
+    'the same of an idle process, longest': stalls.idle.longest,
+    'stalls without, ms: 99.9%': unswept.here.nearly,
+    'longest stall without, ms': unswept.here.longest,
+    'the same of an idle process, without': unswept.idle.longest,
+    'p99 of requests without a sweep, ms': Number(alone.toFixed(1)),
+    'p99 of requests while sweeping, ms, median': Number(quantile(sweeping, 0.5).toFixed(1)),
+    'the same, worst of 20,000': Number(Math.max(...sweeping).toFixed(1)),
     'file, MB': before,
     'after the sweep, MB': megabytes(),
   }
-}
-
-/** How late the event loop was, in milliseconds. The longest of all is often the disk's or the machine's. */
-function stallsOf(delay: Pick<RecordableHistogram, 'max' | 'percentile'>): { nearly: number; longest: number } {
-  const milliseconds = (nanoseconds: number) => Number((nanoseconds / 1e6).toFixed(1))
-  return { nearly: milliseconds(delay.percentile(99.9)), longest: milliseconds(delay.max) }
 }
 
 /** CPU microseconds of one change, where 32 are awaited together, as requests make them that arrive together. */
