@@ -253,6 +253,19 @@ await describeWith(['redis'], 'on one server', () => {
     expect(await admin('GET', `${prefix}session:not-ours`)).toBe('hello')
   })
 
+  test('what others wrote among the sessions can be ended, and among the users keeps nobody out', async () => {
+    const store = redisStore({ client: await connected('redis', server), prefix })
+    const admin = await administer(server)
+    await admin('HSET', `${prefix}session:odd`, 'expiresAt', 'never')
+    expect(await store.delete('odd')).toBe(true)
+    expect(await store.delete('odd')).toBe(false)
+    await store.create('a', record({ userId: 'ann' }))
+    const [set] = (await admin('KEYS', `${prefix}users:*`)) as [string]
+    await admin('ZADD', set, '0', 'no entry', '0', 'nor\0this')
+    expect(await store.create('b', record({ userId: 'ann' }))).toBe(true)
+    expect(await idsOf(store, { userId: 'ann' })).toEqual(['a', 'b'])
+  })
+
   test('the server drops a record five minutes after it expired', async () => {
     const store = redisStore({ client: await connected('redis', server), prefix })
     const admin = await administer(server)

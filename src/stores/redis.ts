@@ -116,9 +116,10 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     },
 
     async delete(id) {
-      const [createdAt, owner, since] = (await run(deleteSession, keyOf(id), channel, id)) as (string | null)[]
+      const before = (await run(deleteSession, keyOf(id), channel, id)) as (string | null)[]
+      const [owner, since] = before
       if (owner && since) await users.remove([{ userId: owner, id, since }])
-      return createdAt !== undefined
+      return before.length > 0
     },
 
     list(page) {

@@ -79,10 +79,10 @@ for i, session in ipairs(KEYS) do
 end
 return outcomes`)
 
-/** ARGV: the channel for endings, the id. Resolves to nothing, or to three facts of the record. */
+/** ARGV: the channel for endings, the id. Resolves to nothing, or to whose the record was, by which entry of the index. */
 export const deleteSession = script(`
-local before = redis.call('HMGET', KEYS[1], 'createdAt', 'userId', 'since')
-if not before[1] then return {} end
+if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+local before = redis.call('HMGET', KEYS[1], 'userId', 'since')
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 redis.call('DEL', KEYS[1])
 return before`)
@@ -100,7 +100,9 @@ local function text(number) return string.format('%.0f', number) end
 while redis.call('ZADD', KEYS[1], 'NX', 0, ARGV[1] .. text(since)) == 0 do since = since + 1 end
 local reply = { text(since) }
 for _, entry in ipairs(redis.call('ZRANDMEMBER', KEYS[1], 4)) do
-  if tonumber(string.match(entry, '%d+$')) < since - ARGV[2] then table.insert(reply, entry) end
+  -- What has no time somebody else put there.
+  local before = tonumber(string.match(entry, '%d+$'))
+  if before and before < since - ARGV[2] then table.insert(reply, entry) end
 end
 return reply`)
 
