@@ -44,9 +44,10 @@ async function serve(
   options: SocketSessionsOptions = {},
   from: Sessions<Data> = sessions,
   attend: (socket: WebSocket) => void = () => {},
+  rest: { maxPayload?: number } = {},
 ): Promise<void> {
   const sockets = socketSessions(from, options)
-  const webSockets = new WebSocketServer({ noServer: true })
+  const webSockets = new WebSocketServer({ ...rest, noServer: true })
   webSockets.on('connection', (socket, request) => {
     const session = sockets.sessionOf(request)
     opened.push(session)
@@ -105,6 +106,22 @@ describe('ws', () => {
       throw new Error('down')
     }
     await expect(connect(cookie)).rejects.toThrow(/503/)
+  })
+
+  test.each<[string, (socket: WebSocket) => void, number]>([
+    ['a frame that is too large', (socket) => socket.send('x'.repeat(2000)), 1009],
+    ['an invalid frame', (socket) => Reflect.get(socket, '_socket').write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0])), 1002],
+  ])('%s closes its socket, and nothing else', async (_what, send, code) => {
+    const crashed = vi.fn()
+    process.on('uncaughtExceptionMonitor', crashed)
+    onTestFinished(() => void process.off('uncaughtExceptionMonitor', crashed))
+    await serve({}, sessions, () => {}, { maxPayload: 1000 })
+    const [socket, other] = [await connect(), await connect()]
+    const closed = closing(socket)
+    send(socket)
+    expect(await closed).toBe(code)
+    expect(await answer(other, 'hi')).toBe('null: hi')
+    expect(crashed).not.toHaveBeenCalled()
   })
 
   test('a refused client cannot hold its connection open', async () => {

@@ -37,7 +37,7 @@ export interface SocketSessionsOptions {
 /** What is called of a socket of `ws`. */
 interface Socket {
   close(code: number, reason: string): void
-  on(event: 'message' | 'close', listener: () => void): unknown
+  on(event: 'message' | 'close' | 'error', listener: () => void): unknown
   removeAllListeners(event: 'message'): unknown
 }
 
@@ -150,6 +150,8 @@ export function socketSessions<Data extends object = SessionData>(
             })
             connected.on('message', () => keepAlive(visits, visit))
             connected.on('close', stop)
+            // After a bad frame `ws` closes the socket by itself. Heard by nobody, it would end the process.
+            connected.on('error', () => {})
             server.emit('connection', connected, request)
           }),
         (error: unknown) => refuse(socket, error),
