@@ -97,6 +97,16 @@ describe('ws', () => {
     else await expect(attempt).rejects.toThrow(/403/)
   })
 
+  test.each<[string, string, number]>([
+    ['is let in, if it is on the list of the sockets', 'https://app.example.com', 101],
+    ['is refused, though it may send requests', 'https://other.example.com', 403],
+  ])('beside a check of each request, a page %s', async (_what, origin, status) => {
+    const strict = make({ crossOrigin: { trusted: ['https://other.example.com'] } })
+    await serve({ origins: ['https://app.example.com'] }, strict)
+    const attempt = connect('', { origin, 'sec-fetch-site': 'same-site' }).then(() => 101, String)
+    expect(String(await attempt)).toContain(String(status))
+  })
+
   test('strangers can be refused, and an outage is seen', async () => {
     await serve({ requireUser: true })
     await expect(connect()).rejects.toThrow(/401/)
@@ -406,7 +416,9 @@ describe('Socket.IO', () => {
     const { cookie } = await sessions.create({ userId: 'alice' })
     const listed = client(cookie, { origin: 'https://app.example.com' })
     expect(await listed.emitWithAck('who')).toBe('alice')
-    expect(await refusal(client(cookie, { origin: 'https://evil.example' }))).toMatch(/another origin/)
+    expect(await refusal(client(cookie, { origin: 'https://evil.example' }))).toMatch(
+      /another origin was refused. If it is yours, add its origin to origins of socketSessions/,
+    )
     listed.close()
   })
 

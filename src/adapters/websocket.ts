@@ -8,7 +8,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../core/cookie.js'
-import { refuseCrossOrigin, trustedOrigins } from '../core/cross-origin.js'
+import { refuseOtherOrigins, trustedOrigins } from '../core/cross-origin.js'
 import { isSojournError, SojournError } from '../core/errors.js'
 import { oneOf, refuseOtherThanFunctions, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
@@ -23,7 +23,8 @@ import type { Visit } from '../core/visit.js'
 export interface SocketSessionsOptions {
   /**
    * Origins beside the server's own from which pages may connect, such as `'https://app.example.com'`. A WebSocket is not
-   * bound by CORS, so without this check any page could connect as its visitor (ASVS 4.4.2).
+   * bound by CORS, so without this check any page could connect as its visitor (ASVS 4.4.2). `crossOrigin`, which is for
+   * requests, is not asked.
    */
   origins?: readonly string[]
   /** Whether the request came over TLS; needed behind a proxy that ends it. Default: whether this connection is TLS. */
@@ -95,7 +96,7 @@ export function socketSessions<Data extends object = SessionData>(
 
   async function open(request: IncomingMessage): Promise<Visit> {
     const facts = new Handshake(request, connection)
-    refuseCrossOrigin(facts, trusted)
+    refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
     const visit = await visits.open(facts)
     if (requireUser)
       turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
@@ -199,9 +200,9 @@ function refuse(socket: Duplex, error: unknown): void {
   socket.end(`${lines.join('\r\n')}\r\n\r\n`)
 }
 
-/** The request that opens a socket. It is checked as one that changes state, for a socket can do so. */
+/** The request that opens a socket. */
 class Handshake implements RequestFacts {
-  readonly method = 'POST'
+  readonly method = 'GET'
   readonly headersSent = true
   readonly request: IncomingMessage
   readonly secure: boolean

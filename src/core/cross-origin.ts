@@ -23,14 +23,22 @@ export function trustedOrigins(
 
 /**
  * Refuses a state-changing request that a browser sends for another origin: no token in a form is needed, since every
- * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). `Sec-Fetch-Site` is believed before `Origin`, which is
- * compared with `Host`. A request with neither comes from no browser, and passes, as do GET, HEAD and OPTIONS, which must
- * change nothing.
+ * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). GET, HEAD and OPTIONS pass, which must change nothing.
  *
  * @throws `cross_origin`
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
-  if (/^(GET|HEAD|OPTIONS)$/.test(request.method ?? 'GET')) return
+  if (!/^(GET|HEAD|OPTIONS)$/.test(request.method ?? 'GET')) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+}
+
+/**
+ * The same, whatever the method. `Sec-Fetch-Site` is believed before `Origin`, which is compared with `Host`. A request
+ * with neither comes from no browser, and passes.
+ *
+ * @param option by what an origin is trusted
+ * @throws `cross_origin`
+ */
+export function refuseOtherOrigins(request: RequestFacts, trusted: ReadonlySet<string>, option: string): void {
   const origin = request.header('origin')
   if (origin !== undefined && trusted.has(origin)) return
   const site = request.header('sec-fetch-site')
@@ -38,7 +46,7 @@ export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<st
   if (site === undefined && (origin === undefined || isSameHost(origin, request.header('host')))) return
   throw new SojournError(
     'cross_origin',
-    `A ${request.method} request from ${site === undefined ? 'another origin' : `a ${site} page`} was refused. If it is yours, add its origin to crossOrigin.trusted`,
+    `A ${request.method} request from another origin was refused. If it is yours, add its origin to ${option}`,
   )
 }
 
