@@ -108,14 +108,30 @@ describe('ws', () => {
   })
 
   test('strangers can be refused, and an outage is seen', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
     await serve({ requireUser: true })
     await expect(connect()).rejects.toThrow(/401/)
     const { cookie } = await sessions.create({ userId: 'alice' })
     await connect(cookie)
+    expect(logged).not.toHaveBeenCalled()
     store.read = () => {
       throw new Error('down')
     }
     await expect(connect(cookie)).rejects.toThrow(/503/)
+    expect(logged.mock.calls).toEqual([[expect.objectContaining({ code: 'store_unavailable' })]])
+  })
+
+  test('an error of the app refuses with 500, and is printed', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
+    const mistake = new Error('my mistake')
+    const secure = () => {
+      throw mistake
+    }
+    await serve({ secure })
+    await expect(connect()).rejects.toThrow(/500/)
+    expect(logged.mock.calls).toEqual([[mistake]])
   })
 
   test.each<[string, (socket: WebSocket) => void, number]>([
@@ -420,6 +436,18 @@ describe('Socket.IO', () => {
       /another origin was refused. If it is yours, add its origin to origins of socketSessions/,
     )
     listed.close()
+  })
+
+  test('of an outage a client learns no more than that there is one', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
+    await serveSocketIo()
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    store.read = () => {
+      throw new Error('connect ECONNREFUSED 10.0.0.5:6379')
+    }
+    expect(await refusal(client(cookie))).toBe('The server cannot answer at present')
+    expect(logged.mock.calls).toEqual([[expect.objectContaining({ code: 'store_unavailable' })]])
   })
 
   test('what other middleware refuses, and what has left again, costs nothing more', async () => {

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../core/cookie.js'
 import { refuseOtherOrigins, trustedOrigins } from '../core/cross-origin.js'
-import { isSojournError, SojournError } from '../core/errors.js'
+import { isSojournError, publicError, SojournError } from '../core/errors.js'
 import { oneOf, refuseOtherThanFunctions, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestFacts } from '../core/request-facts.js'
@@ -126,7 +126,8 @@ export function socketSessions<Data extends object = SessionData>(
         const stop = visits.following.follow(visit, () => socket.disconnect(true))
         socket.onAny(() => keepAlive(visits, visit))
         socket.on('disconnect', stop)
-      } catch {
+      } catch (error) {
+        told(error)
         socket.disconnect(true)
       }
     })
@@ -163,7 +164,10 @@ export function socketSessions<Data extends object = SessionData>(
       attend(socket.nsp)
       enter(socket).then(
         () => next(),
-        (error: unknown) => next(error as Error),
+        (error: unknown) => {
+          // Socket.IO sends the client the message, whatever it says.
+          next(new Error(told(error).text, { cause: error }))
+        },
       )
     },
   }
@@ -189,8 +193,15 @@ function keepAlive(visits: Visits, visit: Visit): void {
     })
 }
 
+/** What a client may learn of an error. The rest is printed, for nobody else hears of it. */
+function told(error: unknown): ReturnType<typeof publicError> {
+  const shown = publicError(error)
+  if (shown.status >= 500) console.error(error)
+  return shown
+}
+
 function refuse(socket: Duplex, error: unknown): void {
-  const status = isSojournError(error) ? error.status : 500
+  const { status } = told(error)
   const reason =
     { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status] ?? 'Internal Server Error'
   const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
