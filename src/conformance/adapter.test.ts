@@ -187,6 +187,17 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
     'signing out ends the session, clears the cookie, and kills the token',
     headers((name, value) => (name === 'set-cookie' && String(value).includes('Max-Age=0') ? undefined : value)),
   ],
+  [
+    'headers that the engine does not see',
+    'a change that a page of another origin asks for is refused, where that is asked',
+    {
+      before(request, _response, next) {
+        delete request.headers.origin
+        delete request.headers['sec-fetch-site']
+        next()
+      },
+    },
+  ],
   ...(
     [
       'a text is saved before it is seen',

@@ -351,6 +351,21 @@ describe('requests from other origins', () => {
     else await expect(attempt).rejects.toMatchObject({ code: 'cross_origin', status: 403 })
   })
 
+  test.each<[string | undefined, RegExp | null]>([
+    ['GET', null],
+    ['POST', /^A request from another origin \(method: POST\) was refused\. If it is yours, .* crossOrigin\.trusted$/],
+    [undefined, /^A request from another origin \(method: undefined\) was refused\./],
+  ])('are refused by an adapter of one’s own too: %s', async (method, message) => {
+    const sessions = make({ crossOrigin: true })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const headers = { cookie, 'sec-fetch-site': 'cross-site' }
+    const attempt = sessions.load({ headers, ...(method && { method }) })
+    if (message) await expect(attempt).rejects.toThrow(message)
+    else expect((await attempt).userId).toBe('alice')
+    // Such as a component that only reads, and is told of no more.
+    expect((await sessions.load({ cookie })).userId).toBe('alice')
+  })
+
   test('are not refused unless asked', async () => {
     await request(make(), { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
   })

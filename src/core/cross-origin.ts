@@ -23,12 +23,13 @@ export function trustedOrigins(
 
 /**
  * Refuses a state-changing request that a browser sends for another origin: no token in a form is needed, since every
- * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). GET, HEAD and OPTIONS pass, which must change nothing.
+ * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). GET, HEAD and OPTIONS pass, which must change nothing; a
+ * request of which the method is not known does not.
  *
  * @throws `cross_origin`
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
-  if (!/^(GET|HEAD|OPTIONS)$/.test(request.method ?? 'GET')) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+  if (!/^(GET|HEAD|OPTIONS)$/.test(request.method ?? '')) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
 }
 
 /**
@@ -46,7 +47,7 @@ export function refuseOtherOrigins(request: RequestFacts, trusted: ReadonlySet<s
   if (site === undefined && (origin === undefined || isSameHost(origin, request.header('host')))) return
   throw new SojournError(
     'cross_origin',
-    `A ${request.method} request from another origin was refused. If it is yours, add its origin to ${option}`,
+    `A request from another origin (method: ${request.method}) was refused. If it is yours, add its origin to ${option}`,
   )
 }
 

@@ -98,6 +98,11 @@ export interface LoadRequest {
   readonly cookie?: string | undefined
   /** The request's headers by their names in lower case, as Node has them. */
   readonly headers?: { readonly [name: string]: string | readonly string[] | undefined }
+  /**
+   * The method, in capitals: with `crossOrigin` only GET, HEAD and OPTIONS may come from another origin, and what comes
+   * without a method may not.
+   */
+  readonly method?: string | undefined
   /** Whether the request came over TLS. Default `true`. */
   readonly secure?: boolean
   /** The `Host` header: without TLS, only a loopback host has sessions. */
@@ -198,9 +203,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host }) {
+    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host, method }) {
       const header = (name: string) => textOf(headers[name])
-      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, header }))
+      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, method, header }))
     },
 
     async commit(session, headers) {

@@ -163,6 +163,17 @@ export const sessionChecks = {
     assert.equal((await late.ask('/look')).body, '0')
   },
 
+  async 'a change that a page of another origin asks for is refused, where that is asked'({ start }) {
+    const app = await start({ crossOrigin: true })
+    const visitor = await app.regular()
+    const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://another.example' }
+    assert.equal((await visitor.ask('/login', { method: 'POST', headers })).status, 403)
+    assert.equal((await visitor.ask('/look', { headers })).body, '1', 'a link from there')
+    assert.equal((await visitor.ask('/me')).body, 'nobody')
+    const own = { 'sec-fetch-site': 'same-origin', origin: `http://127.0.0.1:${app.port}` }
+    assert.equal((await visitor.ask('/login', { method: 'POST', headers: own })).body, 'welcome')
+  },
+
   async 'a session that was ended elsewhere is gone, and a new one can begin'({ start }) {
     const app = await start()
     const visitor = await app.regular()
