@@ -213,6 +213,16 @@ describe('an error', () => {
     const port = await listen(createHttpServer(answer))
     const [response] = await once(requestOver({ port, host: '127.0.0.1' }).end(), 'response')
     await expect(text(response)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(logged.mock.calls).toEqual([[new Error('too late')]])
+  })
+
+  test('after the end is printed, and the answer stands', async () => {
+    const answer = withSession(sessions, (_req, res, session) => {
+      res.end(view(session))
+      throw new Error('too late')
+    })
+    expect(await get(answer).buffer()).toMatchObject({ status: 200, text: '1' })
+    expect(logged.mock.calls).toEqual([[new Error('too late')]])
   })
 
   test('of the store is answered with 503 and nothing of the page, once', async () => {

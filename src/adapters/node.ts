@@ -54,7 +54,7 @@ export interface WithSessionOptions<Incoming, Outgoing> {
   address?(req: Incoming): string | undefined
   /**
    * Answers an error of the session or of the handler, on a response that is as it was in the beginning. Default: logs
-   * it, unless the client is to blame, and answers with its status or 500.
+   * it, unless the client is to blame, and answers with its status or 500. Not called once the response has begun.
    */
   onError?(error: unknown, req: Incoming, res: Outgoing): void
 }

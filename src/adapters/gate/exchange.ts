@@ -143,10 +143,12 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     if (!this.response.headersSent) restore(this.response, this.entry)
   }
 
-  /** A handler ended with an error. Has it answered, where the response has not begun; else breaks the response off. */
+  /** A handler ended with an error. Has it answered, where the response has not begun; else prints it and breaks the response off. */
   fail(error: unknown): void {
     const { response, visit } = this
     if (response.headersSent) {
+      // One of saving is told by whoever saves.
+      if (error !== visit?.failure) console.error(error)
       if (!response.writableEnded) response.destroy?.(error as Error)
       return
     }
