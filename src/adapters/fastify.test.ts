@@ -65,6 +65,17 @@ describe('request.session', () => {
     expect(second.headers.getSetCookie()).toEqual([])
   })
 
+  test('is kept from caches also where only a hook reads it, once the handler is done', async () => {
+    const sessions = createSessions({ store, noStore: true })
+    const app = Fastify()
+    await app.register(session, { sessions })
+    app.addHook('onSend', async (request, reply) => void reply.header('x-user', `${request.session.userId}`))
+    app.get('/', () => 'page')
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const { headers } = await app.inject({ url: '/', headers: { cookie, host: 'localhost' } })
+    expect([headers['x-user'], headers.vary, headers['cache-control']]).toEqual(['alice', 'Cookie', 'no-store'])
+  })
+
   test('costs one read, where it is only read', async () => {
     const { url } = await start((app) => app.get('/', (request) => ({ user: request.session.userId })))
     const { cookie } = await sessions.create({ userId: 'alice' })

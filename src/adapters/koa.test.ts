@@ -35,6 +35,22 @@ describe('ctx.session', () => {
     }
   })
 
+  test('is kept from caches also where only middleware above reads it, once all below is done', async () => {
+    const sessions = createSessions({ store, noStore: true })
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      await next()
+      ctx.set('X-User', String(ctx.session.userId))
+    })
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.body = 'page'
+    })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const { headers } = await get(app, '/', { cookie })
+    expect([headers['x-user'], headers.vary, headers['cache-control']]).toEqual(['alice', 'Cookie', 'no-store'])
+  })
+
   test('cannot be assigned', async () => {
     const app = quietApp()
     app.use(session(sessions))

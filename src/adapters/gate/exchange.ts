@@ -117,9 +117,11 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
    */
   save(head: ResponseHeaders = this): Promise<void> | undefined {
     if (!this.visit || this.#isGivenUp || this.response.headersSent) return undefined
-    if (this.visit.wasUsed) noteUse(this.visit, head)
-    if (!this.visit.needsCommit) {
-      this.#gate?.standAside()
+    const { wasUsed, needsCommit } = this.visit
+    if (wasUsed) noteUse(this.visit, head)
+    if (!needsCommit) {
+      // Else somebody may yet look at the session, whom caches must hear of.
+      if (wasUsed) this.#gate?.standAside()
       return undefined
     }
     try {
