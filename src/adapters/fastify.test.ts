@@ -381,6 +381,21 @@ describe('a store that fails', () => {
     expect(closed).toEqual(['body'])
   })
 
+  test('to write leaves the cookies of earlier hooks, and none of the handler', async () => {
+    const { url } = await start(
+      (app) =>
+        app.get('/', (request, reply) => {
+          request.session.views = 1
+          reply.header('set-cookie', 'handler=1').send('never sent')
+        }),
+      (app) =>
+        app.addHook('onRequest', async (_request, reply) => void reply.header('set-cookie', ['first=1', 'second=2'])),
+    )
+    store.broken.add('create')
+    const response = await fetch(url)
+    expect([response.status, response.headers.getSetCookie()]).toEqual([503, ['first=1', 'second=2']])
+  })
+
   test('to write is answered also where the handler sends by itself', async () => {
     const { app, url } = await start((app) =>
       app.get('/', (request, reply) => {

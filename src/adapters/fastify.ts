@@ -82,7 +82,7 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     }
     const entered = request as Entered
     entered[exchangeOf] = exchange
-    entered[headersOnEntry] = reply.getHeaders()
+    entered[headersOnEntry] = headersOf(reply)
     const visit = visits.open(exchange)
     if (isPromise(visit)) visit.then(begin, next)
     else begin(visit)
@@ -132,6 +132,14 @@ class FastifyConnection implements Connection {
 function headOf(reply: FastifyReply): ResponseHeaders {
   const header = (name: string, value: string) => void reply.header(name, value)
   return { get: (name) => reply.getHeader(name)?.toString(), set: header, append: header }
+}
+
+/** The headers as they are now, whatever comes: Fastify adds to the array of `set-cookie`. */
+function headersOf(reply: FastifyReply): Headers {
+  const headers = reply.getHeaders()
+  const cookies = headers['set-cookie']
+  if (Array.isArray(cookies)) headers['set-cookie'] = [...cookies]
+  return headers
 }
 
 /** Takes back what a handler did to the response, as far as Fastify keeps it. */
