@@ -71,6 +71,18 @@ describe('withSession', () => {
     expect(refused).toEqual(['203.0.113.9'])
   })
 
+  test('asks where a visitor comes from only when it matters', async () => {
+    const address = vi.fn(() => '203.0.113.9')
+    await withSession(sessions, (_request, session) => new Response(view(session)), { address })(new Request(here))
+    expect(address).not.toHaveBeenCalled()
+    const signIn = (_request: Request, session: Session) => {
+      session.signIn('bob')
+      return new Response()
+    }
+    await withSession(sessions, signIn, { address })(new Request(here))
+    expect(address).toHaveBeenCalledOnce()
+  })
+
   test('is typed', () => {
     withSession(sessions, (request, session) => {
       expectTypeOf(request).toEqualTypeOf<Request>()

@@ -43,7 +43,7 @@ export type SessionHandler<Visitor, Incoming extends Request, Rest extends unkno
 export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
   /** Whether a request came over TLS. Default: whether its URL says `https:`; behind a proxy that ends TLS it may not. */
   secure?(request: Incoming, ...rest: Rest): boolean
-  /** The client's address. Default: unknown. */
+  /** The client's address. Asked once at most, and only where it matters. Default: unknown. */
   address?(request: Incoming, ...rest: Rest): string | undefined
   /** Answers an error of the session. Default: logs it, unless the client is to blame, and answers with its status. */
   onError?(error: SojournError, request: Incoming): Awaitable<Response>
@@ -84,7 +84,7 @@ export function withSession<
     if (standing) return handled(standing)
     const exchange = new FetchExchange(request, visits, {
       secure: secure?.(request, ...rest),
-      address: address?.(request, ...rest),
+      address: () => address?.(request, ...rest),
       context: () => rest.find(isContext),
     })
     try {

@@ -1,3 +1,4 @@
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { csrf } from 'hono/csrf'
@@ -47,6 +48,31 @@ describe('c.var.session', () => {
     const response = await app.request('http://10.0.0.1/', { headers })
     expect(response.headers.getSetCookie()[0]).toMatch(/^__Host-session=/)
     expect(refused).toEqual(['203.0.113.9'])
+  })
+
+  test('is told where a visitor comes from only when it matters, and once', async () => {
+    const asked: string[] = []
+    const app = appOf(sessions, {
+      address(c) {
+        asked.push(c.req.path)
+        // Known only where a server has the connection: with `app.request()` it throws.
+        return c.req.path === '/login' ? '203.0.113.9' : getConnInfo(c).remote.address
+      },
+    })
+    app.get('/', (c) => c.text(`${c.var.session.userId}`))
+    app.get('/login', async (c) => {
+      c.var.session.signIn('alice')
+      await c.var.session.save()
+      c.var.session.signIn('alice')
+      return c.text('')
+    })
+    expect(await (await app.request('/')).text()).toBe('null')
+    await app.request('/login')
+    expect(asked).toEqual(['/login'])
+    const {
+      sessions: [device],
+    } = await sessions.list({ userId: 'alice' })
+    expect(device?.address).toBe('203.0.113.9')
   })
 
   test('is one, however often it is mounted', async () => {

@@ -37,7 +37,10 @@ export interface SessionEnv<Data = SessionData> {
 export interface ConnectionOptions {
   /** Whether it came over TLS. Default: whether its URL says `https:`; behind a proxy that ends TLS it may not. */
   secure?(c: Context): boolean
-  /** The client's address, such as `getConnInfo(c).remote.address`. Default: unknown. */
+  /**
+   * The client's address, such as `getConnInfo(c).remote.address`; behind a proxy, what that says in a header. Asked once
+   * at most, and only where it matters. Default: unknown.
+   */
   address?(c: Context): string | undefined
 }
 
@@ -60,7 +63,7 @@ export function session<Data extends object = SessionData>(
     if (hasSession(c, visits)) return next()
     const exchange = new FetchExchange(c.req.raw, visits, {
       secure: secure?.(c),
-      address: address?.(c),
+      address: () => address?.(c),
       context: () => contextOf(c),
     })
     const opened = exchange.open()

@@ -10,7 +10,8 @@ import { reportLateFailure } from './warning.js'
 /** What is known of a request beside itself. */
 export interface Surroundings {
   readonly secure?: boolean | undefined
-  readonly address?: string | undefined
+  /** Asked once at most, when it matters: a test, say, has no connection that could tell. */
+  address?(): string | undefined
   /** What keeps work of the request alive after its response, where the runtime would end it. */
   context?(): ExecutionContext | undefined
 }
@@ -25,7 +26,7 @@ export class FetchExchange implements RequestFacts {
   readonly request: Request
   readonly visits: Visits
   readonly secure: boolean
-  readonly address: string | undefined
+  #address: (() => string | undefined) | undefined
   readonly #context: (() => ExecutionContext | undefined) | undefined
   headersSent = false
   #visit: Visit | undefined
@@ -35,12 +36,17 @@ export class FetchExchange implements RequestFacts {
     this.request = request
     this.visits = visits
     this.secure = secure ?? request.url.startsWith('https:')
-    this.address = address
+    this.#address = address
     this.#context = context
   }
 
   get cookie(): string | undefined {
     return this.header('cookie')
+  }
+  get address(): string | undefined {
+    const address = this.#address?.()
+    this.#address = () => address
+    return address
   }
   get method(): string {
     return this.request.method
