@@ -79,8 +79,8 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
       secure: isSecure,
       sameSite: sameSite === 'none' && !isSecure ? 'lax' : sameSite,
       partitioned: partitioned && isSecure,
-      ...(domain === undefined ? {} : { domain }),
-      ...(priority === undefined ? {} : { priority }),
+      ...(domain && { domain }),
+      ...(priority && { priority }),
     }),
   })
   return { secure, securely: form(prefix + name, true), plainly: form(name, false) }
@@ -169,7 +169,7 @@ export function setCookie(form: CookieForm, value: string, seconds?: number): st
   if (form.name.length + value.length > maxNameAndValue) {
     throw new SojournError(
       'cookie_too_large',
-      `The cookie ${form.name} would take ${form.name.length + value.length} bytes; browsers ignore it beyond ${maxNameAndValue} (RFC 6265bis, section 5.6). Keep less in the session`,
+      `The cookie ${form.name} would take ${form.name.length + value.length} bytes; browsers ignore it beyond ${maxNameAndValue}. Keep less in the session`,
     )
   }
   const age = seconds === undefined ? '' : `; Max-Age=${Math.max(0, Math.min(maxAge, Math.floor(seconds)))}`

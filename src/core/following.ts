@@ -24,21 +24,24 @@ interface Follower {
 }
 
 /** Who is to hear of endings, by store: several sessions may share one, such as one for cookies and one for headers. */
-const listeners = new WeakMap<SessionStore, Set<(id: string) => void>>()
+const listeners = new WeakMap<SessionStore, Set<(id: string, userId?: string) => void>>()
 
-/** An ending in this process is known at once; in another one as soon as the store tells, else at the next look. */
+/** What ends in this process is known at once; in another one as soon as the store tells, else at the next look. */
 export function createFollowing({ settings, events }: Engine, store: SessionStore): Following {
   const followers = new Map<string, Set<Follower>>()
   let watching: Promise<(() => unknown) | null> | undefined
   let isWatching = false
   const sharing = listeners.get(store) ?? new Set()
   listeners.set(store, sharing.add(endAll))
-  events.on('ended', ({ id }) => {
-    for (const tell of sharing) tell(id)
-  })
+  const tellAll = (id: string, userId?: string) => {
+    for (const tell of sharing) tell(id, userId)
+  }
+  events.on('ended', ({ id }) => tellAll(id))
+  events.on('signedIn', ({ id, userId }) => tellAll(id, userId))
 
-  function endAll(id: string): void {
-    for (const follower of followers.get(id) ?? []) end(follower)
+  /** A session has ended; or, with `userId`, only for those who follow it as another's. */
+  function endAll(id: string, userId?: string): void {
+    for (const follower of followers.get(id) ?? []) if (follower.visit.userId !== userId) end(follower)
   }
 
   function end(follower: Follower): void {
@@ -73,10 +76,12 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
 
   function schedule(follower: Follower, untilExpiry: number): void {
     if (!followers.get(follower.id)?.has(follower)) return
-    const wait = Math.min(isWatching ? longestWait : pollInterval, Math.max(untilExpiry, 1))
+    // No store tells that a guest has signed in, whose session goes on.
+    const isTold = isWatching && follower.visit.userId !== null
+    const wait = Math.min(isTold ? longestWait : pollInterval, Math.max(untilExpiry, 1))
     clearTimeout(follower.timer)
     follower.timer = setTimeout(() => void look(follower), wait)
-    if (typeof follower.timer === 'object') follower.timer.unref?.()
+    follower.timer.unref?.()
   }
 
   /** Some endings may have been missed: look at every session that is followed. */

@@ -1,6 +1,7 @@
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
 import type { EndReason } from './events.js'
+import type { Settings } from './options.js'
 import { signInOf } from './sign-in.js'
 import type { Awaitable, SessionRecord } from './store.js'
 import { withUserLock } from './user-lock.js'
@@ -23,7 +24,7 @@ export function isLimited({ engine, intentions, userId, held }: Visit): boolean 
  */
 export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise<void> {
   const { engine, userId } = visit
-  const { limit, whenFull } = engine.settings.maxPerUser ?? { limit: Number.POSITIVE_INFINITY, whenFull: 'refuse' }
+  const { limit, whenFull } = engine.settings.maxPerUser as NonNullable<Settings['maxPerUser']>
   return withUserLock(engine, userId ?? '', async () => {
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
     // one starts a session of its own.
@@ -60,7 +61,7 @@ export async function livingSessions(engine: Engine, userId: string): Promise<[i
   const limit = 200
   const living: [string, SessionRecord][] = []
   for (let after: string | undefined; ; ) {
-    const page = await engine.store.list({ userId, limit, ...(after === undefined ? {} : { after }) })
+    const page = await engine.store.list({ userId, limit, ...(after && { after }) })
     const now = engine.settings.clock()
     living.push(...page.filter(([, record]) => record.expiresAt > now))
     after = page.at(-1)?.[0]

@@ -577,6 +577,35 @@ test('who follows a session that only its cookie holds learns that it expired', 
   expect(Date.now()).toBeGreaterThanOrEqual(session.expiresAt)
 })
 
+test('what follows a guest is told when somebody signs in: at once, or within five seconds in another process', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const kept = memoryStore()
+  /** Tells of endings, and this is none. */
+  const process = () => createSessions<Data>({ store: { ...kept, watch: () => () => {} } })
+  const [here, there] = [process(), process()]
+  const { cookie } = await here.create({ values: { a: 1 } })
+  const ended: string[] = []
+  const follow = async (sessions: typeof here, who: string, cookie: string) =>
+    sessions.follow(await sessions.load({ cookie }), () => ended.push(who))
+  await follow(here, 'guest here', cookie)
+  await follow(there, 'guest there', cookie)
+  const visitor = await here.load({ cookie })
+  here.follow(visitor, () => ended.push('who signs in'))
+  await new Promise(setImmediate)
+  visitor.signIn('alice')
+  const [setCookie = ''] = await here.commit(visitor)
+  expect(ended).toEqual(['guest here'])
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(ended).toEqual(['guest here', 'guest there'])
+  const again = await here.load({ cookie: setCookie.split(';')[0] as string })
+  again.signIn('alice')
+  await here.commit(again)
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(ended, 'the same user').toHaveLength(2)
+  await Promise.all([here.close(), there.close()])
+})
+
 test('what is no function cannot follow', async () => {
   const sessions = make()
   const { session } = await sessions.create({ userId: 'alice' })

@@ -80,7 +80,8 @@ export interface Sessions<Data = SessionData> extends EventSource {
   /**
    * Calls `ended` once when a session has ended or expired, or was taken over by another user: for connections that
    * outlive their request, such as Server-Sent Events. Known at once in this process, and within a second in others where
-   * the store can `watch`; else within five seconds. Returns a function that stops it.
+   * the store can `watch`; else, and where it was a guest's and somebody signed in there, within five seconds. Returns a
+   * function that stops it.
    */
   follow(session: Session<Data>, ended: () => void): () => void
   /** Removes sessions that expired a while ago; runs by itself. Resolves to how many went. */

@@ -63,8 +63,8 @@ export async function listSessions(engine: Engine, options: PageOptions): Promis
   const page = await engine.store.list({
     limit,
     // An owner who turns out to be undefined is an error: it must not come to mean everybody.
-    ...('userId' in options ? { userId: userIdText(options.userId) } : {}),
-    ...(after === undefined ? {} : { after }),
+    ...('userId' in options && { userId: userIdText(options.userId) }),
+    ...(after && { after }),
   })
   const now = engine.settings.clock()
   const living = page.filter(([, record]) => isRecord(record) && record.expiresAt > now && hasDigest(record))
@@ -126,7 +126,7 @@ async function deviceOf(agent: string): Promise<Device | null> {
   try {
     const { browser, os, platform } = parser.parse(agent)
     const system = os.name ?? null
-    const name = browser.name ? browser.name : null
+    const name = browser.name || null
     const kind = platform.type
     return {
       name: [name ?? 'An unknown browser', system].filter(Boolean).join(' on '),
