@@ -1,47 +1,45 @@
-import { csrfSync } from 'csrf-sync'
-import express from 'express'
-import { expect, test } from 'vitest'
-import { session } from '../../src/adapters/express.js'
-import { createSessions } from '../../src/core/sessions.js'
-import { memoryStore } from '../../src/stores/memory.js'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ErrorRequestHandler, Express } from 'express'
+import { expect, onTestFinished, test } from 'vitest'
 import { listen } from '../adapters/routes/listen.js'
+import { codeOf } from '../docs/code-blocks.js'
 import { browser } from './browser.js'
 
-declare module '../../src/core/session.js' {
-  interface SessionData {
-    formToken: string
-  }
+const root = join(import.meta.dirname, '../..')
+
+/** The app of "A token in each form" in docs/security.md. */
+async function appOfPage(): Promise<Express> {
+  const { blocks } = codeOf(await readFile(join(root, 'docs/security.md'), 'utf8'))
+  const sample = blocks.find(({ code }) => code.includes('csrfSync'))?.code
+  // Inside the package, so that its own name leads to it.
+  const folder = await mkdtemp(join(root, '.build-form-token-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'sample.ts')
+  await writeFile(file, `${sample}\nexport { app }`)
+  return (await import(file)).app
 }
 
 test('a token in each form: a form without it, or with another visitor’s, changes nothing', async () => {
-  const { csrfSynchronisedProtection, generateToken } = csrfSync({
-    getTokenFromState: (req) => req.session.formToken,
-    getTokenFromRequest: (req) => req.body?._csrf,
-    storeTokenInState: (req, token) => {
-      req.session.formToken = token as string
-    },
-  })
-  const app = express()
-  app.use(express.urlencoded(), session(createSessions({ store: memoryStore() })), csrfSynchronisedProtection)
-  app.get('/form', (req, res) => void res.send(generateToken(req)))
+  const app = await appOfPage()
   app.post('/login', (req, res) => {
     req.session.signIn('alice')
     res.send('welcome')
   })
   app.post('/change', (req, res) => void res.send(`changed for ${req.session.userId}`))
-  app.use(((error, _req, res, _next) => void res.status(error.status).end()) as express.ErrorRequestHandler)
+  app.use(((error, _req, res, _next) => void res.status(error.status).end()) as ErrorRequestHandler)
   const { port, close } = await listen(app)
 
   const alice = browser(port)
   const mallory = browser(port)
   const post = (path: string, token: string) =>
     alice.send('POST', path, { 'content-type': 'application/x-www-form-urlencoded' }, `_csrf=${token}`)
-  const { body: token } = await alice.send('GET', '/form')
-  const { body: another } = await mallory.send('GET', '/form')
-  expect(token).toMatch(/^\w{64,}$/)
+  const tokenFor = async (visitor: typeof alice) =>
+    / name="_csrf" value="(\w{64,})"/.exec((await visitor.send('GET', '/form')).body)?.[1] ?? 'none'
+  const token = await tokenFor(alice)
   expect((await post('/login', token)).body).toBe('welcome')
   expect(await post('/change', token)).toMatchObject({ status: 200, body: 'changed for alice' })
-  expect((await post('/change', another)).status).toBe(403)
+  expect((await post('/change', await tokenFor(mallory))).status).toBe(403)
   expect((await post('/change', '')).status).toBe(403)
   await close()
 })
