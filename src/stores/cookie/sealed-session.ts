@@ -61,14 +61,11 @@ export class SessionInCookies implements SealedSession {
   #unseal(header: string, first: string): { token: Token; record: SessionRecord } | null {
     const [, count, start] = /^([1-9])\.(.+)$/.exec(first) ?? []
     if (count === undefined || Number(count) > maxCookies) return null
-    const rest = Array.from(
-      { length: Number(count) - 1 },
-      (_, index) => cookieValues(header, nameOf(this.#form, index + 1))[0],
-    )
-    if (rest.includes(undefined)) return null
-    const text = this.#seal.unseal([start, ...rest].join(''), this.#form.name)
+    const chunks = [start]
+    while (chunks.length < Number(count)) chunks.push(cookieValues(header, nameOf(this.#form, chunks.length))[0])
+    const text = chunks.includes(undefined) ? null : this.#seal.unseal(chunks.join(''), this.#form.name)
     if (text === null) return null
-    this.#cookiesSeen = Number(count)
+    this.#cookiesSeen = chunks.length
     const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
     const parsed = parseToken(token)
     return parsed && { token: parsed, record }
