@@ -166,11 +166,11 @@ export class Visit implements Gatekeeper, Watcher {
     return this.#stored((done) => session.save(done))
   }
 
-  /** The response goes out, whatever fails; `next` hears of it afterwards. */
+  /** The response goes out, whatever fails; `next` hears of it afterwards. Half a response tells no end. */
   #report(error: unknown): void {
     const { response, next } = this.#arrival
     setImmediate(() => {
-      if (response.writableEnded || response.destroyed) next(error)
+      if (typeof response.once !== 'function' || response.writableEnded || response.destroyed) next(error)
       else response.once('close', () => next(error))
     })
   }

@@ -5,6 +5,7 @@ import compression from 'compression'
 import cookieParser from 'cookie-parser'
 import { csrfSync } from 'csrf-sync'
 import express, { type Express, type RequestHandler } from 'express'
+import original from 'express-session'
 // @ts-expect-error: its typings are those of Express 5, by another name.
 import express4 from 'express4'
 import morgan from 'morgan'
@@ -245,6 +246,27 @@ describe('socket.io', () => {
       client.close()
       const polling = await fetch(`${url}/socket.io/?EIO=4&transport=polling`)
       expect(polling.headers.get('set-cookie')).toMatch(/^connect\.sid=s%3A/)
+    } finally {
+      await sockets.close()
+    }
+  })
+
+  test.each<[string, Any]>([
+    ['express-session', original],
+    ['sojourn/express-session', session],
+  ])('a handshake whose cookie cannot be written is refused, by %s', async (_name, lib) => {
+    const server = createServer()
+    const sockets = new SocketServer(server)
+    // Browsers visit a host with an underscore; as the domain of a cookie it is none.
+    const cookie = (req: Any) => ({ domain: req.headers.host })
+    sockets.engine.use(lib({ ...options, saveUninitialized: true, cookie }))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const refused = new Promise<Any>((resolve) => sockets.engine.once('connection_error', resolve))
+      const client = io(url, { transports: ['websocket'], extraHeaders: { host: 'a_b.x' } } as Any)
+      expect((await refused).context).toEqual({ name: 'MIDDLEWARE_FAILURE' })
+      client.close()
     } finally {
       await sockets.close()
     }
