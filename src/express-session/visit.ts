@@ -209,7 +209,11 @@ export class Visit implements Gatekeeper, Watcher {
     let sends = !isEnd && this.#mustSend(session, text)
     this.#touch(session)
     if (isEnd) sends = this.#mustSend(session, text)
-    const waiting = this.#mustStore(session, text) ? this.#save(session) : this.#touchStored(session)
+    const stores = this.#mustStore(session, text)
+    const waiting = stores ? this.#save(session) : this.#touchStored(session)
+    // Stores may note something in the session that they are given. It renews the cookie, and need not be stored again.
+    if (stores && !isEnd) departed.text = textOf(session)
+    if (stores && isEnd && !sends && session.cookie.expires) sends = this.#mustSend(session, textOf(session))
     if (sends) this.#prepareCookie(session)
     return waiting
   }

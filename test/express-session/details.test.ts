@@ -573,6 +573,31 @@ describe('the store', () => {
     return play(lib, { store }, say, 1, headers)
   })
 
+  // As session-file-store notes when it wrote a session.
+  same('may change the session that it is given', async (lib) => {
+    const shown = []
+    for (const resave of [true, false]) {
+      for (const kind of ['whole', 'streamed']) {
+        let written = 0
+        class NotingStore extends lib.MemoryStore {
+          set(id: string, session: Any, done: Any) {
+            session.written = ++written
+            setImmediate(() => super.set(id, session, done))
+          }
+        }
+        const cookie = { maxAge: 60_000 }
+        const respond = (_req: Any, res: Any) => {
+          if (kind === 'whole') return res.end('hello')
+          res.write('hello, ')
+          setTimeout(() => res.end('world'), 20)
+        }
+        const answers = await play(lib, { store: new NotingStore(), resave, cookie }, respond, 3)
+        shown.push([resave, kind, written, answers.map(({ body, setCookie }) => [body, setCookie.length])])
+      }
+    }
+    return shown
+  })
+
   same('may give a record that is none', async (lib) => {
     const shown = []
     for (const record of [
