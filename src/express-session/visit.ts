@@ -58,6 +58,8 @@ export class Visit implements Gatekeeper, Watcher {
   #storedText: string | undefined
   /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
   #followed: Session | undefined
+  /** Whether the head had left before the session was there. */
+  #isLate = false
   #isTouched = false
   #setCookie: string | undefined
   #departed: Departed | undefined
@@ -100,9 +102,10 @@ export class Visit implements Gatekeeper, Watcher {
   }
 
   beforeEnd(): Promise<void> | undefined {
-    // What changes after `end` was called is not stored.
     const before = this.#departed
-    return before && !before.isEnd ? this.#afterCalls(() => this.#storeChangesSince(before)) : undefined
+    // What changes after `end` was called is not stored.
+    if (before ? before.isEnd : !this.#isLate || this.#arrival.response.writableEnded) return undefined
+    return this.#afterCalls(() => this.#storeLate(before))
   }
 
   failed(error: unknown): void {
@@ -121,6 +124,7 @@ export class Visit implements Gatekeeper, Watcher {
     this.#originalId = this.#request.sessionID
     this.#originalText = textOf(source)
     this.#followed = session
+    this.#isLate = this.#arrival.response.headersSent
     this.#request[watcher] = this
   }
 
@@ -214,7 +218,7 @@ export class Visit implements Gatekeeper, Watcher {
     // Stores may note something in the session that they are given. It renews the cookie, and need not be stored again.
     if (stores && !isEnd) departed.text = textOf(session)
     if (stores && isEnd && !sends && session.cookie.expires) sends = this.#mustSend(session, textOf(session))
-    if (sends) this.#prepareCookie(session)
+    if (sends && !this.#isLate) this.#prepareCookie(session)
     return waiting
   }
 
@@ -227,21 +231,26 @@ export class Visit implements Gatekeeper, Watcher {
     return this.#stored((done) => store.touch?.(sessionID, session as Session & SessionData, done))
   }
 
-  #storeChangesSince({ session: before, text: textBefore }: Departed): Promise<void> | undefined {
-    const { session } = this.#request
-    const departed: Departed = { session, isEnd: false }
-    this.#departed = departed
+  /** The head has left, before the session was there if nothing departed with it. */
+  #storeLate(before: Departed | undefined): Promise<void> | undefined {
     try {
-      if (!session) return before ? this.#destroyUnset() : undefined
-      this.#touch(session)
-      const text = textOf(session)
-      departed.text = text
-      if (session === before && text === textBefore) return undefined
-      return this.#mustStore(session, text) ? this.#save(session) : undefined
+      return before ? this.#storeChangesSince(before) : this.#depart(false)
     } catch (error) {
       this.#report(error)
       return undefined
     }
+  }
+
+  #storeChangesSince({ session: before, text: textBefore }: Departed): Promise<void> | undefined {
+    const { session } = this.#request
+    const departed: Departed = { session, isEnd: false }
+    this.#departed = departed
+    if (!session) return before ? this.#destroyUnset() : undefined
+    this.#touch(session)
+    const text = textOf(session)
+    departed.text = text
+    if (session === before && text === textBefore) return undefined
+    return this.#mustStore(session, text) ? this.#save(session) : undefined
   }
 }
 

@@ -665,6 +665,77 @@ describe('the response', () => {
     }
   })
 
+  const write = (res: Any) => res.write('begun, ')
+  const late: { [what: string]: [begin: (res: Any) => void, options: object, respond: Respond] } = {
+    'has it changed': [
+      write,
+      {},
+      (req, res) => {
+        req.session.views = 1
+        res.end('viewed')
+      },
+    ],
+    'has it touched': [write, {}, say],
+    'has it stored again': [(res) => res.flushHeaders(), { resave: true }, say],
+    'has it destroyed': [
+      write,
+      { unset: 'destroy' },
+      (req, res) => {
+        req.session = null
+        res.end('bye')
+      },
+    ],
+    'leaves it when it is over already': [(res) => res.end('over'), { resave: true }, () => {}],
+    'tells nothing of a cookie that it could not bring': [
+      write,
+      {},
+      (req, res) =>
+        req.session.regenerate(() => {
+          req.session.cookie.domain = 'no domain'
+          res.end('new')
+        }),
+    ],
+  }
+  for (const [what, [begin, options, respond]] of Object.entries(late)) {
+    same(`whose head left before its session was read ${what}`, async (lib) => {
+      const calls: string[] = []
+      class Store extends lib.MemoryStore {
+        get(id: string, done: Any) {
+          setTimeout(() => super.get(id, done), 10)
+        }
+        set(id: string, session: Any, done: Any) {
+          calls.push('set')
+          super.set(id, session, done)
+        }
+        touch(id: string, session: Any, done: Any) {
+          calls.push('touch')
+          super.touch(id, session, done)
+        }
+        destroy(id: string, done: Any) {
+          calls.push('destroy')
+          super.destroy(id, done)
+        }
+      }
+      const store = new Store()
+      const mount = (all: Any) => {
+        const middleware = lib(all)
+        return (req: Any, res: Any, next: Any) => {
+          middleware(req, res, next)
+          if (req.headers.cookie) begin(res)
+          else res.end('first')
+        }
+      }
+      const answers = await play(
+        mount,
+        { store, ...options },
+        (req, res, fail) => req.headers.cookie && respond(req, res, fail),
+        2,
+      )
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return [answers, calls, Object.values(store.sessions)]
+    })
+  }
+
   same('is done for the session when its handler is, not when its client leaves', async (lib) => {
     const store = new lib.MemoryStore()
     const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
