@@ -139,12 +139,14 @@ function promisedWithoutCallback(method: (this: HeldSession, done: Callback) => 
   }
 }
 
-/**
- * Puts the session of a stored record at `request.session`, by the store's own `createSession`. Should that make a session
- * of express-session's, it is continued as one of ours.
- */
+/** Puts the session of a stored record at `request.session`, by the store's own `createSession`. */
 export function createSession(request: SessionHolder, record: SessionData): Session {
   request.sessionStore.createSession(request, record)
+  return adopt(request)
+}
+
+/** Should the store have made a session of express-session's, it is continued as one of ours. */
+export function adopt(request: SessionHolder): Session {
   if (!(request.session instanceof Session)) request.session = new Session(request, request.session)
   return request.session
 }

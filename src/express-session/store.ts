@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { inherits } from 'node:util'
 import { cookieOfRecord } from './cookie.js'
-import { type Callback, Session, type SessionHolder } from './session.js'
+import { adopt, type Callback, Session, type SessionHolder } from './session.js'
 import type { SessionData } from './session-data.js'
 
 /**
@@ -51,6 +51,7 @@ Store.prototype.regenerate = function regenerate(this: MountedStore, request, ca
   this.destroy(request.sessionID, (error) => {
     try {
       this.generate(request)
+      adopt(request)
     } catch (failure) {
       return callback(failure)
     }

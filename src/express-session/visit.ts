@@ -1,7 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Gatekeeper } from '../adapters/gate.js'
 import { serialize, type WorkingCookie } from './cookie.js'
-import { type Callback, createSession, type Session, type SessionHolder, type Watcher, watcher } from './session.js'
+import {
+  adopt,
+  type Callback,
+  createSession,
+  type Session,
+  type SessionHolder,
+  type Watcher,
+  watcher,
+} from './session.js'
 import type { SessionData } from './session-data.js'
 import { type Secret, sign } from './signature.js'
 import type { MountedStore } from './store.js'
@@ -72,9 +80,9 @@ export class Visit implements Gatekeeper, Watcher {
 
   /** Gives the request an empty session. */
   begin(): void {
-    const request = this.#request
-    this.#policy.store.generate(request)
-    this.#follow(request.session as Session, request.session as Session)
+    this.#policy.store.generate(this.#request)
+    const session = adopt(this.#request)
+    this.#follow(session, session)
   }
 
   /** Gives the request the session of a stored record. */

@@ -391,13 +391,31 @@ difference(
 difference(
   'Sessions are of this package, whatever the store extends',
   async (lib) => {
-    const store = new (original as Any).MemoryStore()
-    const kind = (req: Any, res: Any) => res.end(String(req.session instanceof ours.Session))
-    const first = (await play(lib, { store }, kind)) as Answer
-    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] as string
-    return ((await play(lib, { store }, kind, { cookie })) as Answer).body
+    const kinds: string[] = []
+    for (const isShared of [false, true]) {
+      const store = new (original as Any).MemoryStore()
+      const mount = (options: Any) => {
+        const middleware = lib(options)
+        // The last that is mounted, as for a route of its own, makes the new sessions of the store that they share.
+        if (isShared) original({ secret: 's', resave: false, saveUninitialized: false, store })
+        return middleware
+      }
+      const kind = (req: Any, res: Any) => {
+        const before = req.session
+        before.regenerate(() => {
+          res.end([before, req.session].map((session) => session instanceof ours.Session).join())
+        })
+      }
+      let cookie = ''
+      for (const _visit of ['new', 'regenerated']) {
+        const answer = (await play(mount, { store }, kind, { cookie })) as Answer
+        cookie = answer.headers['set-cookie']?.[0]?.split(';')[0] as string
+        kinds.push(answer.body)
+      }
+    }
+    return kinds
   },
-  ['false', 'true'],
+  [Array(4).fill('false,false'), Array(4).fill('true,true')],
 )
 
 difference(
