@@ -6,6 +6,7 @@ const longestWait = 5000
 /** Calls of the store that a handler began by its session, and may not wait for. */
 export class StoreCalls {
   #underWay = 0
+  #waiting: Promise<void> | undefined
   #resolve: (() => void) | undefined
 
   begin(call: (done: Callback) => unknown, done: Callback): void {
@@ -14,7 +15,8 @@ export class StoreCalls {
       if (isOver) return
       isOver = true
       this.#underWay--
-      if (this.#underWay === 0) this.#resolve?.()
+      // Not at once: the callback, or what awaits a promise, may begin another call, as passport's `logout` does.
+      if (this.#underWay === 0 && this.#resolve) setImmediate(this.#resolve)
     }
     this.#underWay++
     try {
@@ -30,13 +32,18 @@ export class StoreCalls {
 
   /** Undefined when all are over. */
   whenOver(): Promise<void> | undefined {
-    if (this.#underWay === 0) return undefined
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, longestWait)
-      this.#resolve = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+    if (this.#underWay > 0) this.#waiting ??= this.#untilOver()
+    return this.#waiting
+  }
+
+  async #untilOver(): Promise<void> {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      this.#resolve?.()
+    }, longestWait)
+    while (this.#underWay > 0 && !isLate) await new Promise<void>((resolve) => (this.#resolve = resolve))
+    clearTimeout(timer)
+    this.#resolve = this.#waiting = undefined
   }
 }

@@ -643,27 +643,36 @@ describe('the response', () => {
     return [answers, Object.values(store.sessions)]
   })
 
-  same('goes out although the store never says that it destroyed', async (lib) => {
-    const store = new lib.MemoryStore()
-    store.destroy = () => {}
-    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
-    const server = createServer((req: Any, res) => {
-      middleware(req, res, () => {
-        req.session.destroy()
-        res.end('bye')
-        vi.advanceTimersByTime(5000)
+  const endless: { [why: string]: (session: Any, res: Any) => void } = {
+    'the store never says that it destroyed': (session) => session.destroy(),
+    'its handler saves again and again': (session, res) => {
+      const save = () => res.closed || session.save(save)
+      save()
+    },
+  }
+  for (const [why, begin] of Object.entries(endless)) {
+    same(`goes out although ${why}`, async (lib) => {
+      const store = new lib.MemoryStore()
+      store.destroy = () => {}
+      const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
+      const server = createServer((req: Any, res) => {
+        middleware(req, res, () => {
+          begin(req.session, res)
+          res.end('bye')
+          vi.advanceTimersByTime(5000)
+        })
       })
+      servers.push(server)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      try {
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+        return await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text()
+      } finally {
+        vi.useRealTimers()
+      }
     })
-    servers.push(server)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    try {
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      return await (await fetch(url, { signal: AbortSignal.timeout(2000) })).text()
-    } finally {
-      vi.useRealTimers()
-    }
-  })
+  }
 
   const write = (res: Any) => res.write('begun, ')
   const late: { [what: string]: [begin: (res: Any) => void, options: object, respond: Respond] } = {

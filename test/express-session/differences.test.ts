@@ -166,19 +166,40 @@ difference(
 difference(
   'A response waits for the `regenerate` that its handler began',
   async (lib) => {
-    let ids = 0
-    const genid = () => `id-${++ids}`
-    const signIn = (req: Any, res: Any) => {
-      req.session.regenerate(() => {})
-      res.end('signed in')
+    const ways: { [name: string]: (req: Any) => unknown } = {
+      alone: (req) => req.session.regenerate(() => {}),
+      // As passport's `logout` does.
+      'after save': (req) => req.session.save(() => req.session.regenerate(() => {})),
+      'after await': async (req) => {
+        await new Promise((resolve) => req.session.save(resolve))
+        req.session.regenerate(() => {})
+      },
     }
-    const answer = (await play(lib, { genid }, signIn)) as Answer
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    return [answer.headers['set-cookie']?.join().match(/id-\d/)?.[0], Object.keys(answer.store.sessions)]
+    const shown: unknown[] = []
+    for (const [way, regenerate] of Object.entries(ways)) {
+      let ids = 0
+      const genid = () => `id-${++ids}`
+      const signIn = (req: Any, res: Any) => {
+        regenerate(req)
+        res.end('signed in')
+      }
+      const answer = (await play(lib, { genid }, signIn)) as Answer
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      shown.push([way, answer.headers['set-cookie']?.join().match(/id-\d/)?.[0], Object.keys(answer.store.sessions)])
+    }
+    return shown
   },
   [
-    ['id-1', ['id-1']],
-    ['id-2', ['id-2']],
+    [
+      ['alone', 'id-1', ['id-1']],
+      ['after save', 'id-1', []],
+      ['after await', 'id-1', []],
+    ],
+    [
+      ['alone', 'id-2', ['id-2']],
+      ['after save', 'id-2', ['id-2']],
+      ['after await', 'id-2', ['id-2']],
+    ],
   ],
 )
 
