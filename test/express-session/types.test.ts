@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -93,6 +93,15 @@ describe('an app that renamed its `declare module`', () => {
     expect(await complaints('commonjs.cts', [])).toBe('')
     expect(await complaints('commonjs.cts', theirs)).toBe('')
   })
+})
+
+test('`Express.SessionStore` goes with the types of express-session, as is documented', async () => {
+  expect(await complaints('session-store.mts', theirs)).toBe('')
+  expect((await complaints('session-store.mts', [])).trim().split('\n')).toEqual([
+    expect.stringMatching(/session-store\.mts\(8,.* has no exported member 'SessionStore'/),
+  ])
+  const page = await readFile(join(root, 'docs/express-session.md'), 'utf8')
+  expect(page).toContain('**`Express.SessionStore` goes with `@types/express-session`.**')
 })
 
 test('the stores of others fit', async () => {
