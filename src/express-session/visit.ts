@@ -178,7 +178,7 @@ export class Visit implements Gatekeeper, Watcher {
     return this.#stored((done) => session.save(done))
   }
 
-  /** The response goes out, whatever fails; `next` hears of it afterwards. Half a response tells no end. */
+  /** The response goes out, whatever fails; `next` hears of it afterwards. (Half a response never tells its end.) */
   #report(error: unknown): void {
     const { response, next } = this.#arrival
     setImmediate(() => {
@@ -223,7 +223,7 @@ export class Visit implements Gatekeeper, Watcher {
     if (isEnd) sends = this.#mustSend(session, text)
     const stores = this.#mustStore(session, text)
     const waiting = stores ? this.#save(session) : this.#touchStored(session)
-    // Stores may note something in the session that they are given. It renews the cookie, and need not be stored again.
+    // A store may note something in the session: that renews a cookie with a lifetime, and is not to be stored again.
     if (stores && !isEnd) departed.text = textOf(session)
     if (stores && isEnd && !sends && session.cookie.expires) sends = this.#mustSend(session, textOf(session))
     if (sends && !this.#isLate) this.#prepareCookie(session)
@@ -239,7 +239,7 @@ export class Visit implements Gatekeeper, Watcher {
     return this.#stored((done) => store.touch?.(sessionID, session as Session & SessionData, done))
   }
 
-  /** The head has left, before the session was there if nothing departed with it. */
+  /** Stores at the end what did not depart with the head. The response goes out, whatever fails. */
   #storeLate(before: Departed | undefined): Promise<void> | undefined {
     try {
       return before ? this.#storeChangesSince(before) : this.#depart(false)
