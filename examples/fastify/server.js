@@ -16,11 +16,12 @@ app.get('/:file(^(?:style\\.css|icon\\.svg|arches\\.svg)$)', async ({ params }, 
 
 // The session is there in this scope and below. The files above do without.
 await app.register(async (pages) => {
-  await pages.register(session, { sessions })
   pages.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(body))),
   )
+  // Before the session, for the pages of its errors too.
   pages.addHook('onRequest', async (_request, reply) => void reply.headers(safeHeaders).type('text/html'))
+  await pages.register(session, { sessions })
 
   pages.get('/', ({ session }) => {
     session.views = (session.views ?? 0) + 1

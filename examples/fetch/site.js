@@ -1,7 +1,7 @@
 import { createSessions } from 'sojourn'
 import { requireUser, returnPath, withSession } from 'sojourn/fetch'
 import { publicFile, safeHeaders } from '../stage/frame.js'
-import { problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
+import { isSmallForm, problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
 import { isPasswordOf } from '../stage/users.js'
 
 export const sessions = createSessions({ cookie: { name: 'fetch' }, crossOrigin: true, noStore: true })
@@ -14,6 +14,7 @@ const pages = {
   'GET /profile': requireUser({ redirect: '/login' }, (_request, session) => page(profilePage(session))),
   'GET /login': (request) => page(signInPage(returnPath(request))),
   async 'POST /login'(request, session) {
+    if (!isSmallForm(request.headers.get('content-length'))) return page(problemPage(413), 413)
     const { username, password } = Object.fromEntries(await request.formData())
     if (await isPasswordOf(username, password)) {
       session.signIn(username)

@@ -1,5 +1,6 @@
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { createSessions } from 'sojourn'
 import { requireUser, returnPath, session } from 'sojourn/hono'
 import { publicFile, safeHeaders } from '../stage/frame.js'
@@ -19,6 +20,7 @@ app.use(async (c, next) => {
   await next()
   for (const [name, value] of Object.entries(safeHeaders)) c.header(name, value)
 })
+app.use(bodyLimit({ maxSize: 10_000, onError: (c) => c.html(problemPage(413), 413) }))
 app.use(session(sessions))
 
 app.get('/', (c) => {

@@ -4,7 +4,7 @@ import { createSessions } from 'sojourn'
 import { requireUser, returnPath, session } from 'sojourn/koa'
 import { publicFile, safeHeaders } from '../stage/frame.js'
 import { serve } from '../stage/serve.js'
-import { problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
+import { isSmallForm, problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
 import { isPasswordOf } from '../stage/users.js'
 
 const sessions = createSessions({ cookie: { name: 'koa' }, crossOrigin: true, noStore: true })
@@ -48,6 +48,7 @@ const pages = {
     ctx.body = signInPage(returnPath(ctx))
   },
   async 'POST /login'(ctx) {
+    ctx.assert(isSmallForm(ctx.headers['content-length']), 413)
     const { username, password } = Object.fromEntries(new URLSearchParams(await text(ctx.req)))
     if (await isPasswordOf(username, password)) {
       ctx.session.signIn(username)

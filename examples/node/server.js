@@ -3,7 +3,7 @@ import { createSessions } from 'sojourn'
 import { requireUser, returnPath, withSession } from 'sojourn/node'
 import { publicFile, safeHeaders } from '../stage/frame.js'
 import { serve } from '../stage/serve.js'
-import { problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
+import { isSmallForm, problemPage, profilePage, signInPage, startPage } from '../stage/small-site.js'
 import { isPasswordOf } from '../stage/users.js'
 
 const sessions = createSessions({ cookie: { name: 'node' }, crossOrigin: true, noStore: true })
@@ -16,6 +16,7 @@ const pages = {
   'GET /profile': requireUser({ redirect: '/login' }, (_req, res, session) => show(res, profilePage(session))),
   'GET /login': (req, res) => show(res, signInPage(returnPath(req))),
   async 'POST /login'(req, res, session) {
+    if (!isSmallForm(req.headers['content-length'])) return show(res, problemPage(413), 413)
     const { username, password } = Object.fromEntries(new URLSearchParams(await text(req)))
     if (await isPasswordOf(username, password)) {
       session.signIn(username)

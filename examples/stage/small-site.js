@@ -33,6 +33,14 @@ export function signInPage(returnTo, tried) {
   return page({ title: 'Sign in', main: html`<h1>Sign in</h1>${signInForm({ action, ...tried })}` })
 }
 
+/**
+ * Whether a form is as small as the one here, by its `Content-Length`, which browsers send with every form. Strangers may send
+ * more than there is memory.
+ */
+export function isSmallForm(contentLength) {
+  return Number(contentLength ?? Number.POSITIVE_INFINITY) <= 10_000
+}
+
 /** For an error, and for an address that leads nowhere. */
 export function problemPage(status) {
   if (status === 404) return notice('Page not found', 'Nothing lives at this address.')

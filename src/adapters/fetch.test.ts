@@ -205,6 +205,20 @@ describe('an answer', () => {
     expect((await sessions.load({ cookie })).late).toBe('yes')
   })
 
+  test('that streams may change the session also while it is being saved', async () => {
+    const { cookie } = await sessions.create({ userId: 'late' })
+    const answer = withSession(sessions, (_request, session) => {
+      session.views = 7
+      // The save begins when the response is handed on, two turns of the event loop before it is done.
+      setImmediate(() => {
+        session.late = 'yes'
+      })
+      return new Response(streamOf(['a']))
+    })
+    await answer(new Request(here, { headers: { cookie } }))
+    expect({ ...(await sessions.load({ cookie })) }).toEqual({ views: 7, late: 'yes' })
+  })
+
   test('cannot begin a session while it streams', async () => {
     const answer = withSession(sessions, (_request, session) => new Response(streamOf(lateParts(session))))
     const response = await answer(new Request(here))

@@ -177,6 +177,29 @@ describe('maxPerUser', () => {
       await new Promise((resolve) => setTimeout(resolve, 50))
     })
     await expect(floating).rejects.toMatchObject({ code: 'session_limit' })
+    const afterAnother = request(sessions, {}, async (session) => {
+      await session.save()
+      session.signIn('alice')
+      void session.save()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    })
+    await expect(afterAnother).rejects.toMatchObject({ code: 'session_limit' })
+  })
+
+  test('a sign-in that failed with the store is not made by the page that says so', async () => {
+    let isBroken = true
+    const list: SessionStore['list'] = (page) => {
+      if (isBroken) throw new Error('connection refused')
+      return store.list?.(page) ?? []
+    }
+    const sessions = make({ store: { ...store, list }, maxPerUser: { limit: 1, whenFull: 'end-oldest' } })
+    const failed = request(sessions, {}, async (session) => {
+      session.signIn('alice')
+      await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
+      isBroken = false
+    })
+    await expect(failed).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await living(sessions)).toEqual([])
   })
 
   test('signing in again, and another user, do not count', async () => {

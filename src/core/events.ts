@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { SojournError } from './errors.js'
 import { show } from './show.js'
-import { warn } from './warning.js'
+import { reasonOf, warn } from './warning.js'
 
 /** Why a session ended. */
 export type EndReason = 'destroyed' | 'regenerated' | 'replaced' | 'revoked' | 'limit'
@@ -100,5 +100,5 @@ function checkSubscription(name: unknown, listener: unknown): void {
 }
 
 function complain(name: string, error: unknown): void {
-  warn(`A listener of sessions.on('${name}') threw: ${error instanceof Error ? error.message : String(error)}`)
+  warn(`A listener of sessions.on('${name}') threw: ${reasonOf(error)}`)
 }

@@ -71,7 +71,11 @@ export class FetchExchange implements RequestFacts {
     const visit = this.#visit
     if (!visit) return response
     try {
-      if (visit.needsCommit) await this.visits.commit(visit)
+      if (visit.needsCommit) {
+        await this.visits.commit(visit)
+        // Once more, for what changed meanwhile: who fills a streamed body does not wait.
+        await this.visits.commit(visit)
+      }
       this.headersSent = true
       return visit.wasUsed || visit.needsCommit ? withHead(visit, response) : response
     } catch (error) {

@@ -2,7 +2,7 @@ import type { Engine } from './engine.js'
 import { refuseOption } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
-import { warn } from './warning.js'
+import { reasonOf, warn } from './warning.js'
 
 /** How often a session is looked at whose store cannot tell of endings in other processes. Milliseconds. */
 const pollInterval = 5000
@@ -49,7 +49,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     try {
       follower.ended()
     } catch (error) {
-      warn(`A function given to sessions.follow() threw: ${error instanceof Error ? error.message : String(error)}`)
+      warn(`A function given to sessions.follow() threw: ${reasonOf(error)}`)
     }
   }
 

@@ -1,9 +1,10 @@
 import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
+import { isSojournError, SojournError } from './errors.js'
 import type { EndReason } from './events.js'
 import type { Settings } from './options.js'
 import { signInOf } from './sign-in.js'
 import type { Awaitable, SessionRecord } from './store.js'
+import { isTooLarge } from './store-call.js'
 import { withUserLock } from './user-lock.js'
 import type { Visit } from './visit.js'
 
@@ -25,7 +26,7 @@ export function isLimited({ engine, intentions, userId, held }: Visit): boolean 
 export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise<void> {
   const { engine, userId } = visit
   const { limit, whenFull } = engine.settings.maxPerUser as NonNullable<Settings['maxPerUser']>
-  return withUserLock(engine, userId ?? '', async () => {
+  const signedIn = withUserLock(engine, userId ?? '', async () => {
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
     // one starts a session of its own.
     const others = await livingSessions(engine, userId ?? '')
@@ -35,6 +36,12 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
     for (const [id] of others.sort(bySignIn).slice(0, excess)) {
       await endFromOutside(engine, id, userId, 'limit')
     }
+  })
+  return signedIn.catch((error: unknown) => {
+    // As after any call of the store: else the page that tells of an outage would sign in after all.
+    const isRefused = isSojournError(error) && error.code === 'session_limit'
+    if (!isRefused && !isTooLarge(error)) visit.failure ??= error
+    throw error
   })
 }
 

@@ -7,6 +7,7 @@ import type { SignInOptions } from './sign-in.js'
 import { changeValue, takeValue } from './single-value.js'
 import { isPortable, refuseUnstorable, type Values } from './values.js'
 import type { Visit } from './visit.js'
+import { reasonOf, warn } from './warning.js'
 
 const visitOf = Symbol('sojourn.visit')
 const targetOf = Symbol('sojourn.target')
@@ -73,20 +74,24 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   save(callback?: Callback): Promise<boolean> {
     const visit = this[visitOf]
-    if (callback) visit.saveIsAwaited = true
-    return new Saved((resolve) => resolve(callBack(save(visit), callback)), visit)
+    visit.saveIsAwaited = callback !== undefined
+    const awaited = () => {
+      visit.saveIsAwaited = true
+    }
+    return new Watched(callBack(save(visit), callback), awaited)
   }
   reload(callback?: Callback): Promise<void> {
     const visit = this[visitOf]
-    return callBack(visit.engine.track(reloaded(visit)), callback)
+    return heard('reload', callBack(visit.engine.track(reloaded(visit)), callback), callback)
   }
   update(name: string, change: (value: never) => unknown): Promise<never> {
     const visit = this[visitOf]
-    return visit.engine.track(updated(visit, name, change as (value: unknown) => unknown)) as Promise<never>
+    const work = updated(visit, name, change as (value: unknown) => unknown)
+    return heard('update', visit.engine.track(work)) as Promise<never>
   }
   take(name: string): Promise<never> {
     const visit = this[visitOf]
-    return visit.engine.track(taken(visit, name)) as Promise<never>
+    return heard('take', visit.engine.track(taken(visit, name))) as Promise<never>
   }
 
   /** Node shows a proxy's target; a reader of a log wants to see the values, and what is wrong with one. */
@@ -107,25 +112,38 @@ const reserved: ReadonlySet<string | symbol> = new Set(
   Object.getOwnPropertyNames(SessionObject.prototype).filter((name) => name !== 'constructor'),
 )
 
-/** What `save()` returns. It knows whether somebody looks at how it ends. */
-class Saved extends Promise<boolean> {
+/** What a verb returns. It tells when somebody looks at how it ends; a rejection that nobody looks at ends no process. */
+class Watched<T> extends Promise<T> {
   static override get [Symbol.species]() {
     return Promise
   }
-  readonly #visit: Visit
-  constructor(executor: ConstructorParameters<typeof Promise<boolean>>[0], visit: Visit) {
-    super(executor)
-    this.#visit = visit
+  readonly #lookedAt: () => void
+  constructor(work: Promise<T>, lookedAt: () => void) {
+    super((resolve) => resolve(work))
+    this.#lookedAt = lookedAt
     super.then(undefined, () => undefined)
   }
   // biome-ignore lint/suspicious/noThenProperty: this is a promise
-  override then<T, U>(
-    fulfilled?: ((value: boolean) => T | PromiseLike<T>) | null,
-    rejected?: ((reason: unknown) => U | PromiseLike<U>) | null,
-  ): Promise<T | U> {
-    this.#visit.saveIsAwaited = true
+  override then<A, B>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#lookedAt()
     return super.then(fulfilled, rejected)
   }
+}
+
+/** The response does not fail with what a verb does by itself: where nobody waits for that, a warning tells that it failed. */
+function heard<T>(verb: string, work: Promise<T>, callback?: Callback): Promise<T> {
+  let isHeard = callback !== undefined
+  const tell = (error: unknown) => {
+    if (!isHeard) warn(`session.${verb}() failed, and nobody waits for it: ${reasonOf(error)}`)
+  }
+  // Later, for `await` looks at a promise only when all that is due now is done.
+  work.then(undefined, (error: unknown) => setTimeout(tell, 0, error))
+  return new Watched(work, () => {
+    isHeard = true
+  })
 }
 
 function saveFor(callback: Callback | undefined, visit: Visit): void {

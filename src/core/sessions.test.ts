@@ -7,7 +7,8 @@ import { SojournError } from './errors.js'
 import type { SessionEventName } from './events.js'
 import type { SessionsOptions } from './options.js'
 import type { Session } from './session.js'
-import { createSessions, type Sessions } from './sessions.js'
+import { sessionOf } from './session-object.js'
+import { createSessions, type Sessions, visitsFrom } from './sessions.js'
 import type { SessionStore } from './store.js'
 
 interface Data {
@@ -328,6 +329,45 @@ describe('an outage', () => {
     await new Promise((resolve) => setTimeout(resolve, 10))
     process.off('unhandledRejection', unhandled)
     expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('of an update that nobody awaits is told by a warning, and of one that somebody does only there', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
+    const session = await make().load({ cookie })
+    const fails = () => {
+      throw new TypeError('nothing to count')
+    }
+    void session.update('a', fails)
+    await expect(session.update('a', fails)).rejects.toThrow('nothing to count')
+    await expect(session.take('userId' as 'a')).rejects.toThrow('belongs to the session')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(warned.mock.calls).toEqual([
+      ['session.update() failed, and nobody waits for it: nothing to count', { type: 'SojournWarning' }],
+    ])
+  })
+
+  test('on a long connection is over when the store is back, and what changed meanwhile is saved', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    let isBroken = true
+    const store: SessionStore = {
+      ...memory,
+      patch: (id, patch) => (isBroken ? Promise.reject(new Error('connection refused')) : memory.patch(id, patch)),
+    }
+    const visits = visitsFrom(make({ store }))
+    const header = () => undefined
+    const facts = { cookie, method: 'GET', secure: true, host: 'example.com', address: undefined, header }
+    const session = sessionOf<Data>(await visits.open({ ...facts, headersSent: true }))
+    session.a = 2
+    session.touch()
+    await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
+    isBroken = false
+    now += 1000
+    session.list = [1]
+    expect(await session.save()).toBe(true)
+    const record = await memory.read(session.id)
+    expect([record?.values.a, record?.values.list]).toEqual(['2', '[1]'])
+    expect(record?.expiresAt).toBe(now + day)
   })
 
   test.each([

@@ -2,20 +2,26 @@ import { isSojournError } from './errors.js'
 import { type Awaitable, isPromise } from './store.js'
 import type { Visit } from './visit.js'
 
-const tooLargeCodes = ['record_too_large', 'cookie_too_large']
+/** Whether nothing was written, since it was too much. */
+export function isTooLarge(error: unknown): boolean {
+  return isSojournError(error) && ['record_too_large', 'cookie_too_large'].includes(error.code)
+}
 
 /**
- * Calls the store, and goes on with its answer. A failure is kept, but for a record that is too large: nothing was written,
- * and it may shrink.
+ * Calls the store, and goes on with its answer. A failure is kept, for the response to fail with it, unless the write may be
+ * made again: that of a record that is too large, which may shrink; and on a connection that outlives its response's head, for
+ * which the outage ends.
+ *
+ * @param resume of a write that may be made again: takes up once more what was intended
  */
 export function callStore<T, U>(
   visit: Visit,
   storeCall: () => Awaitable<T>,
   next: (answer: T) => Awaitable<U>,
-  whenTooLarge?: () => unknown,
+  resume?: () => unknown,
 ): Awaitable<U> {
   const keep = (error: unknown): never => {
-    if (whenTooLarge && isSojournError(error) && tooLargeCodes.includes(error.code)) whenTooLarge()
+    if (resume && (isTooLarge(error) || (visit.held && visit.request.headersSent))) resume()
     else visit.failure = error
     throw error
   }

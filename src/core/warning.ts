@@ -9,6 +9,10 @@ export function warn(message: string): void {
 
 /** Tells the operator of a change that nobody can be answered about any more. */
 export function reportLateFailure(error: unknown): undefined {
-  const reason = error instanceof Error ? error.message : String(error)
-  warn(`A session was changed after its response had begun, and the change was lost: ${reason}`)
+  warn(`A session was changed after its response had begun, and the change was lost: ${reasonOf(error)}`)
+}
+
+/** Anything can be thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -58,7 +58,8 @@ const schemes: { readonly [scheme: string]: Opener } = {
  * say makes client and store by itself.
  *
  * A connection that gives no answer for five seconds is closed and another made, so that a server that hangs, or a firewall
- * that forgot a connection, is survived without a restart.
+ * that forgot a connection, is survived without a restart. Behind Sentinel it is the failover that leads away from a server
+ * that hangs; a connection that a firewall forgot is lost only when the system gives it up.
  *
  * Resolves once the store has answered. Rejects with `invalid_option` for a URL that cannot be understood,
  * `client_missing` where the client's package is not installed, `store_unavailable` without an answer within five

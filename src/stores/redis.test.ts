@@ -587,17 +587,21 @@ await describeWith(['redis'], 'a network that misbehaves', () => {
       const store = redisStore({ client: await connected(library, proxy), prefix })
       const direct = redisStore({ client: await connected('redis', server), prefix })
       await store.create('a', record({ values: { count: '0' } }))
+      await store.create('c', record())
       await store.patch('a', { now: 0, set: { count: '1' } })
+      await store.delete('absent')
       proxy.dropReplies()
       const lost = [
         store.patch('a', { now: 0, set: { count: '2' }, when: { count: '1' } }),
         store.create('b', record()),
+        store.delete('c'),
       ].map((write) => Promise.resolve(write).then(String, () => 'rejected'))
       await expect.poll(async () => (await direct.read('a'))?.values.count).toBe('2')
       await expect.poll(() => direct.read('b')).not.toBeNull()
+      await expect.poll(() => direct.read('c')).toBeNull()
       proxy.cut()
       proxy.restore()
-      expect(await Promise.all(lost)).toEqual(['rejected', 'rejected'])
+      expect(await Promise.all(lost)).toEqual(['rejected', 'rejected', 'rejected'])
       await expect.poll(() => store.read('a')).toMatchObject({ values: { count: '2' } })
     },
   )

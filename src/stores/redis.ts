@@ -116,7 +116,9 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     },
 
     async delete(id) {
+      const lossesBefore = losses.count
       const before = (await run(deleteSession, keyOf(id), channel, id)) as (string | null)[]
+      if (before.length === 0 && losses.count !== lossesBefore) throw uncertain()
       const [owner, since] = before
       if (owner && since) await users.remove([{ userId: owner, id, since }])
       return before.length > 0

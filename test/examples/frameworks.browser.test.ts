@@ -44,9 +44,18 @@ for (const name of ['fastify', 'koa', 'hono', 'fetch', 'node']) {
       })
       expect([login.status, login.headers.getSetCookie()]).toEqual([403, []])
       expect(await login.text()).toContain('<h1>That did not work</h1>')
+      expect(login.headers.get('Content-Security-Policy')).toContain("frame-ancestors 'none'")
       const nowhere = await fetch(at('/nowhere'))
       expect([nowhere.status, nowhere.headers.get('Content-Type')]).toEqual([404, expect.stringContaining('text/html')])
       expect(await nowhere.text()).toContain('<h1>Page not found</h1>')
+    })
+
+    test('refuses a form of any length, before it is in memory', async () => {
+      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+      const body = `username=${'u'.repeat(2_000_000)}&password=p`
+      const login = await fetch(at('/login'), { method: 'POST', headers, body })
+      expect(login.status).toBe(413)
+      expect(await login.text()).toContain('<h1>That did not work</h1>')
     })
 
     test('shows pages that are accessible, and that no other site can frame', async () => {

@@ -56,8 +56,8 @@ return 1`)
  * user was applied, to the user and the entry from before; and where one failed, to its error, for it is not the others' fault.
  */
 export const patchSessions = script(`
-local function patch(session, given)
-  local now, reclaim, since, compared, changed, removed = unpack(given)
+local function patch(session, text)
+  local now, reclaim, since, compared, changed, removed = unpack(cjson.decode(text))
   local before = redis.call('HMGET', session, 'expiresAt', 'userId', 'since')
   if not before[1] or tonumber(before[1]) <= tonumber(now) then return 'absent' end
   for i = 1, #compared, 2 do
@@ -74,7 +74,7 @@ local function patch(session, given)
 end
 local outcomes = {}
 for i, session in ipairs(KEYS) do
-  local isDone, outcome = pcall(patch, session, cjson.decode(ARGV[i]))
+  local isDone, outcome = pcall(patch, session, ARGV[i])
   outcomes[i] = (isDone or type(outcome) == 'table') and outcome or { err = outcome }
 end
 return outcomes`)
