@@ -1,3 +1,5 @@
+// Not the global one, which tests replace.
+import { setImmediate } from 'node:timers'
 import type { Callback } from './session.js'
 
 /** In milliseconds. A store that never calls back does no harm to a handler of express-session that does not wait for it. */
