@@ -92,6 +92,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
   function startWatching(): void {
     watching ??= (async () => {
       try {
+        await null // So that what throws at once is caught after `watching` was set.
         const stop = await store.watch?.((id) => (id === null ? lookAtAll() : endAll(id)))
         if (!stop) return null
         isWatching = true

@@ -646,6 +646,22 @@ test('what follows a guest is told when somebody signs in: at once, or within fi
   await Promise.all([here.close(), there.close()])
 })
 
+test('a store that cannot watch at once is asked again with the next connection', async () => {
+  let attempts = 0
+  const watch = () => {
+    if (++attempts === 1) throw new Error('connection refused')
+    return () => {}
+  }
+  const sessions = make({ store: { ...memory, watch } })
+  const { cookie } = await sessions.create({ userId: 'alice' })
+  for (let connection = 0; connection < 3; connection++) {
+    sessions.follow(await sessions.load({ cookie }), () => {})
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(attempts).toBe(2)
+  await sessions.close()
+})
+
 test('what is no function cannot follow', async () => {
   const sessions = make()
   const { session } = await sessions.create({ userId: 'alice' })
