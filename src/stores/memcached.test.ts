@@ -1,4 +1,4 @@
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import Memcached from 'memcached'
 import { Client as Memjs } from 'memjs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -182,6 +182,21 @@ await describeWith(['memcached'], 'Memcached', () => {
       network.stop()
     })
   })
+
+  test.each(['gets', 'delete'])('through memcached, an error to `%s` is told', async (command) => {
+    const refusing = await startRefusing(server, command)
+    const { client, close } = (clients.memcached as (typeof clients)[string])(refusing.address)
+    const store = memcachedStore({ client, prefix: `refused-${command}:` })
+    await store.create('a', record())
+    await expect(command === 'gets' ? store.read('a') : store.delete('a')).rejects.toThrow()
+    refusing.relent()
+    // This client turns its back on the server for a while.
+    await vi.waitFor(async () => expect((await store.read('a'))?.userId).toBe('ann'), { timeout: 5_000 })
+    expect(await store.delete('a')).toBe(true)
+    expect(await store.delete('a')).toBe(false)
+    close()
+    refusing.stop()
+  })
 })
 
 describe('over a client of the tests', () => {
@@ -259,6 +274,32 @@ async function startCutter(server: Server) {
       limit = bytes
     },
     stop: () => cutter.close(),
+  }
+}
+
+/** Stands before a server, and answers a command of the text protocol with an error until told otherwise. */
+async function startRefusing(server: Server, command: string) {
+  let refused = command
+  const sockets: Socket[] = []
+  const refusing = createServer((near) => {
+    const far = connect(server.port, server.host)
+    sockets.push(near, far)
+    near.on('data', (bytes) => {
+      if (refused && String(bytes).startsWith(refused)) near.write('SERVER_ERROR out of memory\r\n')
+      else far.write(bytes)
+    })
+    far.pipe(near)
+  })
+  await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `127.0.0.1:${(refusing.address() as AddressInfo).port}`,
+    relent() {
+      refused = ''
+    },
+    stop() {
+      refusing.close()
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 

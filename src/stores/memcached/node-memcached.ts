@@ -31,9 +31,16 @@ export function overNodeMemcached(client: NodeMemcachedClient): Commands {
     }
   }
 
+  async function gets(key: string): Promise<Record<string, unknown> | undefined> {
+    const found = await ask<Record<string, unknown> | false | undefined>((callback) => client.gets(key, callback))
+    // It hides an error of the server behind a plain `false`, here and below. What is not there is `undefined`.
+    if (found === false) throw serverError()
+    return found
+  }
+
   return {
     async find(key) {
-      const found = await ask<Record<string, unknown> | undefined>((callback) => client.gets(key, callback))
+      const found = await gets(key)
       if (!found) return null
       const { cas, ...item } = found
       // The key is told with the namespace of the client, if it has one.
@@ -45,16 +52,24 @@ export function overNodeMemcached(client: NodeMemcachedClient): Commands {
     },
     async add(key, text, expiry) {
       try {
-        // It hides an error of the server behind a plain `false`; that there is one already is an error to it.
+        // That there is one already is an error to it.
         if (await ask((callback) => client.add(key, text, expiry, callback))) return true
       } catch (error) {
         if ((error as { notStored?: boolean }).notStored) return false
         throw error
       }
-      throw new Error('Memcached answered with an error')
+      throw serverError()
     },
-    delete: (key) => ask((callback) => client.del(key, callback)),
+    async delete(key) {
+      if (await ask((callback) => client.del(key, callback))) return true
+      if (await gets(key)) throw serverError()
+      return false
+    },
   }
+}
+
+function serverError(): Error {
+  return new Error('Memcached answered with an error')
 }
 
 /** Closes connections that hang. The client itself does so only where nothing is sent for a while. */
