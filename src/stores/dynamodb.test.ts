@@ -1,5 +1,4 @@
-import type { DynamoDB } from '@aws-sdk/client-dynamodb'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDB, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
@@ -228,6 +227,32 @@ describe(`on ${where}`, () => {
     expect((await store.read('a'))?.values).toEqual({ count: '1' })
   })
 
+  test('a change that the client sent twice, with another between, is not told to have been refused', async () => {
+    const table = await newTable()
+    const other = dynamodbStore({ client, table })
+    const now = Date.now()
+    await other.create('a', record({ values: { count: '0', stock: '5' } }))
+    const resending = losingAnAnswer(() => other.patch('a', { now, set: { stock: '4' } }))
+    const patch = dynamodbStore({ client: resending, table }).patch('a', {
+      now,
+      set: { count: '1' },
+      when: { count: '0' },
+    })
+    await expect(patch).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('may have been made'),
+    })
+    expect((await other.read('a'))?.values).toEqual({ count: '1', stock: '4' })
+  })
+
+  test('an end that the client sent twice is told to have been made', async () => {
+    const table = await newTable()
+    const store = dynamodbStore({ client: losingAnAnswer(() => {}), table })
+    await dynamodbStore({ client, table }).create('a', record())
+    expect(await store.delete('a')).toBe(true)
+    expect(await store.delete('a')).toBe(false)
+  })
+
   test('`migrate` makes the table and its TTL, as often and from as many processes as it is called', async () => {
     const table = `migrated_${process.pid}_${Date.now()}`
     const store = dynamodbStore({ client, table })
@@ -298,6 +323,24 @@ test('an unknown option and an impossible table are refused', () => {
 })
 
 const key = (pk: string, sk: string) => ({ pk: { S: pk }, sk: { S: sk } })
+
+/** A genuine client which loses its first answer, and so sends the request again. */
+function losingAnAnswer(meanwhile: () => unknown): DynamoDB {
+  const { region, credentials } = client.config
+  const losing = new DynamoDB({ endpoint: dynamodb.url, region, credentials })
+  let isLost = false
+  losing.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args)
+      if (isLost) return answer
+      isLost = true
+      await meanwhile()
+      throw Object.assign(new Error('no answer'), { name: 'TimeoutError' })
+    },
+    { step: 'deserialize' },
+  )
+  return losing
+}
 
 /** A client that remembers what was asked of it. */
 function watching(client: DynamodbClient) {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { SojournError } from '../core/errors.js'
 import { holds, type PatchOutcome, type SessionPatch, type SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { checked, type DynamodbStoreOptions, isRefused } from './dynamodb/client.js'
+import { checked, type DynamodbStoreOptions, isRefused, wasResent } from './dynamodb/client.js'
 import { type Found, foundIn, itemOf, recordOf, sessionKey } from './dynamodb/items.js'
 import { listPage } from './dynamodb/listing.js'
 import { createTable } from './dynamodb/table.js'
@@ -69,16 +69,24 @@ export function dynamodbStore(options: DynamodbStoreOptions): DynamodbStore {
         const outcome = found !== undefined && outcomeOf(found, patch, mark)
         if (outcome) return outcome
         const listing = found ? await index.keepUp(id, found, patch) : undefined
-        if (await isMade(client.updateItem(updateOf(table, id, patch, mark, listing)))) return 'applied'
-        found = await find(id)
+        try {
+          await client.updateItem(updateOf(table, id, patch, mark, listing))
+          return 'applied'
+        } catch (error) {
+          if (!isRefused(error)) throw error
+          found = await find(id)
+          // It may be the first sending that was done, before somebody else wrote, and the second that was refused.
+          if (wasResent(error) && found && found.mark !== mark) throw uncertain(error)
+        }
       }
       throw new SojournError('contention', `dynamodbStore: a session was changed from elsewhere ${maxAttempts} times`)
     },
 
     async delete(id) {
-      const { Attributes } = await client.deleteItem({ TableName: table, Key: sessionKey(id), ReturnValues: 'ALL_OLD' })
-      if (!Attributes) return false
-      const { userId } = foundIn(Attributes)
+      const output = await client.deleteItem({ TableName: table, Key: sessionKey(id), ReturnValues: 'ALL_OLD' })
+      // Of one that was sent twice, it may be the first that removed the session.
+      if (!output.Attributes) return wasResent(output)
+      const { userId } = foundIn(output.Attributes)
       // The session is gone, whatever becomes of its name in the index; the TTL takes that too.
       if (userId !== null) await index.remove(userId, id).catch(() => undefined)
       return true
@@ -103,6 +111,11 @@ async function isMade(write: Promise<unknown>): Promise<boolean> {
     if (isRefused(error)) return false
     throw error
   }
+}
+
+function uncertain(cause: unknown): SojournError {
+  const what = 'a write was sent again while others wrote to the session, and may have been made'
+  return new SojournError('store_unavailable', `dynamodbStore: ${what}`, { cause })
 }
 
 function isEmpty({ set = {}, unset = [], userId, expiresAt }: SessionPatch): boolean {

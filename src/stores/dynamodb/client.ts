@@ -49,6 +49,12 @@ export function isRefused(error: unknown): boolean {
   return nameOf(error) === 'ConditionalCheckFailedException'
 }
 
+/** Whether the SDK sent a request again, as it does where no answer comes. Outputs and errors both say so. */
+export function wasResent(answer: unknown): boolean {
+  const { $metadata } = answer as { $metadata?: { attempts?: number } }
+  return ($metadata?.attempts ?? 1) > 1
+}
+
 function nameOf(error: unknown): unknown {
   return (error as { name?: unknown } | null)?.name
 }
