@@ -263,6 +263,18 @@ describe(`on ${where}`, () => {
     expect(await store.read('a')).toBe(null)
   })
 
+  test('`migrate` by a role that may not look at the table fails with an explanation', async () => {
+    const denying: DynamodbClient = Object.assign(Object.create(client), {
+      createTable: async () => ({}),
+      describeTable: () => Promise.reject(Object.assign(new Error('no'), { name: 'AccessDeniedException' })),
+    })
+    const migration = dynamodbStore({ client: denying }).migrate()
+    await expect(migration).rejects.toMatchObject({
+      code: 'store_misconfigured',
+      message: expect.stringContaining('may not'),
+    })
+  })
+
   test('a table that is missing, or another program’s, is an error that says so', async () => {
     const store = dynamodbStore({ client, table: 'never_made' })
     const missing = { code: 'store_misconfigured', message: expect.stringContaining('migrate()') }

@@ -1,4 +1,4 @@
-import { SojournError, type SojournErrorCode } from '../../core/errors.js'
+import { isSojournError, SojournError, type SojournErrorCode } from '../../core/errors.js'
 import { refuseUnknownOptions } from '../../core/option-checks.js'
 
 export type Attribute = { S: string } | { N: string } | { M: Record<string, { S: string }> }
@@ -47,6 +47,11 @@ function refuse(what: string): never {
 /** Whether a write was refused by its condition. */
 export function isRefused(error: unknown): boolean {
   return nameOf(error) === 'ConditionalCheckFailedException'
+}
+
+/** Whether an error, as explained below, is that there is no such table. */
+export function isMissing(error: unknown): boolean {
+  return isSojournError(error) && nameOf(error.cause) === 'ResourceNotFoundException'
 }
 
 /** Whether the SDK sent a request again, as it does where no answer comes. Outputs and errors both say so. */

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isSojournError } from '../../core/errors.js'
-import type { DynamodbClient } from './client.js'
+import { type DynamodbClient, isMissing } from './client.js'
 
 /** Creates the table where it is not there, waits until it answers, and lets it remove what expired. */
 export async function createTable(client: DynamodbClient, table: string): Promise<void> {
@@ -39,7 +38,7 @@ async function statusOf(client: DynamodbClient, table: string): Promise<string |
   try {
     return (await client.describeTable({ TableName: table })).Table?.TableStatus
   } catch (error) {
-    if (isSojournError(error) && error.code === 'store_misconfigured') return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
 }
