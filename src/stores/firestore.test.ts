@@ -81,7 +81,7 @@ describe(`on ${where}`, () => {
     const written = async (patch: object) => {
       updates.length = 0
       expect(await store.patch('a', { now: Date.now(), ...patch })).toBe('applied')
-      return updates.flatMap((data) => Object.keys(data).filter((field) => field !== 'mark'))
+      return updates.flatMap((data) => Object.keys(data).filter((field) => field !== 'marks'))
     }
     expect(await written({})).toEqual([])
     expect(await written({ set: { a: '1' }, unset: ['b'], userId: 'ann' })).toEqual([])
@@ -113,6 +113,31 @@ describe(`on ${where}`, () => {
     expect(await store.patch('a', { now: Date.now(), set: { count: '1' }, when: { count: '0' } })).toBe('applied')
     expect(await firestoreStore({ collection }).create('a', record())).toBe(false)
     expect((await store.read('a'))?.values).toEqual({ count: '1' })
+  })
+
+  test('a change whose answer was lost is made once, also where others wrote before it was sent again', async () => {
+    const collection = newCollection()
+    const other = firestoreStore({ collection })
+    const now = Date.now()
+    await other.create('a', record({ values: { count: '0' } }))
+    const meanwhile = async () => {
+      for (const stock of ['7', '6', '5', '4', '3', '2', '1']) {
+        expect(await other.patch('a', { now, set: { stock, count: stock } })).toBe('applied')
+      }
+    }
+    const store = firestoreStore({ collection: sendingTwice(collection, meanwhile) })
+    expect(await store.patch('a', { now, set: { count: '100' } })).toBe('applied')
+    expect((await other.read('a'))?.values).toEqual({ stock: '1', count: '1' })
+  })
+
+  test('a document of an older version, with the mark of one write, goes on', async () => {
+    const collection = newCollection()
+    const store = firestoreStore({ collection })
+    const { values, ...kept } = record()
+    await collection.doc('s-a').set({ ...kept, reclaimAt: new Date(), values: JSON.stringify(values), mark: 'm' })
+    expect(await store.create('a', record())).toBe(false)
+    expect(await store.patch('a', { now: Date.now(), set: { b: '2' } })).toBe('applied')
+    expect(await store.read('a')).toEqual({ ...kept, values: { a: '1', b: '2' } })
   })
 
   test('a patch gives up with `contention` where others never leave the session alone', async () => {
@@ -196,11 +221,14 @@ function watched(collection: FirestoreCollection): FirestoreCollection {
 }
 
 /** As the client does with a commit after the connection was lost: the second answer is the one that counts. */
-function sendingTwice(collection: FirestoreCollection): FirestoreCollection {
+function sendingTwice(collection: FirestoreCollection, meanwhile = async () => {}): FirestoreCollection {
   return wrapped(collection, (reference) => ({
     ...reference,
     create: (data) => reference.create(data).then(() => reference.create(data)),
     update: (data, precondition) =>
-      reference.update(data, precondition).then(() => reference.update(data, precondition)),
+      reference
+        .update(data, precondition)
+        .then(meanwhile)
+        .then(() => reference.update(data, precondition)),
   }))
 }

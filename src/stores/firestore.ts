@@ -25,9 +25,12 @@ interface SessionDocument {
   reclaimAt: Date
   /** A JSON object of JSON texts. In one field, as Firestore would index each value by itself. */
   values: string
-  /** Of the write that was last, so that one whose answer was lost is known again. */
-  mark: string
+  /** Of the writes that were last, the newest first, so that one whose answer was lost is known again. */
+  marks?: string[]
 }
+
+/** So many writes are known again, also where others come between before the client sends one anew. */
+const mostMarks = 8
 
 /**
  * Keeps sessions in one collection of Firestore (native mode), a document each, through `@google-cloud/firestore` 7 or
@@ -57,13 +60,15 @@ export function firestoreStore(options: FirestoreStoreOptions): SessionStore {
     const found = await find(id)
     if (!found) return 'absent'
     const { document, record, lastUpdateTime } = found
-    if (document.mark === mark) return 'applied'
+    // Of a document that an older version wrote, or somebody else, they are missing.
+    const { marks = [] } = document
+    if (marks.includes(mark)) return 'applied'
     if (record.expiresAt <= patch.now) return 'absent'
     if (!holds(record.values, patch.when)) return 'conflict'
     const changes = changesOf(document, patched(record, patch))
     if (Object.keys(changes).length === 0) return 'applied'
     try {
-      await referenceTo(id).update({ ...changes, mark }, { lastUpdateTime })
+      await referenceTo(id).update({ ...changes, marks: [mark, ...marks].slice(0, mostMarks) }, { lastUpdateTime })
       return 'applied'
     } catch (error) {
       if (isDisturbed(error)) return undefined
@@ -80,11 +85,11 @@ export function firestoreStore(options: FirestoreStoreOptions): SessionStore {
       refuseIllFormed(record)
       const mark = newMark()
       try {
-        await referenceTo(id).create({ ...documentOf(record), mark })
+        await referenceTo(id).create({ ...documentOf(record), marks: [mark] })
         return true
       } catch (error) {
         if (!isTaken(error)) throw error
-        return (await find(id))?.document.mark === mark
+        return (await find(id))?.document.marks?.includes(mark) ?? false
       }
     },
 
@@ -140,7 +145,7 @@ function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): Se
 /** 1 MiB a document, less what the other fields and the name may take. */
 const mostBytes = 1_048_576 - 2_048
 
-function documentOf({ values, userId, createdAt, expiresAt }: SessionRecord): Omit<SessionDocument, 'mark'> {
+function documentOf({ values, userId, createdAt, expiresAt }: SessionRecord): Omit<SessionDocument, 'marks'> {
   const text = JSON.stringify(byKey(values))
   if (Buffer.byteLength(text) > mostBytes) {
     throw new SojournError(
