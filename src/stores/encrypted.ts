@@ -22,10 +22,11 @@ import { refuseIllFormed } from '../core/well-formed.js'
 export interface EncryptedOptions {
   /**
    * At least 32 random characters. Several, to rotate: the first seals, all open. Add the new one at the end, move it to
-   * the front when every process has it, and drop the old one when its sessions have expired.
+   * the front when every process has it, and drop the old one when the sessions from before are gone. One may live on for
+   * as long as its user signs in again, and keeps the values that do not change: so end what is left of them.
    */
   secrets: Secrets
-  /** Read values that were stored before encryption was introduced. Drop it when they have expired. Default `false`. */
+  /** Read values that were stored before encryption was introduced. Drop it when those sessions are gone. Default `false`. */
   acceptPlaintext?: boolean
 }
 
