@@ -304,6 +304,21 @@ test('firestore: where nothing listens is an error within seconds', async () => 
   vi.unstubAllEnvs()
 })
 
+test.each([
+  ['mysql', 'connectTimeout=200'],
+  ['mongodb', 'serverSelectionTimeoutMS=200'],
+  ['mongodb', 'serverselectiontimeoutms=200'],
+])('%s: the time limit %s of the URL is kept', async (scheme, limit) => {
+  const silent = createServer(() => {})
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as AddressInfo
+  const start = Date.now()
+  const opening = openStore(`${scheme}://ann:secret@127.0.0.1:${port}/shop?${limit}`)
+  await expect(opening).rejects.toMatchObject({ code: 'store_unavailable' })
+  expect(Date.now() - start).toBeLessThan(4_000)
+  silent.close()
+})
+
 await describeWith(['postgres'], 'A table', () => {
   test('that is missing is noticed while the app starts, with what to add to the URL', async () => {
     const server = await startPostgres()

@@ -7,8 +7,11 @@ export interface Address {
   readonly place: string
   /** Takes parameters out: those that are meant for the store rather than for its client. */
   take<Name extends string>(...names: Name[]): { [name in Name]?: string }
-  /** The URL for a client, with the parameters that were not taken, under the client's own name for the scheme. */
-  urlFor(scheme: string): string
+  /**
+   * The URL for a client, with the parameters that were not taken, under the client's own name for the scheme. The
+   * defaults are added where it does not say otherwise, in capitals or not.
+   */
+  urlFor(scheme: string, defaults?: Record<string, number>): string
   /** Refuses parameters that nobody took. */
   end(): void
 }
@@ -30,7 +33,14 @@ export function addressOf(url: string): Address {
       }
       return taken
     },
-    urlFor: (scheme) => `${scheme}://${place}${parameters.size > 0 ? `?${parameters}` : ''}`,
+    urlFor(scheme, defaults = {}) {
+      const query = new URLSearchParams(parameters)
+      const said = new Set(Array.from(parameters.keys(), (name) => name.toLowerCase()))
+      for (const [name, value] of Object.entries(defaults)) {
+        if (!said.has(name.toLowerCase())) query.append(name, String(value))
+      }
+      return `${scheme}://${place}${query.size > 0 ? `?${query}` : ''}`
+    },
     end() {
       const [unknown] = parameters.keys()
       if (unknown !== undefined) {

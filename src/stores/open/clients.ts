@@ -130,8 +130,9 @@ export async function pgPool(address: Address, own: Own) {
 
 export async function mysqlPool(address: Address, own: Own) {
   const { createPool } = await load('mysql2', () => import('mysql2/promise'))
-  const uri = address.urlFor('mysql')
-  const pool = made('mysql2', () => createPool({ uri, connectTimeout: patience, queueLimit }))
+  // In the URL, as what stands beside it would win over what the app says there.
+  const uri = address.urlFor('mysql', { connectTimeout: patience, queueLimit })
+  const pool = made('mysql2', () => createPool({ uri }))
   const connections = new Set<{ destroy(): void }>()
   pool.on('connection', (connection) => {
     connections.add(connection)
@@ -161,8 +162,8 @@ export async function memjsClient(address: Address, own: Own) {
 
 export async function mongoDatabase(address: Address, own: Own) {
   const { MongoClient } = await load('mongodb', () => import('mongodb'))
-  const url = address.urlFor(address.scheme)
-  const client = made('mongodb', () => new MongoClient(url, { serverSelectionTimeoutMS: patience }))
+  const url = address.urlFor(address.scheme, { serverSelectionTimeoutMS: patience })
+  const client = made('mongodb', () => new MongoClient(url))
   own(() => client.close())
   return client.db()
 }
