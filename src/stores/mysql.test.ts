@@ -1,6 +1,6 @@
 import { createPool as createCallbackPool } from 'mysql2'
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startMariadb } from '../../test/harness/mariadb.js'
 import type { Server } from '../../test/harness/server.js'
@@ -130,11 +130,17 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
   })
 
   test('connections that do not commit by themselves are refused', async () => {
-    const uncommitted = poolWith({}, 'SET SESSION autocommit = 0')
-    await expect(mysqlStore({ pool: uncommitted, table: 'uncommitted' }).migrate()).rejects.toMatchObject({
-      code: 'store_misconfigured',
-      message: expect.stringContaining('autocommit'),
-    })
+    const uncommitted = poolWith({ connectionLimit: 1 }, 'SET SESSION autocommit = 0')
+    const refused = { code: 'store_misconfigured', message: expect.stringContaining('autocommit') }
+    await expect(mysqlStore({ pool: uncommitted, table: 'uncommitted' }).migrate()).rejects.toMatchObject(refused)
+    const { store, table } = await storeOver(pool)
+    await store.create('a', record())
+    // What is not taken back would hold up the removal of the table.
+    onTestFinished(() => void uncommitted.query('ROLLBACK'))
+    const careless = mysqlStore({ pool: uncommitted, table })
+    await expect(careless.create('b', record())).rejects.toMatchObject(refused)
+    await expect(careless.patch('a', { now: 0, set: { a: '2' } })).rejects.toMatchObject(refused)
+    await expect(careless.delete('a')).rejects.toMatchObject(refused)
   })
 
   describe('where a row that changed meanwhile is an error', () => {

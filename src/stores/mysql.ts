@@ -1,9 +1,8 @@
 import { readingTogether } from '../core/calling-together.js'
-import { SojournError } from '../core/errors.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { isTaken, type Parameter, statementsOf } from './mysql/client.js'
+import { isTaken, type Parameter, refuseUncommitted, statementsOf } from './mysql/client.js'
 import { checked, type MysqlStoreOptions } from './mysql/options.js'
 import { schemaOf } from './mysql/schema.js'
 
@@ -106,12 +105,6 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
       if (Number(commits?.[0]) === 0) refuseUncommitted()
     },
   }
-}
-
-/** Each write would be taken back when its connection closes, and hold up the others until then. */
-function refuseUncommitted(): never {
-  const what = 'the connections of this pool do not commit by themselves: hand over one without "autocommit = 0"'
-  throw new SojournError('store_misconfigured', `mysqlStore: ${what}`)
 }
 
 /** A column comes as a `Buffer`, whose text is UTF-8. */

@@ -49,9 +49,27 @@ export function statementsOf(pool: MysqlPool, table: string) {
   }
   return {
     rows: async (sql: string, values: Parameter[] = []) => (await run(sql, values)) as unknown[][],
-    change: async (sql: string, values: Parameter[] = []) =>
-      ((await run(sql, values)) as { affectedRows: number }).affectedRows,
+    async change(sql: string, values: Parameter[] = []): Promise<number> {
+      const { affectedRows, serverStatus = committing } = (await run(sql, values)) as Changed
+      if (!(serverStatus & committing)) refuseUncommitted()
+      return affectedRows
+    },
   }
+}
+
+interface Changed {
+  affectedRows: number
+  /** Not told by every client. */
+  serverStatus?: number
+}
+
+/** Of a server's status: that the connection commits by itself (SERVER_STATUS_AUTOCOMMIT). */
+const committing = 2
+
+/** Each write would be taken back when its connection closes, and hold up the others until then. */
+export function refuseUncommitted(): never {
+  const what = 'the connections of this pool do not commit by themselves: hand over one without "autocommit = 0"'
+  throw new SojournError('store_misconfigured', `mysqlStore: ${what}`)
 }
 
 /** Each column as its bytes. Of a pool's own `typeCast` only another function takes the place. */
