@@ -48,6 +48,39 @@ for (const [name, framework, other] of [
       expect([status, headers['www-authenticate'], body]).toEqual([401, 'Bearer', { code: 'unauthenticated' }])
     })
 
+    test('a sign-in that the store failed to write is not made by the page that says so', async () => {
+      const store = switchableStore()
+      const sessions = createSessions({ store })
+      const app = framework()
+      app.use(session(sessions))
+      app.get('/login', (req, res) => {
+        req.session.signIn('alice')
+        res.redirect('/')
+      })
+      app.get('/chained', (req, res) => {
+        Object.assign(req.session, { views: 1 })
+        void req.session.save()
+        req.session.signIn('alice')
+        store.failsAfter = 1
+        res.redirect('/')
+      })
+      const shows: express.ErrorRequestHandler = async (error, req, res, _next) => {
+        store.broken.clear()
+        store.failsAfter = undefined
+        const saved = await req.session.save().then(String, ({ code }) => code)
+        res.status(error.status).send(saved)
+      }
+      app.use(shows)
+      for (const path of ['/login', '/chained']) {
+        const { cookie } = await sessions.create({ values: { views: 0 } as object })
+        if (path === '/login') store.broken.add('patch')
+        const { status, text } = await request(app).get(path).set({ Cookie: cookie, Host: 'localhost' })
+        expect([status, text]).toEqual([503, 'store_unavailable'])
+        const again = await sessions.load({ cookie, host: 'localhost', secure: false })
+        expect([again.isNew, again.userId]).toEqual([false, null])
+      }
+    })
+
     describe('a session that changes is saved before it is seen', () => {
       const view = (req: express.Request) => {
         Object.assign(req.session, { views: 1 })

@@ -215,6 +215,7 @@ function refuse(socket: Duplex, error: unknown): void {
 class Handshake implements RequestFacts {
   readonly method = 'GET'
   readonly headersSent = true
+  readonly headIsOut = true
   readonly request: IncomingMessage
   readonly secure: boolean
   readonly #addressOf: SocketSessionsOptions['address']

@@ -10,6 +10,8 @@ declare const document: EventTarget & { readonly visibilityState: 'visible' | 'h
 /** What the status route of the server tells: `sessions.status(session)`. */
 export interface SessionStatus {
   readonly signedIn: boolean
+  /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
+  readonly signedInAt: number | null
   /** Milliseconds until the session ends if it is not used; `null` where there is none. */
   readonly expiresIn: number | null
 }
@@ -17,7 +19,7 @@ export interface SessionStatus {
 export interface SessionClientOptions {
   /** The address of the status route, such as `'/session'` or `'https://api.example.com/session'`. */
   status: string
-  /** Called with the first status and with each change of `signedIn`, in every tab. */
+  /** Called with the first status, and with each sign-in and sign-out, in every tab. */
   onChange?(status: SessionStatus): void
   /**
    * Called once when the session is about to end for want of use, with the milliseconds left; and with `null` if it was
@@ -77,7 +79,7 @@ export function sessionClient({
   function take(now: SessionStatus): void {
     const before = status
     status = now
-    if (before?.signedIn !== now.signedIn) {
+    if (before?.signedIn !== now.signedIn || before.signedInAt !== now.signedInAt) {
       if (before) tellTabs()
       // By itself, so that an error in it is seen and harms nothing here.
       queueMicrotask(() => onChange?.(now))

@@ -202,6 +202,19 @@ describe('maxPerUser', () => {
     expect(await living(sessions)).toEqual([])
   })
 
+  test('a value that cannot be stored may be taken out again, and the sign-in goes on', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'end-oldest' } })
+    await request(sessions, {}, async (session) => {
+      const list: unknown[] = []
+      Object.assign(session, { list })
+      list.push(1n)
+      session.signIn('alice')
+      await expect(session.save()).rejects.toMatchObject({ code: 'invalid_value' })
+      Object.assign(session, { list: undefined })
+    })
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
   test('signing in again, and another user, do not count', async () => {
     const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
     const { cookie } = await sessions.create({ userId: 'alice' })

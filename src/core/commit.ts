@@ -39,6 +39,7 @@ function endSessions(visit: Visit): Awaitable<void> {
       if (existed) events.emit('ended', { id, userId: record.userId, reason: ending.reason })
       return endSessions(visit)
     },
+    () => visit.endings.unshift(ending),
   )
 }
 
@@ -153,6 +154,7 @@ function reconsider(
       resume(visit, intentions)
       return patchSession(visit, again, conflicts + 1)
     },
+    () => values === visit.values && resume(visit, intentions),
   )
 }
 

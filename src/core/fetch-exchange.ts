@@ -40,6 +40,9 @@ export class FetchExchange implements RequestFacts {
     this.#context = context
   }
 
+  get headIsOut(): boolean {
+    return this.headersSent
+  }
   get cookie(): string | undefined {
     return this.header('cookie')
   }

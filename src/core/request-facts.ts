@@ -14,6 +14,8 @@ export interface RequestFacts {
   readonly host: string | undefined
   /** Whether the response has begun, so that no cookie can be set any more. */
   readonly headersSent?: boolean
+  /** Whether its head is out indeed, and not held back for a save: then the response cannot fail any more. */
+  readonly headIsOut?: boolean
   /** Called when there may be something to commit: the first time, and each time after the response has begun. */
   mayChange?(): void
 }

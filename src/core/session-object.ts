@@ -74,7 +74,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   save(callback?: Callback): Promise<boolean> {
     const visit = this[visitOf]
-    visit.saveIsAwaited = callback !== undefined
+    visit.saveIsAwaited = Boolean(callback)
     const awaited = () => {
       visit.saveIsAwaited = true
     }
@@ -135,7 +135,7 @@ class Watched<T> extends Promise<T> {
 
 /** The response does not fail with what a verb does by itself: where nobody waits for that, a warning tells that it failed. */
 function heard<T>(verb: string, work: Promise<T>, callback?: Callback): Promise<T> {
-  let isHeard = callback !== undefined
+  let isHeard = Boolean(callback)
   const tell = (error: unknown) => {
     if (!isHeard) warn(`session.${verb}() failed, and nobody waits for it: ${reasonOf(error)}`)
   }

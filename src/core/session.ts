@@ -110,7 +110,7 @@ export interface SessionVerbs<Data> {
    * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
    * `headers_sent` for the first value of a new session after the response began
    */
-  update<Name extends keyof Data & string, Value extends Data[Name] | undefined>(
+  update<Name extends keyof Data & string, Value extends Data[Name] | undefined = Data[Name] | undefined>(
     name: Name,
     change: (value: Data[Name] | undefined) => Value,
   ): Promise<Value>

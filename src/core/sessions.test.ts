@@ -357,7 +357,7 @@ describe('an outage', () => {
     const visits = visitsFrom(make({ store }))
     const header = () => undefined
     const facts = { cookie, method: 'GET', secure: true, host: 'example.com', address: undefined, header }
-    const session = sessionOf<Data>(await visits.open({ ...facts, headersSent: true }))
+    const session = sessionOf<Data>(await visits.open({ ...facts, headersSent: true, headIsOut: true }))
     session.a = 2
     session.touch()
     await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -368,6 +368,36 @@ describe('an outage', () => {
     const record = await memory.read(session.id)
     expect([record?.values.a, record?.values.list]).toEqual(['2', '[1]'])
     expect(record?.expiresAt).toBe(now + day)
+  })
+
+  test('on a long connection is over also for what met a renewal meanwhile, and for an end', async () => {
+    const { cookie } = await make().create({ userId: 'alice' })
+    const broken = new Set<string>()
+    const failing = Object.fromEntries(
+      (['read', 'delete'] as const).map((method) => [
+        method,
+        (id: string) => (broken.has(method) ? Promise.reject(new Error('connection refused')) : memory[method](id)),
+      ]),
+    )
+    let conflicts = 1
+    const patch: SessionStore['patch'] = (id, patch) => (conflicts-- > 0 ? 'conflict' : memory.patch(id, patch))
+    const visits = visitsFrom(make({ store: { ...memory, ...failing, patch } }))
+    const header = () => undefined
+    const facts = { cookie, method: 'GET', secure: true, host: 'example.com', address: undefined, header }
+    const session = sessionOf<Data>(await visits.open({ ...facts, headersSent: true, headIsOut: true }))
+    const { id } = session
+    broken.add('read').add('delete')
+    session.a = 2
+    session.touch()
+    await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
+    broken.delete('read')
+    expect(await session.save()).toBe(true)
+    expect((await memory.read(id))?.values.a).toBe('2')
+    session.destroy()
+    await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
+    broken.clear()
+    await session.save()
+    expect(await memory.read(id)).toBe(null)
   })
 
   test.each([

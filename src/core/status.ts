@@ -3,6 +3,8 @@ import type { Visit } from './visit.js'
 /** What a page may know of its visitor's session. */
 export interface SessionStatus {
   readonly signedIn: boolean
+  /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
+  readonly signedInAt: number | null
   /** Milliseconds until the session ends if it is not used; `null` where there is none. */
   readonly expiresIn: number | null
 }
@@ -11,9 +13,10 @@ export function statusOf(visit: Visit): SessionStatus {
   visit.isActivity = false
   visit.noStore = true
   visit.use()
-  const { held, engine, userId } = visit
+  const { held, engine, userId, signedIn } = visit
   return {
     signedIn: userId !== null,
+    signedInAt: signedIn?.at ?? null,
     expiresIn: held ? Math.max(0, held.record.expiresAt - engine.settings.clock()) : null,
   }
 }

@@ -9,8 +9,8 @@ export function isTooLarge(error: unknown): boolean {
 
 /**
  * Calls the store, and goes on with its answer. A failure is kept, for the response to fail with it, unless the write may be
- * made again: that of a record that is too large, which may shrink; and on a connection that outlives its response's head, for
- * which the outage ends.
+ * made again: that of a record that is too large, which may shrink; and on a connection that goes on with its head out, where no
+ * response is left to fail.
  *
  * @param resume of a write that may be made again: takes up once more what was intended
  */
@@ -21,7 +21,7 @@ export function callStore<T, U>(
   resume?: () => unknown,
 ): Awaitable<U> {
   const keep = (error: unknown): never => {
-    if (resume && (isTooLarge(error) || (visit.held && visit.request.headersSent))) resume()
+    if (resume && (isTooLarge(error) || visit.request.headIsOut)) resume()
     else visit.failure = error
     throw error
   }

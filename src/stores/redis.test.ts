@@ -266,6 +266,30 @@ await describeWith(['redis'], 'on one server', () => {
     expect(await idsOf(store, { userId: 'ann' })).toEqual(['a', 'b'])
   })
 
+  test('that a server became a replica is told to the client itself, which can look for the primary', async () => {
+    const given = (await connected('redis', server)) as NodeRedisClient
+    const refused: unknown[] = []
+    const client: NodeRedisClient = {
+      eval: (text, call) => given.eval(text, call),
+      evalSha: (sha, call) =>
+        given.evalSha(sha, call).catch((error: unknown) => {
+          refused.push(error)
+          throw error
+        }),
+    }
+    const store = redisStore({ client, prefix })
+    const admin = await administer(server)
+    for (const id of ['a', 'b']) await store.create(id, record())
+    await store.patch('a', { now: 0, set: { known: '1' } })
+    refused.length = 0
+    await admin('REPLICAOF', '127.0.0.1', '1')
+    onTestFinished(async () => void (await admin('REPLICAOF', 'NO', 'ONE')))
+    const changes = await Promise.allSettled(['a', 'b'].map((id) => store.patch(id, { now: 0, set: { a: '1' } })))
+    const isReadOnly = expect.objectContaining({ message: expect.stringMatching(/^READONLY/) })
+    expect(refused).toEqual([isReadOnly])
+    expect(changes.map((change) => change.status === 'rejected' && change.reason)).toEqual([isReadOnly, isReadOnly])
+  })
+
   test('the server drops a record five minutes after it expired', async () => {
     const store = redisStore({ client: await connected('redis', server), prefix })
     const admin = await administer(server)

@@ -10,6 +10,8 @@ export interface SwitchableStore extends SessionStore {
   isSlow: boolean
   /** The methods that fail. */
   readonly broken: Set<string>
+  /** How many more writes of a session succeed; unless given, all. */
+  failsAfter: number | undefined
 }
 
 export function switchableStore({ isSlow = true } = {}): SwitchableStore {
@@ -18,7 +20,8 @@ export function switchableStore({ isSlow = true } = {}): SwitchableStore {
   for (const name of ['read', 'create', 'patch', 'delete', 'list'] as const) {
     const method = memory[name] as (...args: unknown[]) => unknown
     const call = (...args: unknown[]) => {
-      if (store.broken.has(name)) throw new Error(`the disk is full: ${name}`)
+      const isOver = name === 'patch' && store.failsAfter !== undefined && store.failsAfter-- <= 0
+      if (isOver || store.broken.has(name)) throw new Error(`the disk is full: ${name}`)
       return method.apply(memory, args)
     }
     const answer = (...args: unknown[]) => {

@@ -146,7 +146,7 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     expect(expiresIn).toBeGreaterThan(9 * minute)
     expect(expiresIn).toBeLessThanOrEqual(10 * minute)
     await call(tab, '/logout')
-    expect(await changed(tab)).toEqual({ signedIn: false, expiresIn: null })
+    expect(await changed(tab)).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
     expect(await heard(tab)).toEqual(['signed out', 'signed in', 'signed out'])
   })
 
@@ -196,6 +196,17 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     }
     // Each of them learnt it from the server, for itself.
     expect(asked() - before).toBeGreaterThanOrEqual(3)
+  })
+
+  test('tells all tabs of a sign-in in place of another, after which somebody else may be signed in', async () => {
+    const [first, second] = [await openTab(), await openTab()]
+    await signIn(first)
+    await hears(second, 2)
+    await signIn(first)
+    for (const tab of [first, second]) {
+      await hears(tab, 3)
+      expect(await heard(tab)).toEqual(['signed out', 'signed in', 'signed in'])
+    }
   })
 
   test('does not take for new an answer that is older than the sign-in', async () => {

@@ -89,19 +89,20 @@ test.each(Object.keys(adapters))('on %s a page that asks for the time left does 
   const ask = await adapters[name]?.(sessions)
   if (!ask) throw new Error(`There is no adapter ${name}`)
   const { cookie } = await sessions.create({ userId: 'user1' })
+  const signedInAt = now
   const status = async () => (await ask('/session', cookie)).json()
 
-  expect(await status()).toEqual({ signedIn: true, expiresIn: 10 * minute })
+  expect(await status()).toEqual({ signedIn: true, signedInAt, expiresIn: 10 * minute })
   now += 4 * minute
-  expect(await status()).toEqual({ signedIn: true, expiresIn: 6 * minute })
+  expect(await status()).toEqual({ signedIn: true, signedInAt, expiresIn: 6 * minute })
   now += 4 * minute
   const response = await ask('/session', cookie)
   expect(response.headers.get('cache-control')).toBe('no-store')
   expect(response.headers.getSetCookie()).toEqual([])
-  expect(await response.json()).toEqual({ signedIn: true, expiresIn: 2 * minute })
+  expect(await response.json()).toEqual({ signedIn: true, signedInAt, expiresIn: 2 * minute })
 
   expect(await (await ask('/use', cookie)).json()).toEqual({ userId: 'user1' })
-  expect(await status()).toEqual({ signedIn: true, expiresIn: 10 * minute })
+  expect(await status()).toEqual({ signedIn: true, signedInAt, expiresIn: 10 * minute })
   now += 10 * minute
-  expect(await status()).toEqual({ signedIn: false, expiresIn: null })
+  expect(await status()).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
 })

@@ -39,7 +39,7 @@ await describeInChromium(
     test('serves the page and its API on two origins', async () => {
       expect(visit.app.output()).toContain(`API: ${apiOrigin}`)
       const response = await visit.context.request.get(`${apiOrigin}/api/session`, { headers: { Origin: at('') } })
-      expect(await response.json()).toEqual({ signedIn: false, expiresIn: null })
+      expect(await response.json()).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
       expect(response.headers()).toMatchObject({
         'access-control-allow-origin': at(''),
         'access-control-allow-credentials': 'true',
@@ -184,7 +184,7 @@ await describeInChromium(
       await signIn()
       const headers = { 'access-control-allow-origin': at(''), 'access-control-allow-credentials': 'true' }
       await page.route('**/api/session', (route) =>
-        route.fulfill({ json: { signedIn: true, expiresIn: 50_000 }, headers }),
+        route.fulfill({ json: { signedIn: true, signedInAt: 1, expiresIn: 50_000 }, headers }),
       )
       await page.reload()
       const notice = page.getByRole('status')

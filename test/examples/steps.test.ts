@@ -90,12 +90,16 @@ test.each(['4-login', '5-store', '6-production'])('step %s signs in and out, and
   expect((await call('login', user, 'https://other.test')).status).toBe(403)
   expect((await call('login', user)).json).toEqual({ userId: 'user1' })
   expect((await call('me')).json).toEqual({ userId: 'user1' })
-  expect((await call('session')).json).toEqual({ signedIn: true, expiresIn: expect.any(Number) })
+  expect((await call('session')).json).toEqual({
+    signedIn: true,
+    signedInAt: expect.any(Number),
+    expiresIn: expect.any(Number),
+  })
   expect((await call('orders')).json).toEqual({ orders: ['The first order of user1'] })
   expect((await call('logout', {}, 'https://other.test')).status).toBe(403)
   expect((await call('logout', {})).status).toBe(200)
   expect((await call('me')).json).toEqual({ userId: null })
-  expect((await call('session')).json).toEqual({ signedIn: false, expiresIn: null })
+  expect((await call('session')).json).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
 })
 
 test.each(['5-store', '6-production'])(

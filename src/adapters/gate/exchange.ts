@@ -107,6 +107,9 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   get headersSent(): boolean {
     return this.response.headersSent || this.#gate?.isOpen === true
   }
+  get headIsOut(): boolean {
+    return this.#gate ? this.#gate.isOpen : this.response.headersSent
+  }
   mayChange(): void {
     this.#gate?.watch()
   }

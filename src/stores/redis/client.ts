@@ -143,10 +143,11 @@ const explanations = [
 
 /**
  * Whether a cluster refused a script, and did nothing, because its keys are on several nodes: always, or while their slot
- * moves. `ioredis` and `iovalkey` put words of their own before it, once they have tried often enough.
+ * moves. `ioredis` and `iovalkey` put words of their own before it, once they have tried often enough; proxies before a cluster
+ * have others altogether.
  */
 export function isOfSeveralNodes(error: unknown): boolean {
-  return /(^|: )(CROSSSLOT|TRYAGAIN|ASK|MOVED) /.test(messageOf(error))
+  return /(^|: )(CROSSSLOT|TRYAGAIN|ASK|MOVED) |same slot/i.test(messageOf(error))
 }
 
 function messageOf(error: unknown): string {

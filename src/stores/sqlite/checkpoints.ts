@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Worker } from 'node:worker_threads'
-import type { SqliteDatabase } from './database.js'
+import { type SqliteDatabase, scalar } from './database.js'
 
 /** SQLite's own measure of when to bring the write-ahead log into the file, in pages. */
 const usual = 1000
@@ -10,6 +10,8 @@ const backstop = 8000
 const crowded = 4000
 /** For how long they may be held up for that, by who reads an old part of the log. In milliseconds. */
 const longestHold = 20
+/** Only those who wait so long for a lock are held up at all, for what is copied then has to reach the disk as well. */
+const leastPatience = 500
 
 /**
  * A checkpoint writes its pages all over the file and waits for the disk, thirty milliseconds and more. A thread with a
@@ -18,10 +20,10 @@ const longestHold = 20
 const program = `
 const { existsSync } = require('node:fs')
 const { DatabaseSync } = require('node:sqlite')
-const { parentPort, workerData } = require('node:worker_threads')
+const { parentPort, workerData: { file, mayHoldUp } } = require('node:worker_threads')
 // To open a file that is gone would make a new one.
-if (!existsSync(workerData)) throw new Error('the file was removed')
-const database = new DatabaseSync(workerData)
+if (!existsSync(file)) throw new Error('the file was removed')
+const database = new DatabaseSync(file)
 database.exec('PRAGMA busy_timeout = ${longestHold}; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 const restart = database.prepare('PRAGMA wal_checkpoint(RESTART)')
@@ -34,7 +36,7 @@ parentPort.on('message', (message) => {
   try {
     const { log } = checkpoint.get()
     // What is left to be copied is little by now.
-    if (log > ${crowded}) restart.get()
+    if (mayHoldUp && log > ${crowded}) restart.get()
   } catch {
     // Whatever it is, the next one meets it again, and in the end the writer, who can tell.
   }
@@ -47,7 +49,7 @@ const patience = 1000
 /** Makes the checkpoints of a file that was opened here. Until there is much to write, nothing is started. */
 export function checkpointInBackground(database: SqliteDatabase, path: string) {
   // The process may go to another folder before the thread is started.
-  const workerData = resolve(path)
+  const file = resolve(path)
   let worker: Worker | undefined
   let pages = 0
   let underWay: Promise<void> | undefined
@@ -58,6 +60,7 @@ export function checkpointInBackground(database: SqliteDatabase, path: string) {
   function start(): Worker | undefined {
     try {
       const threads = process.getBuiltinModule('node:worker_threads')
+      const workerData = { file, mayHoldUp: Number(scalar(database, 'PRAGMA busy_timeout')) >= leastPatience }
       // Else Node prints once more that its SQLite is experimental.
       const execArgv = ['--disable-warning=ExperimentalWarning']
       const started = new threads.Worker(program, { eval: true, workerData, execArgv, name: 'sojourn checkpoints' })

@@ -42,8 +42,8 @@ export class Page {
     void this.countView()
     // The one place that follows the session, whoever changed it: this page, another tab, or the server.
     effect(() => {
-      const signedIn = this.signedIn()
-      untracked(() => (signedIn ? void this.showUser() : this.showStranger()))
+      const status = this.#visitor.status()
+      untracked(() => (status?.signedIn ? void this.showUser() : this.showStranger()))
     })
   }
 
