@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   }
   const extent: Extent = given.short
     ? { rounds: 1, turns: 6, requests: 800, warmUp: 10_000, sessions: 50, connections: 32 }
-    : { rounds: Number(given.rounds), turns: 16, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
+    : { rounds: Number(given.rounds), turns: 12, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
   const report = {
     taken: new Date().toISOString().slice(0, 10),
     machine: machine(),
