@@ -30,7 +30,7 @@ export function refuseOtherThanFunctions(what: string, options: object, known: r
 /** Throws `invalid_option` where options are a request: a function was mounted that is to be called first. */
 export function refuseRequest(options: unknown): void {
   const given = Object(options)
-  if (!('headers' in given || 'req' in given)) return
+  if (!('method' in given || 'req' in given)) return
   throw new SojournError(
     'invalid_option',
     'A request was given in place of the options: call what you mount, as in app.use(session(sessions))',
