@@ -186,11 +186,7 @@ function keepAlive(visits: Visits, visit: Visit): void {
   if (!visit.touchIsDue(visits.settings.clock())) return
   visit.mayChange()
   // A failure was reported as an outage; the next message tries again.
-  void Promise.resolve()
-    .then(() => visits.commit(visit))
-    .catch(() => {
-      visit.failure = undefined
-    })
+  void (async () => visits.commit(visit))().catch(() => {})
 }
 
 /** What a client may learn of an error. The rest is printed, for nobody else hears of it. */

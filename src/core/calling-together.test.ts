@@ -72,7 +72,7 @@ describe('changes of one turn', () => {
         if (failure) throw new Error(failure)
         return names.map((name, index) => `${name} ${index}`)
       },
-      { mayRepeat: (error) => (error as Error).message === 'not done' },
+      { areApart: (error) => (error as Error).message === 'not done' },
     )
     return { asked, count }
   }
@@ -83,6 +83,15 @@ describe('changes of one turn', () => {
     expect(asked).toEqual([['a', 'b', 'a']])
   })
 
+  test('fail each for itself where an error is among the answers', async () => {
+    const count = callingTogether(async (names: readonly string[]) =>
+      names.map((name) => (name === 'bad' ? new Error('cannot count it') : name)),
+    )
+    const [a, bad] = await Promise.allSettled(['a', 'bad'].map(count))
+    expect(a).toEqual({ status: 'fulfilled', value: 'a' })
+    expect(bad).toMatchObject({ status: 'rejected', reason: { message: 'cannot count it' } })
+  })
+
   test('are not made again after an error that leaves open whether they were made', async () => {
     const { asked, count } = counters(() => 'connection lost')
     const outcomes = await Promise.allSettled(['a', 'b'].map(count))
@@ -90,11 +99,11 @@ describe('changes of one turn', () => {
     expect(asked).toEqual([['a', 'b']])
   })
 
-  test('are made alone after one that says that none was made, and share the next call again', async () => {
+  test('are made alone after one that says that none was made, and from then on', async () => {
     const { asked, count } = counters((names) => names.includes('bad') && 'not done')
     const outcomes = await Promise.allSettled(['a', 'bad'].map(count))
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     await Promise.all(['a', 'b'].map(count))
-    expect(asked).toEqual([['a', 'bad'], ['a'], ['bad'], ['a', 'b']])
+    expect(asked).toEqual([['a', 'bad'], ['a'], ['bad'], ['a'], ['b']])
   })
 })

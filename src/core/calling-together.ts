@@ -11,10 +11,10 @@ interface Caller<Asked, Answer> {
 const most = 50
 
 export interface SharedCall {
-  /** Whether an error says that what was asked cannot be reached by one call. From then on, each goes alone. */
+  /** Whether an error says that what was asked cannot be reached by one call, and nothing was done. From then on, each goes alone. */
   areApart?(error: unknown): boolean
-  /** Whether, after an error, each may be asked for alone once more. */
-  mayRepeat(error: unknown): boolean
+  /** Whether, after any other error, each may be asked for alone once more. Not unless said. */
+  mayRepeat?: boolean
 }
 
 /**
@@ -22,11 +22,11 @@ export interface SharedCall {
  * what comes back, and so does the server. What is alone goes as it is. Where a shared call fails and may be repeated,
  * each goes alone once more, so that what is wrong with one is not the others' fault.
  *
- * @param call asks for one or several, and resolves to as many answers in their order
+ * @param call asks for one or several, and resolves to as many answers in their order; an error among them is that one's own
  */
 export function callingTogether<Asked, Answer>(
-  call: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
-  { areApart, mayRepeat }: SharedCall,
+  call: (asked: readonly Asked[]) => Promise<readonly (Answer | Error)[]>,
+  { areApart, mayRepeat = false }: SharedCall = {},
 ): (asked: Asked) => Promise<Answer> {
   let waiting: Caller<Asked, Answer>[] = []
   let atMost = most
@@ -40,11 +40,16 @@ export function callingTogether<Asked, Answer>(
   function share(callers: readonly Caller<Asked, Answer>[]): void {
     call(callers.map(({ asked }) => asked)).then(
       (answers) => {
-        for (const [index, { resolve }] of callers.entries()) resolve(answers[index] as Answer)
+        for (const [index, { resolve, reject }] of callers.entries()) {
+          const answer = answers[index] as Answer | Error
+          if (answer instanceof Error) reject(answer)
+          else resolve(answer)
+        }
       },
       (error: unknown) => {
-        if (areApart?.(error)) atMost = 1
-        const goesAlone = callers.length > 1 && mayRepeat(error)
+        const isApart = areApart?.(error) === true
+        if (isApart) atMost = 1
+        const goesAlone = callers.length > 1 && (isApart || mayRepeat)
         for (const caller of callers)
           if (goesAlone) share([caller])
           else caller.reject(error)
@@ -73,6 +78,6 @@ export function readingTogether<Found>(
       const found = await find([...new Set(ids)])
       return ids.map((id) => found.get(id))
     },
-    { ...how, mayRepeat: () => true },
+    { ...how, mayRepeat: true },
   )
 }

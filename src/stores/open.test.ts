@@ -125,15 +125,16 @@ await describeWith(
         const server = await start({ own: true })
         const proxy = await startProxy(server)
         const store = await openStore(urls(proxy.url)[0] as string)
-        const sessions = createSessions<{ count?: number }>({ store, storeTimeout: 1000 })
+        const sessions = createSessions<{ count?: number }>({ store, storeTimeout: 500 })
         const { session, cookie } = await sessions.create({ values: { count: 0 } })
-        const visit = async () => {
-          const session = await sessions.load({ cookie })
+        const visitBy = (those: typeof sessions) => async () => {
+          const session = await those.load({ cookie })
           session.count = (session.count ?? 0) + 1
-          await sessions.commit(session)
+          await those.commit(session)
         }
-        // Enough for every connection of a pool to be open.
-        await Promise.all(Array.from({ length: 50 }, visit))
+        const visit = visitBy(sessions)
+        // Enough for every connection of a pool to be open; without hurry, while the other servers start.
+        await Promise.all(Array.from({ length: 50 }, visitBy(createSessions<{ count?: number }>({ store }))))
 
         proxy.strand()
         const before = performance.now()

@@ -65,7 +65,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       const texts = patches.map(([, text]) => text)
       return (await runScript(client, patchSessions, keys, texts)) as Reply[]
     },
-    { areApart: isOfSeveralNodes, mayRepeat: isOfSeveralNodes },
+    { areApart: isOfSeveralNodes },
   )
 
   /** Writes the entry of the index before the record that names it, and takes it back where the record was not written. */
@@ -83,7 +83,6 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
   function patchValues(id: string, patch: SessionPatch): Promise<PatchOutcome> {
     const lossesBefore = losses.count
     return replyTo([id, patchText(patch)]).then((reply) => {
-      if (reply instanceof Error) throw reply
       if (reply !== 'applied' && losses.count !== lossesBefore) throw uncertain()
       return reply as PatchOutcome
     })
@@ -105,7 +104,6 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
       if (patch.userId === undefined) return patchValues(id, patch)
       return indexed(patch.userId, id, async (since) => {
         const reply = await replyTo([id, patchText(patch, since)])
-        if (reply instanceof Error) throw reply
         if (!Array.isArray(reply)) return { outcome: reply as PatchOutcome, done: false }
         const [owner, before] = reply as (string | null)[]
         // The same entry again: a client sent the write twice.

@@ -38,28 +38,12 @@ export type Reply = string | null | Error | Reply[]
 
 /**
  * Runs a script by its digest, and by its text where the server does not have it: new, restarted, or told to forget.
- * Clients send scripts to the primary, whatever they were told to do with reads. Resolves to the reply, or to what `read` makes
- * of it: another `then` would cost another promise.
+ * Clients send scripts to the primary, whatever they were told to do with reads.
  */
-export function runScript(client: RedisClient, script: Script, keys: string[], args: string[]): Promise<Reply>
-export function runScript<T>(
-  client: RedisClient,
-  script: Script,
-  keys: string[],
-  args: string[],
-  read: (reply: Reply) => T,
-): Promise<T>
-export function runScript(
-  client: RedisClient,
-  script: Script,
-  keys: string[],
-  args: string[],
-  read: (reply: Reply) => unknown = (reply) => reply,
-): Promise<unknown> {
-  const answer = (reply: unknown) => read(plain(reply))
-  return call(client, 'evalsha', script.sha, keys, args).then(answer, (error: unknown) => {
+export function runScript(client: RedisClient, script: Script, keys: string[], args: string[]): Promise<Reply> {
+  return call(client, 'evalsha', script.sha, keys, args).then(plain, (error: unknown) => {
     if (!messageOf(error).startsWith('NOSCRIPT')) throw explained(error)
-    return call(client, 'eval', script.text, keys, args).then(answer, (error: unknown) => {
+    return call(client, 'eval', script.text, keys, args).then(plain, (error: unknown) => {
       throw explained(error)
     })
   })
