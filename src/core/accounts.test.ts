@@ -50,6 +50,10 @@ async function request(
   return setCookie?.split(';', 1)[0] ?? given?.cookie ?? ''
 }
 
+function raise(): never {
+  throw new Error('connection refused')
+}
+
 describe('a user’s devices', () => {
   test('are listed with device, address, method and times', async () => {
     const sessions = make()
@@ -278,6 +282,19 @@ describe('maxPerUser', () => {
     expect(await living(sessions)).toHaveLength(2)
   })
 
+  test.each<[string, () => 'applied' | Promise<never>]>([
+    ['throws', raise],
+    ['rejects', async () => raise()],
+  ])('a sign-in stands where giving back its lock %s, for that runs out', async (_how, fail) => {
+    const failing: SessionStore = {
+      ...store,
+      patch: (id, patch) => (patch.unset?.includes('__lock') ? fail() : store.patch(id, patch)),
+    }
+    const sessions = make({ store: failing, maxPerUser: { limit: 2, whenFull: 'refuse' } })
+    const cookie = await request(sessions, {}, (session) => session.signIn('alice'))
+    await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
+  })
+
   test('a lock that its process left behind runs out', async () => {
     const sessions = make({ maxPerUser: { limit: 2, whenFull: 'refuse' } })
     await sessions.create({ userId: 'alice' })
@@ -339,6 +356,17 @@ describe('bindings are signals', () => {
     ['another network by IPv6', { address: '2001:db8:1::1' }, { address: '2001:db8:2::1' }, [['network']]],
   ])('%s', async (_what, before, after, expected) => {
     expect((await moved({}, before, after)).changes).toEqual(expected)
+  })
+
+  test('asks for one also of a handler that reads its session again', async () => {
+    const sessions = make({ onBindingChange: 'reauthenticate' })
+    let cookie = await request(sessions, { address: '203.0.113.7' }, (session) => session.signIn('alice'))
+    for (const _request of ['first', 'second']) {
+      cookie = await request(sessions, { cookie, address: '198.51.100.7' }, async (session) => {
+        await session.reload()
+        expect(session.authenticatedAt).toBe(null)
+      })
+    }
   })
 
   test('can ask for a new sign-in, and lock nobody out', async () => {

@@ -149,8 +149,7 @@ function reconsider(
       if (!record || record.expiresAt <= now) return dropWrite(visit, held, changes, intentions, 'ended')
       const again: Held = { id: held.id, record }
       if (!visit.holdAgain(again, now)) return dropWrite(visit, held, changes, intentions, 'token_replaced')
-      if (conflicts > 20)
-        throw new SojournError('contention', `Session ${held.id} changed its token too often to be written`)
+      if (conflicts > 20) throw new SojournError('contention', `Session ${held.id} was given a new token too often`)
       resume(visit, intentions)
       return patchSession(visit, again, conflicts + 1)
     },

@@ -50,7 +50,7 @@ function refuse(visit: Visit, limit: number): never {
   visit.takeIntentions()
   visit.userId = visit.held?.record.userId ?? null
   visit.signedIn = visit.held ? signInOf(visit.held.record.values) : null
-  const error = new SojournError('session_limit', `This user has ${limit} sessions already, which is all they may have`)
+  const error = new SojournError('session_limit', `This user has all ${limit} sessions that they may have`)
   if (!visit.saveIsAwaited) visit.failure = error
   throw error
 }

@@ -167,10 +167,13 @@ async function reloaded(visit: Visit): Promise<void> {
   const now = visit.engine.settings.clock()
   const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
   if (!again || !visit.holdAgain(again, now)) {
-    throw new SojournError('session_ended', 'The session has ended, or was given a new token, and cannot be read again')
+    throw new SojournError('session_ended', 'The session ended, or was given a new token, and cannot be read again')
   }
+  const { signedIn } = visit
   visit.takeIntentions()
   visit.hold(again, visit.token)
+  // That it is to prove itself again may not be stored yet.
+  if (signedIn?.doubted) visit.signedIn = signedIn
 }
 
 async function updated(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {

@@ -65,12 +65,8 @@ export function signInOf(values: Readonly<Record<string, string>>): SignIn | nul
   try {
     const { at, method, remember, doubted } = decode(signInName, text) as Partial<SignIn>
     if (typeof at !== 'number') return null
-    return {
-      at,
-      method: typeof method === 'string' ? method : null,
-      remember: remember === true,
-      ...(doubted === true ? { doubted } : {}),
-    }
+    const isText = typeof method === 'string'
+    return { at, method: isText ? method : null, remember: remember === true, doubted: doubted === true }
   } catch {
     return null
   }

@@ -21,8 +21,11 @@ export function withUserLock<T>(engine: Engine, userId: string, task: () => Prom
     try {
       return await task()
     } finally {
-      // Should this fail, the lease runs out by itself.
-      await Promise.resolve(write(engine, id, mine, null)).catch(() => undefined)
+      try {
+        await write(engine, id, mine, null)
+      } catch {
+        // The lease runs out by itself.
+      }
     }
   })
 }
