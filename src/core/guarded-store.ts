@@ -27,20 +27,16 @@ export function guardStore(
 
   function bounded<T>(operation: string, promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const late = new Error(`no answer within ${timeLimit} ms`)
-        reject(failure(operation, late))
-      }, timeLimit)
-      promise.then(
-        (value) => {
-          clearTimeout(timer)
-          resolve(value)
-        },
-        (error: unknown) => {
-          clearTimeout(timer)
-          reject(failure(operation, error))
-        },
-      )
+      const fail = (error: unknown) => {
+        clearTimeout(timer)
+        reject(failure(operation, error))
+      }
+      const timer = setTimeout(() => fail(new Error(`no answer within ${timeLimit} ms`)), timeLimit)
+      // Whatever has a `then` may throw there, or answer twice: a promise of it does neither.
+      Promise.resolve(promise).then((value) => {
+        clearTimeout(timer)
+        resolve(value)
+      }, fail)
     })
   }
 

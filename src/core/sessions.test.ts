@@ -219,6 +219,10 @@ describe('the cookie', () => {
   })
 })
 
+function raise(): never {
+  throw new Error('connection refused')
+}
+
 describe('an outage', () => {
   const broken = (method: string): SessionStore => ({
     ...memory,
@@ -244,6 +248,21 @@ describe('an outage', () => {
       })
     }
     expect(outages).toEqual(['read', 'patch', 'delete', 'create'])
+  })
+
+  test('is an error of the store too where its answer throws as somebody asks for it', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    // biome-ignore lint/suspicious/noThenProperty: as some query builders have it
+    const answer = { then: () => raise() }
+    for (const onStoreError of ['fail', 'anonymous'] as const) {
+      const outages: unknown[] = []
+      const sessions = make({ store: { ...memory, read: () => answer }, onStoreError })
+      sessions.on('outage', ({ operation }) => outages.push(operation))
+      const asked = visit(sessions, cookie)
+      if (onStoreError === 'fail') await expect(asked).rejects.toMatchObject({ code: 'store_unavailable' })
+      else expect((await asked).session.userId).toBe(null)
+      expect(outages).toEqual(['read'])
+    }
   })
 
   test("is met with an empty session that cannot be changed, with 'anonymous'", async () => {
