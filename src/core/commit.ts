@@ -44,7 +44,8 @@ function endSessions(visit: Visit): Awaitable<void> {
 }
 
 function writeSession(visit: Visit): Awaitable<void> {
-  if (visit.lost) return tellDropped(visit, visit.lost)
+  // A sign-in may have been asked for when the loss was not known yet.
+  if (visit.lost && visit.intentions.tokenChange !== 'sign-in') return tellDropped(visit, visit.lost)
   if (isLimited(visit)) return withinLimit(visit, () => write(visit))
   return write(visit)
 }
@@ -59,11 +60,10 @@ function createSession(visit: Visit): Awaitable<void> {
   const signsIn = visit.intentions.tokenChange === 'sign-in'
   if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
   if (!form) {
-    const [what, option] = engine.settings.transport ? ['token', 'transport'] : ['cookie', 'cookie']
+    const { transport } = engine.settings
     engine.warnOnce(
-      'insecure connection',
-      `A session was not stored: the connection looks like plain HTTP, over which no session ${what} is sent. Behind a ` +
-        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${option}.secure`,
+      `A session was not stored: the connection looks like plain HTTP, over which no session ${transport ? 'token' : 'cookie'} is sent. Behind a ` +
+        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${transport ? 'transport' : 'cookie'}.secure`,
     )
     return
   }
@@ -119,8 +119,8 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
     () => engine.store.patch(held.id, patch),
     (outcome) => {
       if (values !== visit.values) return
-      if (outcome === 'absent') return dropWrite(visit, held, changes, intentions, 'ended')
-      if (outcome === 'conflict') return reconsider(visit, held, changes, intentions, conflicts)
+      if (outcome === 'absent') return dropWrite(visit, held, intentions, 'ended')
+      if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
       if (secret === null) return
       visit.token = { id: held.id, secret: secret.text }
@@ -132,13 +132,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
 }
 
 /** The token was replaced since the session was read. The write goes on only if this visit's token is still good. */
-function reconsider(
-  visit: Visit,
-  held: Held,
-  changes: ValueChanges,
-  intentions: Intentions,
-  conflicts: number,
-): Awaitable<void> {
+function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts: number): Awaitable<void> {
   const { engine, values } = visit
   return callStore(
     visit,
@@ -146,9 +140,9 @@ function reconsider(
     (record) => {
       if (values !== visit.values) return
       const now = engine.settings.clock()
-      if (!record || record.expiresAt <= now) return dropWrite(visit, held, changes, intentions, 'ended')
+      if (!record || record.expiresAt <= now) return dropWrite(visit, held, intentions, 'ended')
       const again: Held = { id: held.id, record }
-      if (!visit.holdAgain(again, now)) return dropWrite(visit, held, changes, intentions, 'token_replaced')
+      if (!visit.holdAgain(again, now)) return dropWrite(visit, held, intentions, 'token_replaced')
       if (conflicts > 20) throw new SojournError('contention', `Session ${held.id} was given a new token too often`)
       resume(visit, intentions)
       return patchSession(visit, again, conflicts + 1)
@@ -178,16 +172,19 @@ function resume(visit: Visit, { tokenChange, touch }: Intentions): void {
 function dropWrite(
   visit: Visit,
   held: Held,
-  changes: ValueChanges,
   intentions: Intentions,
   reason: 'ended' | 'token_replaced',
 ): Awaitable<void> {
-  if (intentions.tokenChange === 'sign-in') {
-    const isCounted = held.record.userId !== visit.userId // See isLimited: then the user's lock is held already.
+  const wasSignIn = intentions.tokenChange === 'sign-in'
+  if (wasSignIn || visit.intentions.tokenChange === 'sign-in') {
+    // See isLimited: then the user's lock is held already.
+    const isCounted = wasSignIn && held.record.userId !== visit.userId
+    const { set } = visit.values.changes() // Also what was set during the write.
+    visit.lost = false
     visit.held = null
     visit.token = null
     visit.values = new Values({})
-    for (const [name, text] of Object.entries(changes.set)) visit.values.set(name, decode(name, text))
+    for (const [name, text] of Object.entries(set)) visit.values.set(name, decode(name, text))
     visit.plan({ tokenChange: 'sign-in' })
     return isCounted ? createSession(visit) : writeSession(visit)
   }

@@ -166,10 +166,11 @@ function isSpace(text: string, index: number): boolean {
  * 4096 bytes of name and value.
  */
 export function setCookie(form: CookieForm, value: string, seconds?: number): string {
-  if (form.name.length + value.length > maxNameAndValue) {
+  const bytes = form.name.length + value.length
+  if (bytes > maxNameAndValue) {
     throw new SojournError(
       'cookie_too_large',
-      `The cookie ${form.name} would take ${form.name.length + value.length} bytes; browsers ignore it beyond ${maxNameAndValue}. Keep less in the session`,
+      `The cookie ${form.name} would take ${bytes} bytes; browsers ignore it beyond ${maxNameAndValue}. Keep less in the session`,
     )
   }
   const age = seconds === undefined ? '' : `; Max-Age=${Math.max(0, Math.min(maxAge, Math.floor(seconds)))}`

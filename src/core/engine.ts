@@ -21,8 +21,8 @@ export interface Engine {
   readonly turns: Turns
   /** Has `close` wait for work that calls the store. */
   track<Work extends Awaitable<unknown>>(work: Work): Work
-  /** Tells the operator, once for each `topic`. */
-  warnOnce(topic: string, message: string): void
+  /** Tells the operator of what keeps sessions from being stored: the first time only. */
+  warnOnce(message: string): void
 }
 
 /** An engine like another, over a store of its own. */

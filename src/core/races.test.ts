@@ -196,6 +196,23 @@ test('two sign-ins: both clients are signed in, whichever cookie the browser kee
     expect([alice?.a, bob?.a]).toEqual([1, 1])
   }))
 
+test('two sign-ins, one after a write that nobody waits for: both clients are signed in, with what they set last', () =>
+  inEveryInterleaving(async ({ begin, request, look }, scheduler) => {
+    const { cookie } = await begin({}, 'alice')
+    const later = (session: Visitor) => {
+      session.a = 1
+      void session.save()
+      void session.update('count', (count = 0) => count + 1)
+      session.signIn('alice')
+      void session.save()
+      session.b = 1
+    }
+    const earlier = (session: Visitor) => session.signIn('alice')
+    const cookies = await together(scheduler, [request(cookie, earlier), request(cookie, later)])
+    const [first, second] = await Promise.all(cookies.map(look))
+    expect([first?.userId, second?.userId, second?.b]).toEqual(['alice', 'alice', 1])
+  }))
+
 test('sign-in against revoke: a session that was ended does not come back', () =>
   inEveryInterleaving(async ({ begin, request, look, sessions }, scheduler) => {
     const { id, cookie } = await begin({ cart: ['secret'] }, 'alice')

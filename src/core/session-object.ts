@@ -167,7 +167,7 @@ async function reloaded(visit: Visit): Promise<void> {
   const now = visit.engine.settings.clock()
   const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
   if (!again || !visit.holdAgain(again, now)) {
-    throw new SojournError('session_ended', 'The session ended, or was given a new token, and cannot be read again')
+    throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
   }
   const { signedIn } = visit
   visit.takeIntentions()

@@ -138,7 +138,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const cookieStore = isCookieStore(given) ? given : null
   const store = isCookieStore(given) ? serverSide(given) : given
   const events = createEvents(settings.clock)
-  const warned = new Set<string>()
+  let hasWarned = false
   const tellOutage = (operation: string, error: unknown) => events.emit('outage', { operation, error })
   const guarded = guardStore(store, settings.storeTimeout, tellOutage)
   let underWay = 0
@@ -152,10 +152,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     events,
     turns: createTurns(),
     track,
-    warnOnce(topic, message) {
-      if (warned.has(topic)) return
-      warned.add(topic)
-      warn(message)
+    warnOnce(message) {
+      if (!hasWarned) warn(message)
+      hasWarned = true
     },
   }
   const sweeper = createSweeper(guarded, settings.clock, () => undefined)
