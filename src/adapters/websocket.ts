@@ -73,6 +73,9 @@ export interface SocketSessions<Data = SessionData> {
   socketIo(socket: SocketIoSocket, next: (error?: Error) => void): void
 }
 
+// Not imported from there, for the reason that gate/node-http.ts gives.
+const { STATUS_CODES } = process.getBuiltinModule('node:http')
+
 /** The close code that a page sees when its session has ended. */
 const sessionEnded = 4401
 
@@ -198,10 +201,8 @@ function told(error: unknown): ReturnType<typeof publicError> {
 
 function refuse(socket: Duplex, error: unknown): void {
   const { status } = told(error)
-  const reason =
-    { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status] ?? 'Internal Server Error'
   const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
-  const lines = [`HTTP/1.1 ${status} ${reason}`, 'Connection: close', 'Content-Length: 0', ...headers]
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Connection: close', 'Content-Length: 0', ...headers]
   // Else a client that ends nothing on its side would hold it for good.
   socket.once('finish', () => socket.destroy())
   socket.end(`${lines.join('\r\n')}\r\n\r\n`)

@@ -6,7 +6,7 @@ import { newSecret, patchOf, signInValues } from './session-patch.js'
 import { type Awaitable, isPromise, patched, type SessionRecord } from './store.js'
 import { callStore } from './store-call.js'
 import { digestText, mintToken, tokenName } from './token.js'
-import { decode, noChanges, type ValueChanges, Values } from './values.js'
+import { noChanges, type ValueChanges } from './values.js'
 import type { Held, Visit } from './visit.js'
 
 /**
@@ -179,12 +179,9 @@ function dropWrite(
   if (wasSignIn || visit.intentions.tokenChange === 'sign-in') {
     // See isLimited: then the user's lock is held already.
     const isCounted = wasSignIn && held.record.userId !== visit.userId
-    const { set } = visit.values.changes() // Also what was set during the write.
-    visit.lost = false
-    visit.held = null
-    visit.token = null
-    visit.values = new Values({})
-    for (const [name, text] of Object.entries(set)) visit.values.set(name, decode(name, text))
+    const { userId, signedIn } = visit
+    visit.startOver()
+    Object.assign(visit, { userId, signedIn })
     visit.plan({ tokenChange: 'sign-in' })
     return isCounted ? createSession(visit) : writeSession(visit)
   }

@@ -213,6 +213,20 @@ test('two sign-ins, one after a write that nobody waits for: both clients are si
     expect([first?.userId, second?.userId, second?.b]).toEqual(['alice', 'alice', 1])
   }))
 
+test('two sign-ins, one of a request that has lost its session by then: both clients are signed in, with what they set', () =>
+  inEveryInterleaving(async ({ begin, request, look }, scheduler) => {
+    const { cookie } = await begin({ a: 1 }, 'alice')
+    const later = async (session: Visitor) => {
+      await session.take('a')
+      session.b = 1
+      session.signIn('alice')
+    }
+    const earlier = (session: Visitor) => session.signIn('alice')
+    const cookies = await together(scheduler, [request(cookie, earlier), request(cookie, later)])
+    const second = await look(cookies[1] as string)
+    expect([second.userId, second.b]).toEqual(['alice', 1])
+  }))
+
 test('sign-in against revoke: a session that was ended does not come back', () =>
   inEveryInterleaving(async ({ begin, request, look, sessions }, scheduler) => {
     const { id, cookie } = await begin({ cart: ['secret'] }, 'alice')

@@ -18,7 +18,7 @@ import {
   type Token,
   tokenName,
 } from './token.js'
-import { Values } from './values.js'
+import { decode, Values } from './values.js'
 
 /** A session as the store was last known to have it. */
 export interface Held {
@@ -200,7 +200,7 @@ export class Visit {
     const id = userIdText(userId)
     const { remember, method } = signInOptionsOf(options)
     this.intend('session.signIn()', true)
-    if (this.lost) this.forget()
+    if (this.lost) this.startOver()
     if (this.userId !== null && this.userId !== id) this.#end('replaced')
     this.userId = id
     this.signedIn = { at: this.engine.settings.clock(), method, remember }
@@ -256,6 +256,13 @@ export class Visit {
     this.isBeingCreated = false
     this.lost = false
     this.#now = this.engine.settings.clock()
+  }
+
+  /** Goes on with a session of its own, which has what was set here and nothing of the one that was lost. */
+  startOver(): void {
+    const { set } = this.values.changes()
+    this.forget()
+    for (const [name, text] of Object.entries(set)) this.values.set(name, decode(name, text))
   }
 
   /** What a record, read again, says of this visit's token. */
