@@ -80,6 +80,14 @@ test('the expiry is moved once for each tenth of the idle timeout', () => {
   expect(touchIsDue(limits, 0, day - 1, day)).toBe(false)
 })
 
+test('and once more for the absolute limit, however little is left to it', () => {
+  const limits = { idle: hour, absolute: day }
+  const nearly = day - hour / 20
+  expect(touchIsDue(limits, 0, day - hour - 1, nearly)).toBe(false)
+  expect(touchIsDue(limits, 0, nearly - 1, nearly)).toBe(true)
+  expect(touchIsDue(limits, 0, nearly - 1, day)).toBe(false)
+})
+
 test('limits that were shortened apply to sessions that had longer ones', () => {
   expect(touchIsDue({ idle: hour, absolute: day }, 0, 0, day)).toBe(true)
 })

@@ -104,8 +104,10 @@ export function expiryOf(limits: Limits, start: number, now: number): number {
 
 /**
  * Whether a used session's expiry is worth a write: once for each tenth of the idle timeout, so that reading is nearly
- * free. Also true when the limits were shortened since, so that a new deployment's limits apply to old sessions.
+ * free; and once for the absolute limit, or a session in use would end that much sooner. Also true when the limits were
+ * shortened since, so that a new deployment's limits apply to old sessions.
  */
 export function touchIsDue(limits: Limits, start: number, now: number, expiresAt: number): boolean {
-  return Math.abs(expiryOf(limits, start, now) - expiresAt) * 10 >= limits.idle
+  const expiry = expiryOf(limits, start, now)
+  return Math.abs(expiry - expiresAt) * 10 >= (expiry < now + limits.idle ? 1 : limits.idle)
 }

@@ -49,16 +49,12 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
 
 /** Whether a framework may tell the connection by more than its own socket, and differently once the client has gone. */
 function dependsOnProxy(request: RequestFacts): boolean {
-  for (const name of proxyFacts) if (request.header(name) !== undefined) return true
-  return false
+  return (request.header('x-forwarded-proto') ?? request.header('forwarded')) !== undefined
 }
-
-const proxyFacts = ['x-forwarded-proto', 'forwarded'] as const
 
 function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {
   const { accepted } = visit.engine
-  const first = tokens[0]
-  const second = tokens[1]
+  const [first, second] = tokens
   const found = first ? (second ? findOneOfTwo(visit, first, second) : find(visit, first)) : visit
   if (!accepted) return found
   return after(found, (own) => (own.held ? own : takeOver(own, accepted)))
@@ -81,7 +77,7 @@ function tokensIn(header: string, name: string): Token[] {
   const tokens: Token[] = []
   for (const value of cookieValues(header, name)) {
     const token = parseToken(value)
-    const isRepeated = tokens[0] !== undefined && tokenText(tokens[0]) === value
+    const isRepeated = tokens.some((it) => tokenText(it) === value)
     if (token && !isRepeated && tokens.push(token) === 2) break
   }
   return tokens
