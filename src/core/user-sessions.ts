@@ -23,7 +23,10 @@ export interface SessionInfo {
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAt: number
   readonly authenticatedAt: number | null
-  /** When it was last used, to within a tenth of the idle timeout. */
+  /**
+   * When it was last used, to within a tenth of the idle timeout. Told by the expiry: once that is the absolute limit, as it
+   * always is where the idle timeout is as long, it stays at one idle timeout before it, or at the sign-in.
+   */
   readonly lastSeenAt: number
   readonly expiresAt: number
   /** How the user signed in, as `signIn` was told. */
