@@ -233,7 +233,8 @@ class Handshake implements RequestFacts {
     // A proxy's own would look like a client that has moved.
     return this.host === undefined ? undefined : this.request.socket.remoteAddress
   }
+  /** Not that it is an upgrade: `origins` says whose pages may ask for one, and `crossOrigin` is for requests. */
   header(name: string): string | undefined {
-    return this.request.headers[name] as string | undefined
+    return name === 'upgrade' ? undefined : (this.request.headers[name] as string | undefined)
   }
 }

@@ -406,6 +406,8 @@ describe('requests from other origins', () => {
     ['a scheme that has no usual port', 'POST', { origin: 'app://app.example.com', host: `${host}:443` }, false],
     ['a host that is none', 'POST', { origin: 'https://app.example.com', host: 'app example com' }, false],
     ['no browser', 'POST', {}, true],
+    ['a WebSocket', 'GET', { 'sec-fetch-site': 'cross-site', upgrade: 'websocket' }, false],
+    ['a WebSocket of its own', 'GET', { 'sec-fetch-site': 'same-origin', upgrade: 'websocket' }, true],
     ['a method of one’s own', 'PROPFIND', { 'sec-fetch-site': 'cross-site' }, false],
   ]
   test.each(cases)('%s (%s %j)', async (_what, method, headers, passes) => {

@@ -23,13 +23,15 @@ export function trustedOrigins(
 
 /**
  * Refuses a state-changing request that a browser sends for another origin: no token in a form is needed, since every
- * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). GET, HEAD and OPTIONS pass, which must change nothing; a
- * request of which the method is not known does not.
+ * browser says where a request comes from (ASVS 3.5.1 to 3.5.3). GET, HEAD and OPTIONS pass, which must change nothing,
+ * but for one that opens a WebSocket, through which anything may come (ASVS 4.4.2). A request of which the method is not
+ * known does not pass.
  *
  * @throws `cross_origin`
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
-  if (!/^(GET|HEAD|OPTIONS)$/.test(request.method ?? '')) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+  const asked = `${request.method} ${request.header('upgrade')}`
+  if (!/^(GET|HEAD|OPTIONS) (?!websocket)/.test(asked)) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
 }
 
 /**
