@@ -237,6 +237,22 @@ describe('a handler that throws', () => {
     expect((await sessions.list({ userId: 'thrown' })).sessions).toEqual([])
   })
 
+  test('a response has it thrown on with the cookie, as if it had been returned', async () => {
+    const inner = withSession(sessions, (_request, session) => {
+      session.signIn('redirected')
+      throw Response.redirect('http://localhost/there', 303)
+    })
+    for (const answer of [inner, withSession(sessions, inner)]) {
+      const thrown: unknown = await answer(new Request(here)).catch((thrown: unknown) => thrown)
+      if (!(thrown instanceof Response)) throw new Error('no response was thrown', { cause: thrown })
+      expect([thrown.status, thrown.headers.get('location')]).toEqual([303, 'http://localhost/there'])
+      const [cookie] = thrown.headers.getSetCookie()
+      expect((await sessions.load({ cookie, secure: false, host: 'localhost' })).userId).toBe('redirected')
+    }
+    store.broken.add('create')
+    expect((await inner(new Request(here))).status).toBe(503)
+  })
+
   test('an error of the session has it answered, and saved what was said before', async () => {
     const answer = withSession(sessions, (_request, session) => {
       session.signIn('alice')

@@ -51,8 +51,9 @@ export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
 
 /**
  * Gives a handler its visitor's session. What it does with it is saved before the response is handed on. A handler that
- * throws saves nothing, for no response carries the cookie: return one instead. A handler may call another with the same
- * request: with the same sessions, both have the same session, whose cookie comes with what the outer one returns.
+ * throws saves nothing, unless it is a `Response`, for none carries the cookie: return one instead. A handler may call
+ * another with the same request: with the same sessions, both have the same session, whose cookie comes with what the
+ * outer one returns.
  *
  * @param sessions what `createSessions` made, or options for it
  * @throws `invalid_option`
@@ -90,7 +91,16 @@ export function withSession<
     try {
       const visit = await exchange.open()
       request[visitsOf] = new Map(around).set(visits, visit)
-      return await exchange.finish(await handled(visit))
+      let isThrown = false
+      const response = await handled(visit).catch((error: unknown) => {
+        // As in React Router: `throw redirect('/')`.
+        if (!(error instanceof Response)) throw error
+        isThrown = true
+        return error
+      })
+      const finished = await exchange.finish(response)
+      if (isThrown) throw finished
+      return finished
     } catch (error) {
       if (!isSojournError(error)) throw error
       return await onError(error, request)

@@ -110,6 +110,20 @@ describe('c.var.session', () => {
     expect([stream.headers.getSetCookie().length, await stream.text()]).toEqual([1, 'ab'])
   })
 
+  test('hides no mistake: where nobody has answered, Hono says so', async () => {
+    const app = appOf(sessions)
+    const errors: string[] = []
+    app.use(async (c) => {
+      c.var.session.views = 1
+    })
+    app.onError((error, c) => {
+      errors.push(error.message)
+      return c.text('', 500)
+    })
+    expect((await app.request('http://localhost/')).status).toBe(500)
+    expect(errors).toEqual([expect.stringContaining('not finalized')])
+  })
+
   test('is saved with what app.onError answers', async () => {
     const app = appOf(sessions)
     app.get('/', (c) => {

@@ -70,10 +70,10 @@ export function session<Data extends object = SessionData>(
     const visit = isPromise(opened) ? await opened : opened
     c.set('session', sessionOf<Data>(visit))
     await next()
-    const response = c.res
+    // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
+    if (!c.finalized) return
     try {
-      const finished = await exchange.finish(response)
-      if (finished === response) return
+      const finished = await exchange.finish(c.res)
       c.res = undefined
       c.res = finished
     } catch (error) {
