@@ -75,7 +75,10 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
       return
     }
     const fail = (error: unknown) => answerFailure(request, reply, error)
-    const exchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
+    const raw: FastifyRequest['raw'] & { upgrade?: boolean } = request.raw
+    // A server that takes no upgrades answers as if none were asked for.
+    const Kind = request.headers.upgrade === 'websocket' && raw.upgrade !== false ? SocketExchange : Exchange
+    const exchange = new Kind(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
     const begin = (visit: Visit) => {
       exchange.begin(visit)
       next()
@@ -125,6 +128,13 @@ class FastifyConnection implements Connection {
   }
   get ip(): string {
     return this.#request.ip
+  }
+}
+
+/** With `@fastify/websocket`: its handshake goes past the response, so no cookie is sent. */
+class SocketExchange extends Exchange {
+  override get headersSent(): boolean {
+    return true
   }
 }
 
