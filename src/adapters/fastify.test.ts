@@ -1,13 +1,11 @@
 import { once } from 'node:events'
-import { get, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import cookiePlugin from '@fastify/cookie'
 import otherSession from '@fastify/session'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { afterEach, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
-import { WebSocket, WebSocketServer } from 'ws'
+import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
 import { memoryStore } from '../stores/memory.js'
@@ -294,57 +292,6 @@ test('what changes while a stream is under way is saved before it ends', async (
   )
   await (await fetch(url, { headers: { cookie } })).text()
   expect((await sessions.load({ cookie })).views).toBe(2)
-})
-
-describe('a WebSocket', () => {
-  const upgrade = { connection: 'upgrade', upgrade: 'websocket' }
-
-  test('of @fastify/websocket cannot begin a session or sign in, for its handshake brings no cookie', async () => {
-    const webSockets = new WebSocketServer({ noServer: true })
-    onTestFinished(() => webSockets.close())
-    const { app, url } = await start((app) =>
-      app.get('/socket', ({ raw, session }, reply) => {
-        reply.hijack()
-        webSockets.handleUpgrade(raw, raw.socket, Buffer.alloc(0), (socket) => {
-          socket.on('message', async (text) => {
-            try {
-              if (String(text) === 'sign in') session.signIn('eve')
-              else session.views = Number(text)
-              socket.send(String(await session.save()))
-            } catch (error) {
-              socket.send(isSojournError(error) ? error.code : String(error))
-            }
-          })
-        })
-      }),
-    )
-    // What that plugin does.
-    app.server.on('upgrade', (request, socket) => {
-      const response = new ServerResponse(request)
-      response.assignSocket(socket as Socket)
-      app.routing(request, response)
-    })
-    async function say(text: string, cookie = ''): Promise<string> {
-      const socket = new WebSocket(`${url.replace('http', 'ws')}/socket`, { headers: { cookie } })
-      await once(socket, 'open')
-      socket.send(text)
-      const [answer] = await once(socket, 'message')
-      socket.terminate()
-      return String(answer)
-    }
-    const { cookie } = await sessions.create({ userId: 'alice' })
-    const answers = [await say('sign in'), await say('1'), await say('sign in', cookie), await say('2', cookie)]
-    expect(answers).toEqual(['headers_sent', 'headers_sent', 'headers_sent', 'true'])
-    const { userId, views } = await sessions.load({ cookie })
-    expect({ userId, views }).toEqual({ userId: 'alice', views: 2 })
-  })
-
-  test('asked of a server that has none is a request like any other', async () => {
-    const { url } = await start(countViews)
-    const [response] = await once(get(url, { headers: upgrade }), 'response')
-    response.resume()
-    expect([response.statusCode, response.headers['set-cookie']]).toEqual([200, [expect.stringContaining('session=')]])
-  })
 })
 
 describe('a handler that answers twice', () => {

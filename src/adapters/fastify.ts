@@ -5,7 +5,7 @@
  */
 
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { isSojournError, SojournError } from '../core/errors.js'
+import { publicError, SojournError } from '../core/errors.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { SessionMembers, SessionValues } from '../core/request-session.js'
@@ -75,10 +75,7 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
       return
     }
     const fail = (error: unknown) => answerFailure(request, reply, error)
-    const raw: FastifyRequest['raw'] & { upgrade?: boolean } = request.raw
-    // A server that takes no upgrades answers as if none were asked for.
-    const Kind = request.headers.upgrade === 'websocket' && raw.upgrade !== false ? SocketExchange : Exchange
-    const exchange = new Kind(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
+    const exchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
     const begin = (visit: Visit) => {
       exchange.begin(visit)
       next()
@@ -131,13 +128,6 @@ class FastifyConnection implements Connection {
   }
 }
 
-/** With `@fastify/websocket`: its handshake goes past the response, so no cookie is sent. */
-class SocketExchange extends Exchange {
-  override get headersSent(): boolean {
-    return true
-  }
-}
-
 /** Fastify keeps headers of its own, and writes them over those of Node's response. */
 function headOf(reply: FastifyReply): ResponseHeaders {
   const header = (name: string, value: string) => void reply.header(name, value)
@@ -156,7 +146,7 @@ function headersOf(reply: FastifyReply): Headers {
 function takeBack(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
   reply.headers((request as Entered)[headersOnEntry] ?? {})
-  reply.code(isSojournError(error) ? error.status : 500)
+  reply.code(publicError(error).status)
 }
 
 /** The session could not be saved where the handler sent the response by itself, or another plugin changed it late. */

@@ -5,7 +5,7 @@
  */
 
 import type { DefaultState, Middleware, Next, ParameterizedContext } from 'koa'
-import { isSojournError } from '../core/errors.js'
+import { publicError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -55,7 +55,7 @@ export function session<Data extends object = SessionData>(
     } catch (error) {
       // Whoever catches it above must not find the page that was to be sent.
       ctx.body = undefined
-      ctx.status = isSojournError(error) ? error.status : 500
+      ctx.status = publicError(error).status
       throw error
     }
   }

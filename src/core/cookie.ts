@@ -201,12 +201,9 @@ const proxyHeaders = ['forwarded', 'x-forwarded-proto', 'via'] as const
  */
 export function directHost(request: { header(name: string): string | undefined }): string | undefined {
   const forwardedFor = request.header('x-forwarded-for')
-  if (forwardedFor === undefined) {
-    for (const name of proxyHeaders) if (request.header(name) !== undefined) return undefined
-    return request.header('host')
-  }
-  const clients = forwardedFor.split(',')
-  return clients.every((client) => /^\s*(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})\s*$/.test(client))
-    ? request.header('host')
-    : undefined
+  const isDirect =
+    forwardedFor === undefined
+      ? proxyHeaders.every((name) => request.header(name) === undefined)
+      : forwardedFor.split(',').every((client) => /^\s*(::1|(::ffff:)?127(\.\d{1,3}){3})\s*$/.test(client))
+  return isDirect ? request.header('host') : undefined
 }

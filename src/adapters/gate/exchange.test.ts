@@ -1,12 +1,18 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
+import Fastify from 'fastify'
 import request from 'supertest'
-import { expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { switchableStore } from '../../../test/adapters/switchable-store.js'
 import type { Session } from '../../core/session.js'
 import { createSessions } from '../../core/sessions.js'
+import { isSojournError } from '../../index.js'
 import { memoryStore } from '../../stores/memory.js'
 import { session } from '../express.js'
+import { session as ofFastify } from '../fastify.js'
 import { withSession } from '../node.js'
 
 // JavaScript looks a method up before it evaluates what it is given: by then `end` is Node's own, unless hooked before.
@@ -39,4 +45,96 @@ test('what changes after the end is saved by itself', async () => {
   })
   await request(app).get('/').set('Cookie', cookie)
   await expect.poll(async () => (await sessions.load({ cookie })).late).toBe(1)
+})
+
+describe('a WebSocket', () => {
+  const store = memoryStore()
+  const sessions = createSessions<{ views: number }>({ store })
+  const webSockets = new WebSocketServer({ noServer: true })
+
+  /** Does as it is told, and answers what `save` says. */
+  function attend(request: IncomingMessage, session: Session): void {
+    webSockets.handleUpgrade(request, request.socket, Buffer.alloc(0), (socket) => {
+      socket.on('message', async (text) => {
+        try {
+          if (String(text) === 'sign in') session.signIn('eve')
+          else Object.assign(session, { views: Number(text) })
+          socket.send(String(await session.save()))
+        } catch (error) {
+          socket.send(isSojournError(error) ? error.code : String(error))
+        }
+      })
+    })
+  }
+
+  /** As `express-ws` and `@fastify/websocket` do: the request that asks for a socket goes through the app. */
+  function route(server: Server, handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
+    return server.on('upgrade', (request, socket) => {
+      const response = new ServerResponse(request)
+      response.assignSocket(socket as Socket)
+      handle(request, response)
+    })
+  }
+
+  function onExpress(): Server {
+    const app = express()
+    app.use(session(sessions))
+    app.get('/', (req) => attend(req, req.session))
+    return route(createServer(app), app)
+  }
+
+  async function onFastify(): Promise<Server> {
+    const app = Fastify()
+    await app.register(ofFastify, { sessions })
+    app.get('/', (request, reply) => {
+      reply.hijack()
+      attend(request.raw, request.session)
+    })
+    await app.ready()
+    return route(app.server, app.routing)
+  }
+
+  test.each([
+    ['Express', onExpress],
+    ['Fastify', onFastify],
+  ])(
+    'in a route of %s neither begins a session nor signs in, for its handshake brings no cookie',
+    async (_name, make) => {
+      const server = await make()
+      server.listen(0, '127.0.0.1')
+      onTestFinished(() => void server.close())
+      await once(server, 'listening')
+      const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+      async function say(text: string, cookie = ''): Promise<string> {
+        const socket = new WebSocket(url, { headers: { cookie } })
+        await once(socket, 'open')
+        socket.send(text)
+        const [answer] = await once(socket, 'message')
+        socket.terminate()
+        return String(answer)
+      }
+      const { cookie } = await sessions.create({ userId: 'alice' })
+      const answers = [await say('sign in'), await say('1'), await say('sign in', cookie), await say('2', cookie)]
+      expect(answers).toEqual(['headers_sent', 'headers_sent', 'headers_sent', 'true'])
+      const { userId, views } = await sessions.load({ cookie })
+      expect({ userId, views }).toEqual({ userId: 'alice', views: 2 })
+    },
+  )
+
+  test('asked of a server that has none is a request like any other', async () => {
+    const app = express()
+    app.use(session(sessions))
+    app.get('/', (req, res) => {
+      Object.assign(req.session, { views: 1 })
+      res.end()
+    })
+    const server = app.listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const headers = { connection: 'upgrade', upgrade: 'websocket' }
+    const [response] = await once(get({ host: '127.0.0.1', port, headers }), 'response')
+    response.resume()
+    expect([response.statusCode, response.headers['set-cookie']]).toEqual([200, [expect.stringContaining('session=')]])
+  })
 })

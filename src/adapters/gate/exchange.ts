@@ -18,6 +18,7 @@ import {
 } from '../gate.js'
 import { restore } from './head.js'
 import type { InheritedHooks } from './hooks.js'
+import { ServerResponse } from './node-http.js'
 
 /** What a framework says of a connection, which knows whether to trust a proxy. */
 export interface Connection {
@@ -105,7 +106,13 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return directHost(this)
   }
   get headersSent(): boolean {
-    return this.response.headersSent || this.#gate?.isOpen === true
+    return this.response.headersSent || this.#gate?.isOpen === true || this.#isForSocket
+  }
+  /** With express-ws and @fastify/websocket: the handshake goes past the response, so that no cookie is ever sent. */
+  get #isForSocket(): boolean {
+    const { upgrade, headers }: NodeRequest & { upgrade?: boolean } = this.request
+    // A server that takes no upgrades answers as if none were asked for; Socket.IO has a response of its own.
+    return upgrade === true && headers.upgrade === 'websocket' && this.response instanceof ServerResponse
   }
   get headIsOut(): boolean {
     return this.#gate ? this.#gate.isOpen : this.response.headersSent
@@ -127,12 +134,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
       if (wasUsed) this.#gate?.standAside()
       return undefined
     }
-    try {
-      const saved = this.#commit()
-      return saved && this.#orGiveUp(saved)
-    } catch (error) {
-      return this.#orGiveUp(Promise.reject(error))
-    }
+    const saved = this.#commit()
+    return saved && this.#orGiveUp(saved)
   }
   async #orGiveUp(saved: PromiseLike<void>): Promise<void> {
     try {
@@ -171,15 +174,16 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {
-    try {
-      return this.#commit()?.then(undefined, reportLateFailure)
-    } catch (error) {
-      return reportLateFailure(error)
-    }
+    return this.#commit()?.then(undefined, reportLateFailure)
   }
+  /** A failure is always told by a promise. */
   #commit(): PromiseLike<void> | undefined {
-    const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
-    return isPromise(done) ? done : undefined
+    try {
+      const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
+      return isPromise(done) ? done : undefined
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   get(name: string): string | undefined {
@@ -189,8 +193,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     this.response.setHeader(name, value)
   }
   append(name: string, value: string): void {
-    const present = this.response.getHeader(name) ?? []
+    const present = (this.response.getHeader(name) ?? []) as string | string[]
     // Not appendHeader: it would change the very array that a handler gave, which may serve other responses too.
-    this.response.setHeader(name, [...(Array.isArray(present) ? present : [String(present)]), value])
+    this.response.setHeader(name, [present, value].flat())
   }
 }
