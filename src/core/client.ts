@@ -29,8 +29,8 @@ export function clientOf(values: Readonly<Record<string, string>>): Client {
   try {
     const { agent, address } = JSON.parse(textOf(values, clientName) ?? '{}') as { agent?: unknown; address?: unknown }
     return {
-      ...(typeof agent === 'string' ? { agent } : {}),
-      ...(typeof address === 'string' ? { address } : {}),
+      ...(typeof agent === 'string' && { agent }),
+      ...(typeof address === 'string' && { address }),
     }
   } catch {
     return {}

@@ -1,4 +1,4 @@
-import { SojournError, type SojournErrorCode } from './errors.js'
+import { SojournError } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
 import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
 import { withReturnPath } from './return-path.js'
@@ -23,7 +23,7 @@ export interface RequireFreshOptions extends RequireUserOptions {
 }
 
 /** What is asked of a visitor before a route lets them in; a returned code says what is missing. */
-export type Requirement = (session: Session) => SojournErrorCode | null
+export type Requirement = (session: Session) => keyof typeof sentences | null
 
 /** A signed-in user. Throws `invalid_option`, also where `requireUser` was mounted without being called. */
 export function signedInUser(options: RequireUserOptions): Requirement {
@@ -63,7 +63,7 @@ export interface Admission {
   setHeader?(name: string, value: string): unknown
 }
 
-const sentences: { readonly [code in SojournErrorCode]?: string } = {
+const sentences = {
   unauthenticated: 'This needs a signed-in user',
   stale_authentication: 'This needs a user who signed in a short while ago',
 }
@@ -92,5 +92,5 @@ export function turnAway(
   const asked = challenge(visitBehind(session).engine.settings.transport, { stale: code === 'stale_authentication' })
   if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
   const headers = asked === null ? {} : { headers: { 'WWW-Authenticate': asked } }
-  throw new SojournError(code, sentences[code] ?? 'This request was not let in', headers)
+  throw new SojournError(code, sentences[code], headers)
 }

@@ -3,6 +3,7 @@ import { createServer, get, type IncomingMessage, type Server, ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
 import Fastify from 'fastify'
+import Koa from 'koa'
 import request from 'supertest'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -13,6 +14,7 @@ import { isSojournError } from '../../index.js'
 import { memoryStore } from '../../stores/memory.js'
 import { session } from '../express.js'
 import { session as ofFastify } from '../fastify.js'
+import { session as ofKoa } from '../koa.js'
 import { withSession } from '../node.js'
 
 // JavaScript looks a method up before it evaluates what it is given: by then `end` is Node's own, unless hooked before.
@@ -45,6 +47,79 @@ test('what changes after the end is saved by itself', async () => {
   })
   await request(app).get('/').set('Cookie', cookie)
   await expect.poll(async () => (await sessions.load({ cookie })).late).toBe(1)
+})
+
+describe('a save that fails before the handler’s eyes', () => {
+  const store = switchableStore()
+  const sessions = createSessions<{ views: number }>({ store })
+  store.broken.add('create')
+
+  async function change(session: Session): Promise<void> {
+    Object.assign(session, { views: 1 })
+    await session.save()
+  }
+  const page = (error: unknown) => `sorry: ${isSojournError(error) && error.code}`
+
+  function onExpress(isSwallowed: boolean) {
+    const app = express()
+    app.use(session(sessions))
+    app.get('/', (req, res, next) => {
+      const answer = () => res.send('done')
+      change(req.session).then(answer, isSwallowed ? answer : next)
+    })
+    app.use(((error, _req, res, _next) => {
+      res.status(503).send(page(error))
+    }) satisfies express.ErrorRequestHandler)
+    return createServer(app)
+  }
+
+  async function onFastify(isSwallowed: boolean) {
+    const app = Fastify()
+    await app.register(ofFastify, { sessions })
+    app.setErrorHandler((error, _request, reply) => reply.code(503).send(page(error)))
+    app.get('/', async (request) => {
+      await change(request.session).catch((error: unknown) => {
+        if (!isSwallowed) throw error
+      })
+      return 'done'
+    })
+    await app.ready()
+    return app.server
+  }
+
+  function onKoa(isSwallowed: boolean) {
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      try {
+        await next()
+      } catch (error) {
+        ctx.status = 503
+        ctx.body = page(error)
+      }
+    })
+    app.use(ofKoa(sessions))
+    app.use(async (ctx) => {
+      await change(ctx.session).catch((error: unknown) => {
+        if (!isSwallowed) throw error
+      })
+      ctx.body = 'done'
+    })
+    return createServer(app.callback())
+  }
+
+  test.each([
+    ['Express', onExpress],
+    ['Fastify', onFastify],
+    ['Koa', onKoa],
+  ])('is answered by the error page of %s, and is never passed over', async (_name, make) => {
+    for (const isSwallowed of [false, true]) {
+      const response = await request(await make(isSwallowed))
+        .get('/')
+        .set('Host', 'localhost')
+      expect([response.status, response.text]).toEqual([503, 'sorry: store_unavailable'])
+      expect(response.headers['set-cookie']).toBeUndefined()
+    }
+  })
 })
 
 describe('a WebSocket', () => {

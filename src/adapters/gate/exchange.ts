@@ -178,6 +178,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** A failure is always told by a promise. */
   #commit(): PromiseLike<void> | undefined {
+    // The handler has met the failure, as by `await session.save()`, and this answers it: it would fail once more.
+    if (this.visit?.failure !== undefined && this.response.statusCode >= 400) this.#isGivenUp = true
     try {
       const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
       return isPromise(done) ? done : undefined
