@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis'
-import type { Cluster as ValkeyCluster, Redis as ValkeyRedis } from 'iovalkey'
+import { Cluster as ValkeyCluster, type Redis as ValkeyRedis } from 'iovalkey'
 import type * as redis from 'redis'
 import { createClient, createClientPool, createCluster, createSentinel, RESP_TYPES } from 'redis'
 import type * as redis5 from 'redis5'
@@ -743,6 +743,21 @@ await describeWith(['redis'], 'a cluster', () => {
     }
     const read = await Promise.all(ids.map((id) => store.read(id)))
     expect(new Set(read.map((session) => session?.values.count))).toEqual(new Set(['2']))
+  })
+
+  test.each([
+    ['ioredis', IoCluster],
+    ['iovalkey', ValkeyCluster as unknown as typeof IoCluster],
+  ] as const)('%s: and where the client puts calls into pipelines by itself', async (_, Cluster) => {
+    const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }))
+    const client = new Cluster(nodes, { enableAutoPipelining: true })
+    onTestFinished(() => client.disconnect())
+    const store = redisStore({ client, prefix: freshPrefix() })
+    const ids = Array.from({ length: 30 }, (_, index) => `${index}`)
+    const created = ids.map((id) => store.create(id, record({ userId: id })))
+    expect(new Set(await Promise.all(created))).toEqual(new Set([true]))
+    const done = ids.flatMap((id) => [store.patch(id, { now: 0, set: { a: '1' } }), store.read(id), store.delete(id)])
+    expect(await Promise.all(done)).not.toContain(false)
   })
 
   test.each(libraries)('%s: and also while the slot that all are in moves', async (library) => {

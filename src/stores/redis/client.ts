@@ -56,8 +56,26 @@ function call(
   keys: string[],
   args: string[],
 ): Promise<unknown> {
-  if (isIoRedis(client)) return client[command](script, keys.length, ...keys, ...args)
+  if (isIoRedis(client)) return methodOf(client, command).call(client, script, keys.length, ...keys, ...args)
   return client[command === 'eval' ? 'eval' : 'evalSha'](script, { keys, arguments: args })
+}
+
+type Call = (script: string, keyCount: number, ...keysAndArguments: string[]) => Promise<unknown>
+
+/** What is called of a `Cluster` besides. */
+interface IoRedisCluster {
+  readonly isCluster: true
+  createBuiltinCommand(command: string): { string: Call }
+}
+
+/**
+ * The method of a cluster that was made with `enableAutoPipelining` puts calls into a pipeline by what it takes for their key,
+ * `iovalkey` 0.4 by the digest of the script. All of a pipeline whose keys turn out to be on several nodes are refused. What
+ * that method is made from sends each as it is.
+ */
+function methodOf(client: IoRedisClient, command: 'evalsha' | 'eval'): Call {
+  const { isCluster } = client as Partial<IoRedisCluster>
+  return isCluster ? (client as unknown as IoRedisCluster).createBuiltinCommand(command).string : client[command]
 }
 
 /** A client can be told to give buffers for text. */
