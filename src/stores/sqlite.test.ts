@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -97,6 +97,20 @@ describe('a file', () => {
     const second = sqliteStore({ path: pathToFileURL(path) })
     expect(second.read('a')).toEqual(record())
     second.close?.()
+  })
+
+  test('is named by its URL as text, too, also by a relative one', () => {
+    const path = join(folder, 'a%b ?.db')
+    const { href } = pathToFileURL(path)
+    for (const url of [href, `file:${relative('.', path).replace('%', '%25').replace('?', '%3F')}`]) {
+      sqliteStore({ path: url }).close?.()
+      expect(existsSync(path)).toBe(true)
+      for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
+    }
+    const memory = sqliteStore('file::memory:')
+    expect(memory.read('a')).toBe(null)
+    expect(existsSync(':memory:')).toBe(false)
+    memory.close?.()
   })
 
   test('that is empty is taken', () => {
@@ -696,6 +710,8 @@ test.each([
   [{ path: 5 }, '"path" must name a file'],
   [{ path: new URL('https://example.com/sessions.db') }, '"path" must name a file'],
   [new URL('file://another-machine/sessions.db'), '"path" must name a file'],
+  ['file://another-machine/sessions.db', '"path" must name a file'],
+  ['file:sessions.db?mode=ro', 'without parameters'],
   [{ path: 'a.db', database: {} }, 'not both'],
   [{ database: {} }, '"database" must be an open database of node:sqlite, better-sqlite3 or libsql'],
   [{ database: null }, '"database" must be an open database'],

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isSojournError, SojournError } from '../../core/errors.js'
 import { refuseUnknownOptions } from '../../core/option-checks.js'
 import { type SqliteDatabase, scalar } from './database.js'
@@ -6,7 +6,7 @@ import { openFile } from './file.js'
 import { ensureSchema } from './schema.js'
 
 export interface SqliteStoreOptions {
-  /** The file, which is made if it is not there; its folder has to be. `:memory:` for a database that is gone on close. */
+  /** The file or its `file:` URL. It is made if it is not there; its folder has to be. `:memory:` for one that is gone on close. */
   path?: string | URL
   /** An open database of `better-sqlite3` or `libsql`, instead of a path. It stays the app's to close. */
   database?: SqliteDatabase
@@ -94,13 +94,17 @@ function checkedDatabase(database: SqliteDatabase): SqliteDatabase {
 }
 
 function checkedPath(path: string | URL | undefined): string {
-  if (typeof path === 'string' && path !== '') return path
+  const isUrl = path instanceof URL || (typeof path === 'string' && path.startsWith('file:'))
+  if (typeof path === 'string' && path !== '' && !isUrl) return path
+  if (path === 'file::memory:') return ':memory:'
   try {
-    if (path instanceof URL) return fileURLToPath(path)
+    // As text it may be relative. SQLite would take it, but a file is looked at before SQLite opens it.
+    const url = isUrl && new URL(path, pathToFileURL('./'))
+    if (url && !url.search) return fileURLToPath(url)
   } catch {
     // Another scheme, or a file of another machine.
   }
-  refuse('"path" must name a file, such as "sessions.db"')
+  refuse('"path" must name a file, such as "sessions.db", or be its "file:" URL without parameters')
 }
 
 function refuse(what: string): never {
