@@ -675,6 +675,21 @@ await describeWith(['redis'], 'a network that misbehaves', () => {
     stop()
   })
 
+  test.each(['enableOfflineQueue', 'openStore'])('a watcher listens where no call may wait (%s)', async (where) => {
+    const client = new IoRedis(server.url, { enableOfflineQueue: false })
+    onTestFinished(() => client.disconnect())
+    const opened = await openStore(`${server.url.replace(/^redis:/, 'valkey:')}?prefix=${prefix}`)
+    onTestFinished(() => opened.close())
+    await expect.poll(() => client.status).toBe('ready')
+    const store = where === 'openStore' ? opened : redisStore({ client, prefix })
+    const ended: (string | null)[] = []
+    const stop = await store.watch?.((id) => void ended.push(id))
+    await store.create('a', record())
+    await store.delete('a')
+    await expect.poll(() => ended).toEqual(['a'])
+    await stop?.()
+  })
+
   test('close ends what watches', async () => {
     const store = redisStore({ client: await connected('redis', server), prefix })
     const before = proxy.connections

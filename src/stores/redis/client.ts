@@ -29,7 +29,9 @@ export function isClient(client: unknown): client is RedisClient {
 }
 
 /** Whether listening can have a connection of its own. A pool cannot be duplicated, nor a sentinel of `redis` 5. */
-export function canDuplicate<Client extends object>(client: Client): client is Client & { duplicate(): object } {
+export function canDuplicate<Client extends object>(
+  client: Client,
+): client is Client & { duplicate(changed?: object): object } {
   return typeof (client as { duplicate?: unknown }).duplicate === 'function'
 }
 

@@ -67,10 +67,9 @@ async function connectionLike(client: RedisClient, ended: () => void): Promise<C
   const primaries = primariesOf(client)
   const primary = await primaries[Math.floor(Math.random() * primaries.length)]?.()
   if (!primary || !canDuplicate(primary)) throw new Error('no server to listen to is known')
-  const subscriber = primary.duplicate()
-  return isIoRedis(subscriber)
-    ? ioRedisConnection(subscriber as object as IoRedisSubscriber, ended)
-    : nodeRedisConnection(subscriber as NodeRedisSubscriber, ended)
+  if (!isIoRedis(primary)) return nodeRedisConnection(primary.duplicate() as NodeRedisSubscriber, ended)
+  // It is told to subscribe before it is connected, which one without a queue would refuse.
+  return ioRedisConnection(primary.duplicate({ enableOfflineQueue: true }) as IoRedisSubscriber, ended)
 }
 
 function nodeRedisConnection(subscriber: NodeRedisSubscriber, ended: () => void): Connection {
