@@ -4,7 +4,7 @@ import { describeWith } from '../../test/harness/describe-with.js'
 import { type Actor, inEveryOrder, type Play } from '../../test/stores/interleavings.js'
 import { places } from '../../test/stores/places.js'
 import { type StorePlace, storeChecks } from '../conformance/store.js'
-import { SojournError } from '../core/errors.js'
+import { SojournError, type SojournErrorCode } from '../core/errors.js'
 import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
 import { memoryStore } from './memory.js'
 import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
@@ -311,9 +311,9 @@ describe('several processes at once, in many orders', () => {
 })
 
 /** A store that cannot hold a value called `large`. */
-function small(store: SessionStore): SessionStore {
+function small(store: SessionStore, code: SojournErrorCode = 'record_too_large'): SessionStore {
   const refuse = (values: SessionRecord['values'] = {}) => {
-    if ('large' in values) throw new SojournError('record_too_large', 'it does not fit')
+    if ('large' in values) throw new SojournError(code, 'it does not fit')
   }
   return {
     ...store,
@@ -331,20 +331,23 @@ function small(store: SessionStore): SessionStore {
 describe('a session that does not fit into the new store', () => {
   const large = { ...record, values: { a: '1', large: '1' } }
 
-  test('stays in the old one and goes on there, until it fits', async () => {
-    const [from, to] = [memoryStore(), memoryStore()]
-    const store = migrating({ from, to: small(to) })
-    await from.create('id', large)
-    expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
-    expect(await store.patch('id', { now, set: { b: '3' }, when: { a: '2' } })).toBe('conflict')
-    expect(await store.read('id')).toEqual({ ...large, values: { ...large.values, b: '2' } })
-    expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
-    expect(await store.patch('id', { now, unset: ['large'] })).toBe('applied')
-    expect(await store.patch('id', { now, set: { c: '2' } })).toBe('applied')
-    expect(await from.read('id')).toBe(null)
-    expect((await to.read('id'))?.values).toEqual({ a: '1', b: '2', c: '2' })
-    expect(await store.delete('id')).toBe(true)
-  })
+  test.each(['record_too_large', 'invalid_value'] as const)(
+    'stays in the old one and goes on there, until it fits (%s)',
+    async (code) => {
+      const [from, to] = [memoryStore(), memoryStore()]
+      const store = migrating({ from, to: small(to, code) })
+      await from.create('id', large)
+      expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+      expect(await store.patch('id', { now, set: { b: '3' }, when: { a: '2' } })).toBe('conflict')
+      expect(await store.read('id')).toEqual({ ...large, values: { ...large.values, b: '2' } })
+      expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
+      expect(await store.patch('id', { now, unset: ['large'] })).toBe('applied')
+      expect(await store.patch('id', { now, set: { c: '2' } })).toBe('applied')
+      expect(await from.read('id')).toBe(null)
+      expect((await to.read('id'))?.values).toEqual({ a: '1', b: '2', c: '2' })
+      expect(await store.delete('id')).toBe(true)
+    },
+  )
 
   test('keeps its changes while one writer tries to move it and another makes it smaller, in every order', async () => {
     await inEveryOrder(async () => {

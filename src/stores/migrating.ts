@@ -31,7 +31,7 @@ const maxAttempts = 50
  * A store made of two. A session moves at its first write: a place for it is made in the new store, the old record is
  * closed to writers, copied, and deleted. Whoever meets a session on its way helps it along, so that none is stuck whose
  * mover died. No session, write or ending is lost, as long as both stores keep to the contract; a store from
- * `fromConnectStore` does so within one process. A session that is too large for the new store stays in the old one.
+ * `fromConnectStore` does so within one process. One that the new store cannot hold stays in the old one.
  *
  * Every process has to know both stores before the first of them moves a session. So deploy `moves: false`, then
  * `moves: true`, then, when the old store is empty or what is left in it has expired, the new store alone. To go back,
