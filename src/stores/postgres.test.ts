@@ -294,6 +294,20 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
     await stop?.()
   })
 
+  test('closing after the client was ended is no error', async () => {
+    for (const ended of [pgPool({ connectionString: server.url }), sqlOf(server.url)]) {
+      const store = postgresStore({ pool: ended, listen: ended, table: 'watched' })
+      const stop = await store.watch?.(() => {})
+      // A pool waits for the connection that listens.
+      const ending = ended.end()
+      if ('unsafe' in ended) await ending
+      await store.close?.()
+      await stop?.()
+      await ending
+      open.splice(open.indexOf(ended), 1)
+    }
+  })
+
   describe('a sweep', () => {
     test('waits for nobody, and leaves what someone is writing', async () => {
       const { store, table } = await storeOver(pool)

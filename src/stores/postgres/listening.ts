@@ -84,7 +84,8 @@ async function listenBySql(sql: PostgresSqlListener, channel: string, heard: Hea
     state = 'listening'
     return async () => {
       state = 'over'
-      await unlisten()
+      // Once `sql` was ended it listens no more, and says so.
+      await Promise.resolve(unlisten()).catch(() => {})
     }
   } catch (error) {
     state = 'over'
