@@ -120,6 +120,18 @@ describe('a file', () => {
     expect(readFileSync(path, 'latin1').slice(0, 15)).toBe('SQLite format 3')
   })
 
+  test('that is a database without tables is taken, with the settings that it was made with', () => {
+    const path = newFile()
+    const made = new DatabaseSync(path)
+    made.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM')
+    made.close()
+    sqliteStore(path).close?.()
+    const opened = new DatabaseSync(path)
+    expect(opened.prepare('PRAGMA auto_vacuum').get()).toEqual({ auto_vacuum: 2 })
+    expect(opened.prepare('SELECT count(*) AS count FROM sessions').get()).toEqual({ count: 0 })
+    opened.close()
+  })
+
   test('says in its header whose it is', () => {
     const path = newFile()
     sqliteStore(path).close?.()

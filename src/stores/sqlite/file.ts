@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SojournError } from '../../core/errors.js'
 import { type SqliteDatabase, scalar } from './database.js'
-import { applicationId } from './schema.js'
+import { applicationId, isEmpty } from './schema.js'
 
 /**
  * Opens a file with the runtime's own SQLite. `close` may be called again. Throws `client_missing` where it has none, and
@@ -65,10 +65,10 @@ const smallestDatabase = 512
  */
 function refuseForeign(path: string, sqlite: typeof import('node:sqlite')): void {
   let database: DatabaseSync | undefined
-  let found: unknown = applicationId
+  let isForeign = false
   try {
     database = new sqlite.DatabaseSync(path, { readOnly: true })
-    found = scalar(database, 'PRAGMA application_id')
+    isForeign = scalar(database, 'PRAGMA application_id') !== applicationId && !isEmpty(database)
   } catch (cause) {
     const { errcode } = cause as { errcode?: number }
     if (errcode === notDatabase) refuse(path, 'is not a SQLite database', cause)
@@ -76,7 +76,7 @@ function refuseForeign(path: string, sqlite: typeof import('node:sqlite')): void
   } finally {
     database?.close()
   }
-  if (found !== applicationId) refuse(path, 'is the database of another program')
+  if (isForeign) refuse(path, 'is the database of another program')
 }
 
 /** Result codes of https://www.sqlite.org/rescode.html */

@@ -52,7 +52,8 @@ function rollBack(database: SqliteDatabase): void {
   }
 }
 
-function isEmpty(database: SqliteDatabase): boolean {
+/** Whether a database has nothing in it, and is nobody's. */
+export function isEmpty(database: SqliteDatabase): boolean {
   const holdsNothing = Number(scalar(database, 'SELECT count(*) FROM sqlite_schema')) === 0
   return holdsNothing && Number(scalar(database, 'PRAGMA application_id')) === 0
 }
