@@ -879,6 +879,13 @@ test.each([
   expect(() => redisStore(options as never)).toThrow(message)
 })
 
+test('refuses what has the methods of a client and answers without promises', () => {
+  const refused = { code: 'invalid_option', message: expect.stringContaining('"client" must be a client') }
+  for (const client of [createClient().legacy(), new IoRedis({ lazyConnect: true }).pipeline()]) {
+    expect(() => redisStore({ client: client as object as RedisClient })).toThrow(expect.objectContaining(refused))
+  }
+})
+
 test('takes every kind of client as its library types it', () => {
   expectTypeOf<ReturnType<typeof redis.createClient>>().toExtend<RedisClient>()
   expectTypeOf<ReturnType<typeof redis.createClientPool>>().toExtend<RedisClient>()

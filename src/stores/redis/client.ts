@@ -22,10 +22,15 @@ export function isIoRedis(client: object): client is IoRedisClient {
   return typeof (client as Partial<IoRedisClient>).evalsha === 'function'
 }
 
-/** Whether an object has what a store calls. */
+/**
+ * Whether an object has what a store calls. A pipeline of `ioredis` has the same methods, and so has what `legacy()` of a
+ * client of `redis` gives, but neither answers with promises; and neither has events.
+ */
 export function isClient(client: unknown): client is RedisClient {
   if (typeof client !== 'object' || client === null) return false
-  return isIoRedis(client) || typeof (client as Partial<NodeRedisClient>).evalSha === 'function'
+  const { on, evalSha, sendCommand } = client as Record<string, unknown>
+  if (isIoRedis(client)) return on !== undefined
+  return typeof evalSha === 'function' && (sendCommand === undefined || on !== undefined)
 }
 
 /** Whether listening can have a connection of its own. A pool cannot be duplicated, nor a sentinel of `redis` 5. */
