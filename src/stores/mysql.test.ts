@@ -283,6 +283,11 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
         code: 'store_misconfigured',
         message: expect.stringContaining('CREATE DATABASE'),
       })
+      const withoutDatabase = poolWith({ uri: server.url.replace(/[^/]*$/, '') })
+      await expect(mysqlStore({ pool: withoutDatabase }).migrate()).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('no database is said'),
+      })
     })
 
     test('is made once, however many processes start at the same time', async () => {

@@ -348,6 +348,13 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
         cause: { code: '42P01' },
       })
       await expect(reading('nowhere', sqlOf(server.url))).rejects.toMatchObject({ code: 'store_misconfigured' })
+      const elsewhere = server.url.replace(/postgres$/, 'no_database')
+      for (const client of [pgPool({ connectionString: elsewhere }), sqlOf(elsewhere)]) {
+        await expect(reading('nowhere', client)).rejects.toMatchObject({
+          code: 'store_misconfigured',
+          message: expect.stringContaining('CREATE DATABASE'),
+        })
+      }
     })
 
     test('is made once, however many processes start at the same time', async () => {

@@ -121,6 +121,10 @@ const explanations: Record<number, Explanation> = {
     'store_misconfigured',
     (table) => `the table ${table} lacks a column, so it is not one of Sojourn's. Name another "table"`,
   ],
+  1046: [
+    'store_misconfigured',
+    (table) => `no database is said for ${table}. Name one where the pool is made, or in "table" before a dot`,
+  ],
   1049: ['store_misconfigured', (table) => `there is no database for ${table}. Create it with CREATE DATABASE`],
   1044: noRight,
   1142: noRight,

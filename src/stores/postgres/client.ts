@@ -102,6 +102,10 @@ const explanations: Record<string, Explanation> = {
     (table) =>
       `there is no table ${table}. Create it with \`await store.migrate()\`, or run the SQL in \`store.schema\``,
   ],
+  '3D000': [
+    'store_misconfigured',
+    (table) => `there is no database for the table ${table}. Create it with CREATE DATABASE`,
+  ],
   '3F000': [
     'store_misconfigured',
     (table) => `there is no schema for the table ${table}. Create it with CREATE SCHEMA`,
