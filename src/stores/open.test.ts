@@ -121,9 +121,11 @@ await describeWith(
     test.concurrent.for(servers)(
       '%s: requests end in time, and are served on new connections',
       // The expect of this very test: the common one knows only the test that began last.
-      async ([_, start, urls], { expect }) => {
+      async ([_, start, urls], { expect, onTestFinished }) => {
         const server = await start({ own: true })
+        onTestFinished(() => server.stop())
         const proxy = await startProxy(server)
+        onTestFinished(() => proxy.stop())
         const store = await openStore(urls(proxy.url)[0] as string)
         const sessions = createSessions<{ count?: number }>({ store, storeTimeout: 500 })
         const { session, cookie } = await sessions.create({ values: { count: 0 } })
@@ -149,8 +151,6 @@ await describeWith(
         expect(left.filter(({ status }) => status === 'rejected')).toEqual([])
         expect((await sessions.load({ cookie })).id).toBe(session.id)
         await sessions.close()
-        await proxy.stop()
-        await server.stop()
       },
     )
   },
