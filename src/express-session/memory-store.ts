@@ -1,4 +1,5 @@
 import { inherits } from 'node:util'
+import { defer } from './defer.js'
 import type { SessionData } from './session-data.js'
 import { Store } from './store.js'
 
@@ -33,12 +34,12 @@ export const MemoryStore = {
 inherits(MemoryStore, Store)
 
 MemoryStore.prototype.get = function get(id, callback) {
-  setImmediate(callback, null, read(this, id))
+  defer(callback, null, read(this, id))
 }
 
 MemoryStore.prototype.set = function set(id, session, callback) {
   this.sessions[id] = JSON.stringify(session)
-  if (callback) setImmediate(callback)
+  if (callback) defer(callback)
 }
 
 MemoryStore.prototype.touch = function touch(id, session, callback) {
@@ -51,12 +52,12 @@ MemoryStore.prototype.touch = function touch(id, session, callback) {
       this.sessions[id] = JSON.stringify(record)
     }
   }
-  if (callback) setImmediate(callback)
+  if (callback) defer(callback)
 }
 
 MemoryStore.prototype.destroy = function destroy(id, callback) {
   delete this.sessions[id]
-  if (callback) setImmediate(callback)
+  if (callback) defer(callback)
 }
 
 MemoryStore.prototype.all = function all(callback) {
@@ -65,7 +66,7 @@ MemoryStore.prototype.all = function all(callback) {
     const record = read(this, id)
     if (record) records[id] = record
   }
-  if (callback) setImmediate(callback, null, records)
+  if (callback) defer(callback, null, records)
 }
 
 MemoryStore.prototype.length = function length(callback) {
@@ -77,7 +78,7 @@ MemoryStore.prototype.length = function length(callback) {
 
 MemoryStore.prototype.clear = function clear(callback) {
   this.sessions = Object.create(null)
-  if (callback) setImmediate(callback)
+  if (callback) defer(callback)
 }
 
 function read(store: RecordsInMemory, id: string): SessionData | undefined {

@@ -1,5 +1,4 @@
-// Not the global one, which tests replace.
-import { setImmediate } from 'node:timers'
+import { defer } from './defer.js'
 import type { Callback } from './session.js'
 
 /** In milliseconds. A store that never calls back does no harm to a handler of express-session that does not wait for it. */
@@ -18,7 +17,7 @@ export class StoreCalls {
       isOver = true
       this.#underWay--
       // Not at once: the callback, or what awaits a promise, may begin another call, as passport's `logout` does.
-      if (this.#underWay === 0 && this.#resolve) setImmediate(this.#resolve)
+      if (this.#underWay === 0 && this.#resolve) defer(this.#resolve)
     }
     this.#underWay++
     try {

@@ -3,6 +3,7 @@ import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createSweeper } from '../core/sweeper.js'
+import { defer } from './defer.js'
 import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
 import type { Callback } from './session.js'
 import type { SessionData } from './session-data.js'
@@ -224,8 +225,8 @@ function tell<T>(told: Told<T> | undefined, work: () => Awaitable<T>): void {
   // On a turn of its own, where what a callback throws is not taken for a failure of the store.
   else if (told)
     result.then(
-      (value) => setImmediate(told, null, value),
-      (error) => setImmediate(told, error),
+      (value) => defer(told, null, value),
+      (error) => defer(told, error),
     )
   else result.then(undefined, () => {})
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Gatekeeper } from '../adapters/gate.js'
 import { serialize, type WorkingCookie } from './cookie.js'
+import { defer } from './defer.js'
 import {
   adopt,
   type Callback,
@@ -181,7 +182,7 @@ export class Visit implements Gatekeeper, Watcher {
   /** The response goes out, whatever fails; `next` hears of it afterwards. (Half a response never tells its end.) */
   #report(error: unknown): void {
     const { response, next } = this.#arrival
-    setImmediate(() => {
+    defer(() => {
       if (typeof response.once !== 'function' || response.writableEnded || response.destroyed) next(error)
       else response.once('close', () => next(error))
     })

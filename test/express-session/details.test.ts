@@ -628,6 +628,28 @@ describe('the store', () => {
 })
 
 describe('the response', () => {
+  same('goes on where a test replaces the timers', async (lib) => {
+    vi.useFakeTimers({ toFake: ['setImmediate'] })
+    try {
+      const store = new lib.MemoryStore()
+      const { set } = store
+      let writes = 0
+      store.set = (id: string, session: Any, done: Any) =>
+        ++writes === 3 ? done(new Error('the third fails')) : set.call(store, id, session, done)
+      return await play(
+        lib,
+        { store },
+        (req, res) => {
+          req.session.views = (req.session.views ?? 0) + 1
+          res.end(String(req.session.views))
+        },
+        3,
+      )
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   same('is over for the session when it ends', async (lib) => {
     const store = new lib.MemoryStore()
     const answers = await play(

@@ -284,6 +284,17 @@ test('a synchronous store is answered at once', () => {
   expect(calls).toEqual(['set', { cookie }, 'destroyed'])
 })
 
+test('a store is answered where a test replaces the timers', async () => {
+  const store = toConnectStore(later(memoryStore()))
+  vi.useFakeTimers({ toFake: ['setImmediate'] })
+  try {
+    await promised((done) => store.set('id', { cookie, a: 1 } as Any, done))
+    expect(await promised((done) => store.get('id', done))).toMatchObject({ a: 1 })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('failures are told once, and what a callback throws is not taken for one', async () => {
   const broken = (): never => {
     throw new Error('down')
