@@ -4,6 +4,7 @@ import depd from 'depd'
 // biome-ignore lint/suspicious/noTsIgnore: without the typings of Express, its request is any.
 /** @ts-ignore */
 import type { Request as ExpressRequest } from 'express'
+import { applyHead } from '../adapters/gate/head.js'
 import { coverResponses } from '../adapters/gate/held-calls.js'
 import { gate, onEntry } from '../adapters/gate.js'
 import { describeMiddleware } from '../core/mounted-middleware.js'
@@ -148,8 +149,20 @@ export function session(options?: SessionOptions) {
 }
 
 function attach(current: Visit, request: SessionRequest, response: ServerResponse) {
-  if (typeof response.once !== 'function') return attachToHalf(current, response)
-  const { end } = response
+  const { end, writeHead } = response
+  // socket.io shows its middleware half a response for a WebSocket: calling writeHead is all that ever happens to it.
+  const isHalf = typeof response.once !== 'function'
+  response.writeHead = function (this: ServerResponse, ...given: unknown[]) {
+    let left: readonly unknown[] = given
+    if (!this.headersSent) {
+      // Whoever came after and waited for the head, as with on-headers, may have replaced the cookies. Ours is sent.
+      if (given.length > 1) left = applyHead(this, given)
+      if (isHalf) current.decideCookie()
+      current.writeHeaders()
+    }
+    return Reflect.apply(writeHead, this, left)
+  } as typeof writeHead
+  if (isHalf) return
   // Node's own would end the process if a second call brought data.
   response.end = function (this: ServerResponse, ...given: unknown[]) {
     if (this.writableEnded) return false
@@ -159,16 +172,6 @@ function attach(current: Visit, request: SessionRequest, response: ServerRespons
   } as typeof end
   coverResponses(request, response)
   gate(response, onEntry(response), current)
-}
-
-/** socket.io shows its middleware half a response for a WebSocket: calling writeHead is all that ever happens to it. */
-function attachToHalf(current: Visit, response: ServerResponse) {
-  const { writeHead } = response
-  response.writeHead = function (this: ServerResponse, ...given: unknown[]) {
-    response.writeHead = writeHead
-    current.sendCookie()
-    return Reflect.apply(writeHead, this, given)
-  } as typeof writeHead
 }
 
 /** RFC 6265, section 5.1.4: a path matches itself and what is below it, not every path that it begins. */

@@ -92,22 +92,22 @@ export class Visit implements Gatekeeper, Watcher {
     if (!this.#policy.resave) this.#storedText = this.#originalText
   }
 
-  /** Sends the cookie and stores nothing: for a response without a body of its own, such as a WebSocket's. */
-  sendCookie(): void {
+  /** Stores nothing: for a response without a body of its own, such as a WebSocket's. */
+  decideCookie(): void {
     const { session } = this.#request
     if (session && this.#mustSend(session, textOf(session))) this.#prepareCookie(session)
-    this.writeHeaders()
   }
 
   beforeHead(isEnd: boolean): Promise<void> | undefined {
     return this.#afterCalls(() => this.#depart(isEnd))
   }
 
+  /** May be called again, when others have changed the headers since. */
   writeHeaders(): void {
     if (this.#setCookie === undefined) return
     const { response } = this.#arrival
-    const present = response.getHeader('Set-Cookie') || []
-    response.setHeader('Set-Cookie', (Array.isArray(present) ? present : [String(present)]).concat(this.#setCookie))
+    const present = [response.getHeader('Set-Cookie') || []].flat() as string[]
+    if (!present.includes(this.#setCookie)) response.setHeader('Set-Cookie', [...present, this.#setCookie])
   }
 
   beforeEnd(): Promise<void> | undefined {

@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { inherits, inspect } from 'node:util'
 import original from 'express-session'
@@ -13,6 +14,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 // biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
 type Any = any
 type Respond = (req: Any, res: Any, fail: (error?: Any) => void) => void
+
+const onHeaders: (response: unknown, listener: () => void) => void = createRequire(import.meta.url)('on-headers')
 
 const servers: Server[] = []
 afterEach(async () => {
@@ -789,6 +792,29 @@ describe('the response', () => {
     await vi.waitFor(() => expect(Object.values(store.sessions).join()).toContain('answer'))
     return Object.values(store.sessions)
   })
+
+  const headWaiters: { [name: string]: (res: Any) => void } = {
+    'replaces the cookies': (res) => onHeaders(res, () => res.setHeader('Set-Cookie', 'late=1')),
+    'removes the cookies': (res) => onHeaders(res, () => res.removeHeader('Set-Cookie')),
+    'brings cookies of its own': (res) => {
+      const { writeHead } = res
+      res.writeHead = (status: number) => writeHead.call(res, status, { 'Set-Cookie': 'late=1', 'X-Late': '1' })
+    },
+  }
+  for (const [what, wait] of Object.entries(headWaiters)) {
+    same(`keeps the cookie of its session where somebody waits for the head and ${what}`, (lib) =>
+      play(
+        lib,
+        {},
+        (req, res) => {
+          wait(res)
+          req.session.views = (req.session.views ?? 0) + 1
+          res.end(String(req.session.views))
+        },
+        2,
+      ),
+    )
+  }
 
   const responses: { [name: string]: Respond } = {
     'ends with a text and an encoding': (_req, res) => res.end('aGVsbG8=', 'base64'),
