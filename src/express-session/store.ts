@@ -79,6 +79,7 @@ Store.prototype.createSession = function createSession(request, record) {
  * promises, and a `regenerate` that ends the process where no id can be made.
  */
 export function replaceBaseMethods(store: ConnectStore): void {
+  if ((store as object) instanceof Store) return
   const { createSession, regenerate } = Store.prototype
   if (ownerOf(store, 'createSession') === null || inheritsFromBase(store, 'createSession')) {
     store.createSession = createSession

@@ -475,6 +475,25 @@ describe('the store', () => {
     return shown
   })
 
+  same('gets no method of its own but generate, and is read from its class with each request', async (lib) => {
+    class Store extends lib.MemoryStore {}
+    const store = new Store()
+    const options = { store, cookie: { maxAge: 60_000 } }
+    const calls: string[] = []
+    const mount = (all: Any) => {
+      const middleware = lib(all)
+      for (const name of ['createSession', 'regenerate']) {
+        Store.prototype[name] = function (...args: Any[]) {
+          calls.push(name)
+          return lib.Store.prototype[name].apply(this, args)
+        }
+      }
+      return middleware
+    }
+    const answers = await play(mount, options, (req, res) => req.session.regenerate(() => res.end(req.session.id)), 2)
+    return [answers.map(({ body }) => body), calls, Object.keys(store)]
+  })
+
   same('may lack createSession or regenerate, and then fails', async (lib) => {
     class Bare extends EventEmitter {
       get(_id: string, done: Any) {
