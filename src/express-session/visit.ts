@@ -179,11 +179,14 @@ export class Visit implements Gatekeeper, Watcher {
     return this.#stored((done) => session.save(done))
   }
 
-  /** The response goes out, whatever fails; `next` hears of it afterwards. (Half a response never tells its end.) */
+  /**
+   * The response goes out, whatever fails; `next` hears of it when all has left, for Express breaks off what is still on its
+   * way. (Half a response never tells its end.)
+   */
   #report(error: unknown): void {
     const { response, next } = this.#arrival
     defer(() => {
-      if (typeof response.once !== 'function' || response.writableEnded || response.destroyed) next(error)
+      if (typeof response.once !== 'function' || response.writableFinished || response.destroyed) next(error)
       else response.once('close', () => next(error))
     })
   }

@@ -464,6 +464,28 @@ difference(
   ],
 )
 
+difference(
+  'A save that fails cuts no page short',
+  async (lib) => {
+    const store = new lib.MemoryStore()
+    store.set = (_id: string, _session: Any, callback: Any) => callback(new Error('not stored'))
+    const app = express()
+    // Does not print the error.
+    app.set('env', 'test')
+    app.use(lib({ secret: 'keyboard cat', resave: false, saveUninitialized: true, store }))
+    app.get('/', (_req, res) => void res.send(Buffer.alloc(20_000_000)))
+    const server = app.listen(0, '127.0.0.1')
+    servers.push(server)
+    await new Promise((resolve) => server.once('listening', resolve))
+    const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    return answer.arrayBuffer().then(
+      (body) => body.byteLength,
+      () => 'cut off',
+    )
+  },
+  ['cut off', 20_000_000],
+)
+
 describe('promises without callbacks', () => {
   test('end no process when nobody looks', async () => {
     const store = new ours.MemoryStore()
