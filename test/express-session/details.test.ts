@@ -812,6 +812,33 @@ describe('the response', () => {
     return Object.values(store.sessions)
   })
 
+  same('may be a mock, which goes on telling how far it is', async (lib) => {
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true })
+    const res: Any = Object.assign(new EventEmitter(), {
+      headersSent: false,
+      writableEnded: false,
+      getHeader() {},
+      setHeader() {},
+      _implicitHeader() {
+        this.writeHead()
+      },
+      writeHead() {
+        this.headersSent = true
+      },
+      write() {
+        this.headersSent = true
+      },
+      end(this: Any) {
+        this.headersSent = this.writableEnded = true
+        this.emit('finish')
+      },
+    })
+    const isOver = new Promise((resolve) => res.once('finish', resolve))
+    middleware({ url: '/', headers: {} }, res, () => res.end('hello'))
+    await isOver
+    return [res.headersSent, res.writableEnded]
+  })
+
   const headWaiters: { [name: string]: (res: Any) => void } = {
     'replaces the cookies': (res) => onHeaders(res, () => res.setHeader('Set-Cookie', 'late=1')),
     'removes the cookies': (res) => onHeaders(res, () => res.removeHeader('Set-Cookie')),

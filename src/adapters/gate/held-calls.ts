@@ -82,7 +82,10 @@ function cover(response: NodeResponse): Covered {
   }
   covered[foundOf] = found
   if (!(showsHeld in response))
-    for (const [name, property] of ownProperties) Object.defineProperty(response, name, property)
+    for (const [name, property] of ownProperties) {
+      // A mock of a response sets its own, and goes on doing so.
+      if (!Object.hasOwn(response, name)) Object.defineProperty(response, name, property)
+    }
   return covered
 }
 
