@@ -19,6 +19,8 @@ test.each<[unknown, RegExp]>([
   [{ store: {} }, /^store has no read\(\), no create\(\), no patch\(\), no delete\(\)/],
   [{ store: { get() {}, set() {} } }, /looks like a store for express-session: wrap it in fromConnectStore\(\)/],
   [{ store: null }, /^store has no read/],
+  [{ store: Promise.resolve(memoryStore()) }, /^store has no read.* a promise: await it first/],
+  [{ store: 'redis://127.0.0.1' }, /^store has no read.* by its URL, await openStore\(\)/],
   [{ onStoreError: 'ignore' }, /^onStoreError must be 'fail' or 'anonymous'; got "ignore"/],
   [{ storeTimeout: '5 seconds' }, /^storeTimeout must be a positive number of milliseconds/],
   [{ storeTimeout: '30d' }, /^storeTimeout must be 24 days at most; got "30d"/],

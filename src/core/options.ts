@@ -235,13 +235,15 @@ function checkStore(store: SessionStore): void {
     (method) => typeof (store as Partial<SessionStore> | null)?.[method] !== 'function',
   )
   if (missing.length === 0) return
-  const express = typeof (store as { get?: unknown } | null)?.get === 'function'
-  throw new SojournError(
-    'invalid_option',
-    `store has no ${missing.join('(), no ')}(). ${
-      express
-        ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
-        : "Give it a store such as memoryStore() of 'sojourn/stores/memory'"
-    }`,
-  )
+  throw new SojournError('invalid_option', `store has no ${missing.join('(), no ')}(). ${storeHint(store)}`)
+}
+
+function storeHint(store: unknown): string {
+  const { get, then } = Object(store)
+  if (typeof then === 'function') return 'It is a promise: await it first, as in { store: await openStore(url) }'
+  if (typeof get === 'function') {
+    return "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
+  }
+  if (typeof store === 'string') return "To open one by its URL, await openStore() of 'sojourn/stores/open'"
+  return "Give it a store such as memoryStore() of 'sojourn/stores/memory'"
 }
