@@ -305,8 +305,25 @@ describe('requireUser', () => {
     const refusal = expect.objectContaining({ code: 'invalid_option' })
     expect(() => requireUser(options, handler)).toThrow(refusal)
     expect(() => requireFresh({ within: '10m', ...options }, handler)).toThrow(refusal)
-    expect(() => requireUser('/login' as never, handler)).toThrow(refusal)
+    expect(() => requireUser('/login' as never, handler)).toThrow('write { redirect: "/login" }')
   })
+
+  test.each(['/login', '/?page=login'])(
+    'does not lead in circles where the login page %s needs a user',
+    async (redirect) => {
+      const guarded = withSession(
+        sessions,
+        requireUser({ redirect }, (_req, res) => res.end()),
+      )
+      const sent = await get(guarded, '/profile')
+      expect(sent.status).toBe(302)
+      const { status } = await get(guarded, sent.headers.location)
+      expect(status).toBe(500)
+      expect(logged).toHaveBeenCalledWith(
+        expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining('mount it before') }),
+      )
+    },
+  )
 
   test('tells a client without a bearer token that one is wanted', async () => {
     const apps = createSessions({ store, transport: { header: 'authorization' } })

@@ -1,16 +1,17 @@
 import { SojournError } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
 import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
-import { withReturnPath } from './return-path.js'
+import { hasReturnPath, withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
+import { show } from './show.js'
 import { challenge } from './transport.js'
 
 /** What becomes of a visitor who is not signed in. */
 export interface RequireUserOptions {
   /**
-   * The path of the login page. It is given the path that the visitor wanted as `?returnTo=`; read it there with
-   * `returnPath`. Without it, and for requests that no person waits for (not a GET, or made by a script), the answer
+   * The path of the login page, which must not be behind the same guard. It is given the path that the visitor wanted as
+   * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, or made by a script), the answer
    * is an error with the status 401: `unauthenticated`, or `stale_authentication` for a sign-in that is too old.
    */
   redirect?: string
@@ -33,6 +34,9 @@ export function signedInUser(options: RequireUserOptions): Requirement {
 
 function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
   refuseRequest(options)
+  if (typeof options === 'string') {
+    throw new SojournError('invalid_option', `The login page is an option: write { redirect: ${show(options)} }`)
+  }
   refuseUnknownOptions('a guard such as requireUser()', options, names)
   const redirect = options?.redirect
   if (redirect === undefined || typeof redirect === 'string') return
@@ -72,7 +76,7 @@ const sentences = {
  * The address of the login page for a visitor who is not let in; `null` for one who is.
  *
  * @throws the code of the requirement, as an error, where a redirect would not help; `invalid_option` where there is no
- * session
+ * session, and where the login page is behind the guard that leads to it
  */
 export function turnAway(
   requirement: Requirement,
@@ -88,7 +92,14 @@ export function turnAway(
   if (code === null) return null
   const readable = method === 'GET' || method === 'HEAD'
   const navigates = mode === undefined || mode === 'navigate'
-  if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
+  if (redirect !== undefined && readable && navigates) {
+    if (!hasReturnPath(redirect, url)) return withReturnPath(redirect, url)
+    // Sent there once more, the browser would go round in circles.
+    throw new SojournError(
+      'invalid_option',
+      `The login page ${show(redirect)} is behind the guard that leads to it: mount it before requireUser()`,
+    )
+  }
   const asked = challenge(visitBehind(session).engine.settings.transport, { stale: code === 'stale_authentication' })
   if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
   const headers = asked === null ? {} : { headers: { 'WWW-Authenticate': asked } }

@@ -21,8 +21,16 @@ export function localPath(text: unknown, fallback = '/'): string {
 /** The address of a login page, with the path that its visitor wanted. */
 export function withReturnPath(loginPath: string, wanted: string | undefined): string {
   const path = localPath(wanted, '')
-  if (!path) return loginPath
-  return `${loginPath}${loginPath.includes('?') ? '&' : '?'}${returnParameter}=${encodeURIComponent(path)}`
+  return path ? beforeReturnPath(loginPath) + encodeURIComponent(path) : loginPath
+}
+
+/** Whether an address is that of the login page, as `withReturnPath` makes it. */
+export function hasReturnPath(loginPath: string, address: string | undefined): boolean {
+  return address?.startsWith(beforeReturnPath(loginPath)) ?? false
+}
+
+function beforeReturnPath(loginPath: string): string {
+  return `${loginPath}${loginPath.includes('?') ? '&' : '?'}${returnParameter}=`
 }
 
 /** Where a login page sends its visitor, read from the address of the request that it answers. */
