@@ -15,7 +15,7 @@ const pages = {
   'GET /login': (request) => page(signInPage(returnPath(request))),
   async 'POST /login'(request, session) {
     if (!isSmallForm(request.headers.get('content-length'))) return page(problemPage(413), 413)
-    const { username, password } = Object.fromEntries(await request.formData())
+    const { username, password } = Object.fromEntries(new URLSearchParams(await request.text()))
     if (await isPasswordOf(username, password)) {
       session.signIn(username)
       return redirect(returnPath(request))

@@ -102,7 +102,9 @@ app.use(lastResort())
 async function showDevices(req, res, { failed = false } = {}) {
   const { id, userId, authenticatedAt } = req.session
   const { after } = req.query
-  const { sessions: devices, next } = await sessions.list({ userId, ...(typeof after === 'string' && { after }) })
+  // As the link to the next page has it. Whatever else somebody typed leads to the first page.
+  const isNext = typeof after === 'string' && /^[\w-]{1,128}$/.test(after)
+  const { sessions: devices, next } = await sessions.list({ userId, ...(isNext && { after }) })
   const mayEnd = authenticatedAt !== null && Date.now() - authenticatedAt < fresh
   res.send(devicesPage({ id, userId, devices, next, mayEnd, failed }))
 }

@@ -11,8 +11,9 @@ import { challenge } from './transport.js'
 export interface RequireUserOptions {
   /**
    * The path of the login page, which must not be behind the same guard. It is given the path that the visitor wanted as
-   * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, or made by a script), the answer
-   * is an error with the status 401: `unauthenticated`, or `stale_authentication` for a sign-in that is too old.
+   * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, or
+   * made by a script), the answer is an error with the status 401: `unauthenticated`, or `stale_authentication` for a
+   * sign-in that is too old.
    */
   redirect?: string
 }

@@ -36,6 +36,12 @@ for (const name of ['fastify', 'koa', 'hono', 'fetch', 'node']) {
       await page.waitForURL(at('/'))
     })
 
+    test('is not thrown by a login that is no form', async () => {
+      const headers = { 'Content-Type': 'application/json' }
+      const { status } = await fetch(at('/login'), { method: 'POST', headers, body: '{"username":"user1"}' })
+      expect(status).toBe(401)
+    })
+
     test('refuses what another site posts, and shows a page for it and for what is not there', async () => {
       const login = await fetch(at('/login'), {
         method: 'POST',

@@ -96,13 +96,26 @@ test('shows a page, and no secrets, for a form it cannot read', async () => {
   expect(text).not.toContain('node_modules')
 })
 
-test('lets no cache keep what a signed-in user sees, and every browser keep the style sheet', async () => {
+async function signIn(): Promise<string> {
   const signedIn = await fetch(`${app.url}/user`, {
     method: 'POST',
     body: new URLSearchParams({ username: 'user1', password: 'mypassword' }),
     redirect: 'manual',
   })
-  const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  return signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+}
+
+test.each(['', '%00', '..', '%F0%9F%98%80', 'a'.repeat(200), 'a&after=b'])(
+  'shows the devices, whatever page is asked for: after=%s',
+  async (after) => {
+    const response = await fetch(`${app.url}/devices?after=${after}`, { headers: { cookie: await signIn() } })
+    expect(response.status).toBe(200)
+    expect(await response.text()).toContain('<h1>Your devices</h1>')
+  },
+)
+
+test('lets no cache keep what a signed-in user sees, and every browser keep the style sheet', async () => {
+  const cookie = await signIn()
   for (const path of ['/', '/views', '/profile', '/logout', '/examples']) {
     const response = await fetch(app.url + path, { headers: { cookie } })
     expect(response.headers.get('cache-control'), path).toBe('no-store')
