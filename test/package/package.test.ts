@@ -35,6 +35,17 @@ test('the public paths are those of the documents', () => {
   expect(paths).not.toContain('sojourn/gate')
 })
 
+test('what lies in folders below a public path is reached by nobody, with types or without', async () => {
+  const types = project.packed.filter((path) => /^dist\/(?:stores|conformance|adapters)\/.*\/.*\.d\.ts$/.test(path))
+  expect(types.length).toBeGreaterThan(30)
+  const inner = types.map((path) => path.replace(/^dist\/(?:adapters\/)?(.*)\.d\.ts$/, 'sojourn/$1'))
+  const program = `for (const path of process.argv.slice(1)) try { console.log(import.meta.resolve(path)) } catch {}`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program, ...inner], {
+    cwd: project.folder,
+  })
+  expect(stdout).toBe('') // else name the folder in the `exports` of package.json
+})
+
 describe.each(Object.entries(programs))('%s', (_name, node) => {
   test('imports each public path, and has one copy of it', async () => {
     await run(node, ['module.mjs', ...paths], { cwd: project.folder })
