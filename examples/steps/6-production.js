@@ -28,7 +28,7 @@ sessions.on('outage', ({ operation, error }) => console.error(`The session store
 const app = express()
 // Whose word counts for how a visitor is connected: the proxy's that ends TLS, on this machine.
 app.set('trust proxy', 'loopback')
-app.get('/health', (_req, res) => res.json({ ok: true }))
+app.use('/health', (_req, res) => res.json({ ok: true }))
 app.use(helmet())
 app.use(cors({ origin: origins, credentials: true, maxAge: 600 }))
 app.use(session(sessions))

@@ -9,6 +9,7 @@ declare const document: EventTarget & { readonly visibilityState: 'visible' | 'h
 
 /** What the status route of the server tells: `sessions.status(session)`. */
 export interface SessionStatus {
+  /** Whether somebody is signed in. */
   readonly signedIn: boolean
   /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
   readonly signedInAt: number | null
@@ -16,6 +17,7 @@ export interface SessionStatus {
   readonly expiresIn: number | null
 }
 
+/** What `sessionClient` takes. */
 export interface SessionClientOptions {
   /** The address of the status route, such as `'/session'` or `'https://api.example.com/session'`. */
   status: string

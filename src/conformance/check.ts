@@ -3,6 +3,7 @@ import { SojournError } from '../core/errors.js'
 
 /** One check, ready to hand to a test runner. */
 export interface Check {
+  /** What is checked, and for a deviation why it is expected to fail. */
   name: string
   /** Rejects, with what was expected and what was found, where what is checked falls short. */
   run(): Promise<void>
@@ -10,7 +11,9 @@ export interface Check {
 
 /** A check that is known to fail, and why. */
 export interface Deviation<Name extends string> {
+  /** The `name` of the check. */
   check: Name
+  /** Why the backend or the framework cannot do it. Stands in the name of the check. */
   reason: string
 }
 

@@ -61,6 +61,7 @@ const brand = Symbol.for('sojourn.error')
  */
 export class SojournError extends Error {
   override readonly name = 'SojournError'
+  /** What went wrong, to branch on. */
   readonly code: SojournErrorCode
   /** The HTTP status for it; Express, Koa and Fastify read it by one of these two names. */
   readonly status: number

@@ -31,6 +31,7 @@ export interface SessionEvents {
   sameNameCookies: { at: number; ids: readonly string[] }
 }
 
+/** The name of an event. */
 export type SessionEventName = keyof SessionEvents
 
 const names: { readonly [Name in SessionEventName]: true } = {
@@ -45,6 +46,7 @@ const names: { readonly [Name in SessionEventName]: true } = {
   sameNameCookies: true,
 }
 
+/** What `sessions.on` calls. */
 export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
 
 /** Tells listeners, and the `node:diagnostics_channel` of the name `sojourn:<event>`, what happened. */

@@ -56,7 +56,8 @@ export interface SessionsOptions {
   noStore?: boolean
   /**
    * Visitors who still carry the cookie of another library are taken over with their session:
-   * `expressSessionCookie({ … })` of `sojourn/express-session`. Drop it when those cookies have expired.
+   * `expressSessionCookie({ … })` or `cookieSessionCookie({ … })` of `sojourn/express-session`. Drop it when those cookies
+   * have expired. Default: nobody.
    */
   accept?: AcceptedSessions
   /** The clock, in whole milliseconds since the epoch; for tests. Default `Date.now`. */

@@ -36,7 +36,7 @@ import { warn } from './warning.js'
 export interface Sessions<Data = SessionData> extends EventSource {
   /**
    * Finds the session of a request. For writing an adapter: the adapters that come with Sojourn call it for you.
-   * @throws `store_unavailable` unless `onStoreError` is `'anonymous'`
+   * @throws `store_unavailable` unless `onStoreError` is `'anonymous'`; `cross_origin` for what `crossOrigin` refuses; `closed`
    */
   load(request: LoadRequest): Promise<Session<Data>>
   /**

@@ -2,6 +2,7 @@ import type { Visit } from './visit.js'
 
 /** What a page may know of its visitor's session. */
 export interface SessionStatus {
+  /** Whether somebody is signed in. */
   readonly signedIn: boolean
   /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
   readonly signedInAt: number | null

@@ -10,8 +10,11 @@ import { hasDigest, isRecordId, isSessionId } from './token.js'
 export interface Device {
   /** For people, such as `'Firefox on Linux'`. */
   readonly name: string
+  /** Such as `'Firefox'`; `null` where it is unknown. */
   readonly browser: string | null
+  /** The operating system, such as `'Linux'`; `null` where it is unknown. */
   readonly system: string | null
+  /** `'other'` also where it is unknown. */
   readonly kind: 'desktop' | 'mobile' | 'tablet' | 'other'
 }
 
@@ -19,15 +22,18 @@ export interface Device {
 export interface SessionInfo {
   /** Names the session; safe to show, and what `end` takes. */
   readonly id: string
+  /** Whose it is; `null` for a guest. */
   readonly userId: string | null
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAt: number
+  /** When the user signed in; `null` for a guest. */
   readonly authenticatedAt: number | null
   /**
    * When it was last used, to within a tenth of the idle timeout. Told by the expiry: once that is the absolute limit, as it
    * always is where the idle timeout is as long, it stays at one idle timeout before it, or at the sign-in.
    */
   readonly lastSeenAt: number
+  /** When it ends if it is not used. */
   readonly expiresAt: number
   /** How the user signed in, as `signIn` was told. */
   readonly method: string | null
@@ -39,6 +45,7 @@ export interface SessionInfo {
 
 /** A page of sessions. */
 export interface SessionPage {
+  /** In ascending order of `id`; fewer than `limit` where some had expired. */
   readonly sessions: readonly SessionInfo[]
   /** What to pass as `after` for the next page; `null` when there is none. */
   readonly next: string | null

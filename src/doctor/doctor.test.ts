@@ -115,6 +115,17 @@ describe.each([
     expect(codes(await doctor(null, app(...steps)))).toEqual(expected)
   })
 
+  test('routes that come too early are named, and a health check that is no route is none', async () => {
+    const health = (it: express.Express) => void it.use('/health', (_req, res) => void res.end())
+    const [finding, ...more] = await doctor(
+      null,
+      app(health, route, (it) => void it.get(/^.orders/, () => {}), mounted),
+    )
+    expect(finding?.what).toBe('Routes stand before the session middleware: /, /^.orders/')
+    expect(more).toEqual([])
+    expect(await doctor(null, app(health, mounted, route))).toEqual([])
+  })
+
   test('nothing is found in a good app', async () => {
     const behindProxy = (it: express.Express) => void it.set('trust proxy', 1)
     const files = (it: express.Express) => void it.use(framework.static('.'))

@@ -11,7 +11,7 @@ export interface ExpressApp {
 
 interface Layer {
   readonly handle?: unknown
-  readonly route?: unknown
+  readonly route?: { readonly path: unknown } | undefined
   readonly name?: string
   /** Of Express 5. */
   readonly slash?: boolean
@@ -46,13 +46,14 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 7.2.1',
     })
   }
-  if (first > 0 && stack.slice(0, first).some(({ route }) => route !== undefined)) {
+  const early = stack.slice(0, Math.max(0, first)).flatMap(({ route }) => (route ? [String(route.path)] : []))
+  if (early.length > 0) {
     findings.push({
       code: 'mounted-after-routes',
       level: 'error',
-      what: 'Routes stand before the session middleware',
+      what: `Routes stand before the session middleware: ${[...new Set(early)].join(', ')}`,
       why: 'their handlers have no req.session, and requireUser cannot protect them',
-      fix: 'move app.use(session(sessions)) above them',
+      fix: 'move app.use(session(sessions)) above them; what needs no session, as a health check, is app.use(path, handler)',
       standard: 'ASVS 7.2.1',
     })
   }

@@ -5,6 +5,7 @@ export type Level = 'error' | 'warning'
 export interface Finding {
   /** Stable, to leave a finding out by: `'cookie-not-secure'`. */
   readonly code: string
+  /** `'error'` where a requirement is missed, `'warning'` where a recommendation is. */
   readonly level: Level
   /** What is so. */
   readonly what: string
