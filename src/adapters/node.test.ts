@@ -305,7 +305,7 @@ describe('requireUser', () => {
     const refusal = expect.objectContaining({ code: 'invalid_option' })
     expect(() => requireUser(options, handler)).toThrow(refusal)
     expect(() => requireFresh({ within: '10m', ...options }, handler)).toThrow(refusal)
-    expect(() => requireUser('/login' as never, handler)).toThrow('write { redirect: "/login" }')
+    expect(() => requireUser('/login' as never, handler)).toThrow('requireUser() must be an object; got "/login"')
   })
 
   test.each(['/login', '/?page=login'])(
@@ -320,7 +320,10 @@ describe('requireUser', () => {
       const { status } = await get(guarded, sent.headers.location)
       expect(status).toBe(500)
       expect(logged).toHaveBeenCalledWith(
-        expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining('mount it before') }),
+        expect.objectContaining({
+          code: 'invalid_option',
+          message: expect.stringContaining('a page before this guard'),
+        }),
       )
     },
   )

@@ -236,15 +236,12 @@ function checkStore(store: SessionStore): void {
     (method) => typeof (store as Partial<SessionStore> | null)?.[method] !== 'function',
   )
   if (missing.length === 0) return
-  throw new SojournError('invalid_option', `store has no ${missing.join('(), no ')}(). ${storeHint(store)}`)
-}
-
-function storeHint(store: unknown): string {
-  const { get, then } = Object(store)
-  if (typeof then === 'function') return 'It is a promise: await it first, as in { store: await openStore(url) }'
-  if (typeof get === 'function') {
-    return "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
-  }
-  if (typeof store === 'string') return "To open one by its URL, await openStore() of 'sojourn/stores/open'"
-  return "Give it a store such as memoryStore() of 'sojourn/stores/memory'"
+  throw new SojournError(
+    'invalid_option',
+    `store has no ${missing.join('(), no ')}(). ${
+      (store as { get?: unknown } | null)?.get
+        ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
+        : 'Give createSessions() a store, such as sqliteStore() or await openStore()'
+    }`,
+  )
 }

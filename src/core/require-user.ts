@@ -1,10 +1,9 @@
 import { SojournError } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
 import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
-import { hasReturnPath, withReturnPath } from './return-path.js'
+import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
-import { show } from './show.js'
 import { challenge } from './transport.js'
 
 /** What becomes of a visitor who is not signed in. */
@@ -35,13 +34,9 @@ export function signedInUser(options: RequireUserOptions): Requirement {
 
 function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
   refuseRequest(options)
-  if (typeof options === 'string') {
-    throw new SojournError('invalid_option', `The login page is an option: write { redirect: ${show(options)} }`)
-  }
   refuseUnknownOptions('a guard such as requireUser()', options, names)
-  const redirect = options?.redirect
-  if (redirect === undefined || typeof redirect === 'string') return
-  refuseOption('redirect', 'the path of the login page', redirect)
+  const { redirect = '' } = options ?? {}
+  if (typeof redirect !== 'string') refuseOption('redirect', 'the path of the login page', redirect)
 }
 
 /** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
@@ -71,7 +66,7 @@ export interface Admission {
 const sentences = {
   unauthenticated: 'This needs a signed-in user',
   stale_authentication: 'This needs a user who signed in a short while ago',
-}
+} satisfies { readonly [code in SojournErrorCode]?: string }
 
 /**
  * The address of the login page for a visitor who is not let in; `null` for one who is.
@@ -93,16 +88,8 @@ export function turnAway(
   if (code === null) return null
   const readable = method === 'GET' || method === 'HEAD'
   const navigates = mode === undefined || mode === 'navigate'
-  if (redirect !== undefined && readable && navigates) {
-    if (!hasReturnPath(redirect, url)) return withReturnPath(redirect, url)
-    // Sent there once more, the browser would go round in circles.
-    throw new SojournError(
-      'invalid_option',
-      `The login page ${show(redirect)} is behind the guard that leads to it: mount it before requireUser()`,
-    )
-  }
+  if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
   const asked = challenge(visitBehind(session).engine.settings.transport, { stale: code === 'stale_authentication' })
   if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
-  const headers = asked === null ? {} : { headers: { 'WWW-Authenticate': asked } }
-  throw new SojournError(code, sentences[code], headers)
+  throw new SojournError(code, sentences[code], asked === null ? {} : { headers: { 'WWW-Authenticate': asked } })
 }

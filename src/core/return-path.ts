@@ -1,3 +1,5 @@
+import { refuseOption } from './option-checks.js'
+
 /** The query parameter in which a login page is told where the visitor wanted to go. */
 const returnParameter = 'returnTo'
 
@@ -18,19 +20,15 @@ export function localPath(text: unknown, fallback = '/'): string {
   }
 }
 
-/** The address of a login page, with the path that its visitor wanted. */
-export function withReturnPath(loginPath: string, wanted: string | undefined): string {
+/**
+ * The address of a login page, with the path that its visitor wanted. Throws `invalid_option` where that is such an address
+ * already: the page is behind its own guard, and the browser would be sent round in circles.
+ */
+export function withReturnPath(loginPath: string, wanted = ''): string {
+  const start = `${loginPath + (loginPath.includes('?') ? '&' : '?') + returnParameter}=`
+  if (wanted.startsWith(start)) refuseOption('redirect', 'a page before this guard', loginPath)
   const path = localPath(wanted, '')
-  return path ? beforeReturnPath(loginPath) + encodeURIComponent(path) : loginPath
-}
-
-/** Whether an address is that of the login page, as `withReturnPath` makes it. */
-export function hasReturnPath(loginPath: string, address: string | undefined): boolean {
-  return address?.startsWith(beforeReturnPath(loginPath)) ?? false
-}
-
-function beforeReturnPath(loginPath: string): string {
-  return `${loginPath}${loginPath.includes('?') ? '&' : '?'}${returnParameter}=`
+  return path ? start + encodeURIComponent(path) : loginPath
 }
 
 /** Where a login page sends its visitor, read from the address of the request that it answers. */
