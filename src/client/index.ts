@@ -54,13 +54,21 @@ const longestWait = 2 ** 31 - 1
 /** How often to look while a warning stands, since another tab may use the session, and after a look that failed. */
 const soon = 5_000
 
-/** Follows the session of a page's visitor, in all of their tabs. Make one for each page, and keep it. */
+/**
+ * Follows the session of a page’s visitor, in all of their tabs. Make one for each page, and keep it. For the browser only: it
+ * throws where a page is rendered on a server.
+ */
 export function sessionClient({
   status: address,
   onChange,
   onExpiring,
   warnBefore = 60_000,
 }: SessionClientOptions): SessionClient {
+  if (typeof location === 'undefined') {
+    throw new Error(
+      'sessionClient() is for the browser: call it in what runs there alone, such as useEffect or onMount',
+    )
+  }
   const route = new URL(address, location.href)
   const tabs = new BroadcastChannel(`sojourn ${route.href}`)
   let status: SessionStatus | null = null

@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
 import { createSessions, type Session, type Sessions } from 'sojourn'
+import { sessionClient } from 'sojourn/client'
 import { session as onExpress } from 'sojourn/express'
 import { session as onFastify } from 'sojourn/fastify'
 import { withSession as onFetch } from 'sojourn/fetch'
@@ -105,4 +106,8 @@ test.each(Object.keys(adapters))('on %s a page that asks for the time left does 
   expect(await status()).toEqual({ signedIn: true, signedInAt, expiresIn: 10 * minute })
   now += 10 * minute
   expect(await status()).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
+})
+
+test('where a page is rendered on a server, the client says that it is for the browser', () => {
+  expect(() => sessionClient({ status: '/session' })).toThrow('call it in what runs there alone, such as useEffect')
 })
