@@ -295,18 +295,24 @@ describe('maxPerUser', () => {
     await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
   })
 
-  test('a lock that its process left behind runs out', async () => {
+  /** Signs a user in whose lock reads so. */
+  async function signInPast(lock: string, wait = 0): Promise<void> {
     const sessions = make({ maxPerUser: { limit: 2, whenFull: 'refuse' } })
     await sessions.create({ userId: 'alice' })
     const all = (await store.list?.({ limit: 10 })) ?? []
-    const [lock] = all.filter(([, record]) => !('__token' in record.values))
-    await store.patch(lock?.[0] ?? '', {
-      now: 0,
-      set: { __lock: JSON.stringify({ owner: 'dead', until: now + 15_000 }) },
-    })
-    now += 20_000
+    const [record] = all.filter(([, { values }]) => !('__token' in values))
+    await store.patch(record?.[0] ?? '', { now: 0, set: { __lock: lock } })
+    now += wait
     await sessions.create({ userId: 'alice' })
     expect(await living(sessions)).toHaveLength(2)
+  }
+
+  test('a lock that its process left behind runs out', async () => {
+    await signInPast(JSON.stringify({ owner: 'dead', until: now + 15_000 }), 20_000)
+  })
+
+  test.each(['not JSON', '{}', 'null', '{"until":"never"}'])('a lock that reads %s keeps nobody out', async (lock) => {
+    await signInPast(lock)
   })
 
   test.each([

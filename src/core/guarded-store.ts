@@ -1,5 +1,5 @@
 import { isSojournError, SojournError } from './errors.js'
-import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from './store.js'
+import { type Awaitable, isPromise, type SessionStore } from './store.js'
 
 /** Does the next thing with a value: at once if it is there, else when it is. A synchronous store never waits a turn. */
 export function after<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
@@ -40,29 +40,29 @@ export function guardStore(
     })
   }
 
-  function guard<A, B, T>(operation: string, call: (first: A, second: B) => Awaitable<T>) {
-    return (first: A, second?: B): Awaitable<T> => {
-      let result: Awaitable<T>
+  function guard<Name extends keyof GuardedStore>(operation: Name): GuardedStore[Name] {
+    return ((first: unknown, second: unknown) => {
+      let answer: Awaitable<unknown>
       try {
-        result = call(first, second as B)
+        const method = store[operation] as ((first: unknown, second: unknown) => Awaitable<unknown>) | undefined
+        if (!method) {
+          const lack = `This session store has no ${operation}(): its backend cannot promise it`
+          throw new SojournError('unsupported', lack)
+        }
+        answer = method.call(store, first, second)
       } catch (error) {
         throw failure(operation, error)
       }
-      return isPromise(result) ? bounded(operation, result) : result
-    }
+      return isPromise(answer) ? bounded(operation, answer) : answer
+    }) as GuardedStore[Name]
   }
 
-  const lacking = (method: string) => (): never => {
-    throw new SojournError('unsupported', `This session store has no ${method}(): its backend cannot promise it`)
-  }
-  const list: NonNullable<SessionStore['list']> = store.list?.bind(store) ?? lacking('list')
-  const sweep: NonNullable<SessionStore['sweep']> = store.sweep?.bind(store) ?? lacking('sweep')
   return {
-    read: guard('read', (id: string) => store.read(id)),
-    create: guard('create', (id: string, record: SessionRecord) => store.create(id, record)),
-    patch: guard('patch', (id: string, patch: SessionPatch) => store.patch(id, patch)),
-    delete: guard('delete', (id: string) => store.delete(id)),
-    list: guard('list', list),
-    sweep: guard('sweep', sweep),
+    read: guard('read'),
+    create: guard('create'),
+    patch: guard('patch'),
+    delete: guard('delete'),
+    list: guard('list'),
+    sweep: guard('sweep'),
   }
 }

@@ -72,16 +72,14 @@ export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime 
   }
   const limits = limitsOf(options, assurance.aal1, 'lifetime')
   const remember = limitsOf(options.remember ?? {}, { idle: 30 * day, absolute: 30 * day }, 'lifetime.remember')
-  const { renewal } = options
-  if (renewal === undefined) return { ...limits, remember, renewal: null }
-  const { every, overlap = '60s' } = typeof renewal === 'object' ? renewal : { every: renewal }
+  return { ...limits, remember, renewal: options.renewal === undefined ? null : renewalOf(options.renewal) }
+}
+
+function renewalOf(option: NonNullable<LifetimeOptions['renewal']>): Lifetime['renewal'] {
+  const { every, overlap = '60s' } = typeof option === 'object' ? option : { every: option }
   return {
-    ...limits,
-    remember,
-    renewal: {
-      every: milliseconds(every, 'lifetime.renewal.every'),
-      overlap: milliseconds(overlap, 'lifetime.renewal.overlap'),
-    },
+    every: milliseconds(every, 'lifetime.renewal.every'),
+    overlap: milliseconds(overlap, 'lifetime.renewal.overlap'),
   }
 }
 

@@ -160,12 +160,9 @@ function storeTimeoutOf(duration: Duration): number {
 /** Refuses what only cookies can do. */
 function transportOf({ cookie, accept, store }: SessionsOptions, option: TransportOptions): HeaderTransport {
   refuseUnknown(option, 'transport')
-  const reasons: [unknown, string][] = [
-    [cookie, 'cookie does not go with transport: leave it out, and see transport.secure'],
-    [accept, 'accept does not go with transport: leave it out'],
-    [isCookieStore(store) || undefined, 'store must not be a cookieStore with transport: use a store on the server'],
-  ]
-  for (const [given, reason] of reasons) if (given !== undefined) throw new SojournError('invalid_option', reason)
+  if (cookie !== undefined) refuse('cookie does not go with transport: leave it out, and see transport.secure')
+  if (accept !== undefined) refuse('accept does not go with transport: leave it out')
+  if (isCookieStore(store)) refuse('store must not be a cookieStore with transport: use a store on the server')
   return headerTransportOf(option)
 }
 
@@ -183,9 +180,7 @@ function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store:
   refuseUnknown(option, 'maxPerUser')
   const { limit } = option
   if (!Number.isSafeInteger(limit) || limit < 1) refuseOption('maxPerUser.limit', 'a whole number from 1', limit)
-  if (store && !store.list) {
-    throw new SojournError('invalid_option', 'maxPerUser needs a store that can list the sessions of a user')
-  }
+  if (store && !store.list) refuse('maxPerUser needs a store that can list the sessions of a user')
   // It has no default, so that left out it is refused like any other text.
   const whenFull = String(option.whenFull) as typeof option.whenFull
   return { limit, whenFull: oneOf(whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
@@ -193,7 +188,7 @@ function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store:
 
 function refuseUnknown(options: object, path: string): void {
   if (path === '' && typeof (options as Partial<SessionStore> | null)?.patch === 'function') {
-    throw new SojournError('invalid_option', 'A store was given in place of the options: write { store } around it')
+    refuse('A store was given in place of the options: write { store } around it')
   }
   const names = known[path] ?? []
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -203,7 +198,7 @@ function refuseUnknown(options: object, path: string): void {
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
     const where = path ? `${path}.${name}` : name
-    throw new SojournError('invalid_option', `${where} is not an option of Sojourn. ${hint(name, names, path)}`)
+    refuse(`${where} is not an option of Sojourn. ${hint(name, names, path)}`)
   }
 }
 
@@ -236,12 +231,12 @@ function checkStore(store: SessionStore): void {
     (method) => typeof (store as Partial<SessionStore> | null)?.[method] !== 'function',
   )
   if (missing.length === 0) return
-  throw new SojournError(
-    'invalid_option',
-    `store has no ${missing.join('(), no ')}(). ${
-      (store as { get?: unknown } | null)?.get
-        ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
-        : 'Give createSessions() a store, such as sqliteStore() or await openStore()'
-    }`,
-  )
+  const fix = (store as { get?: unknown } | null)?.get
+    ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
+    : 'Give createSessions() a store, such as sqliteStore() or await openStore()'
+  refuse(`store has no ${missing.join('(), no ')}(). ${fix}`)
+}
+
+function refuse(message: string): never {
+  throw new SojournError('invalid_option', message)
 }

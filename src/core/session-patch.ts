@@ -37,7 +37,7 @@ export function patchOf(
 /** What a record keeps of a sign-in: when and how, and what it came from. */
 export function signInValues({ signedIn, request, engine }: Visit): Record<string, string> {
   const client = clientText(request, engine.settings.client)
-  return { [signInName]: JSON.stringify(signedIn), ...(client === undefined ? {} : { [clientName]: client }) }
+  return { [signInName]: JSON.stringify(signedIn), ...(client !== undefined && { [clientName]: client }) }
 }
 
 /** A secret that the client is to be given. */

@@ -1,5 +1,6 @@
 import { SojournError } from './errors.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
+import { show } from './show.js'
 import { textOf } from './store.js'
 import { decode, isPortable } from './values.js'
 
@@ -29,12 +30,7 @@ const maxUserIdBytes = 255
 export function userIdText(userId: unknown): string {
   if (typeof userId === 'string' && isPortable(userId, maxUserIdBytes)) return userId
   if (Number.isSafeInteger(userId)) return String(userId)
-  const got =
-    typeof userId === 'string'
-      ? 'text that is empty, too long or malformed'
-      : userId === null || userId === undefined
-        ? String(userId)
-        : `a value of type ${typeof userId}`
+  const got = typeof userId === 'string' ? 'text that is empty, too long or malformed' : show(userId)
   throw new SojournError(
     'invalid_value',
     `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters; got ${got}`,

@@ -44,7 +44,7 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
   function rest(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       resting = setTimeout(resolve, milliseconds)
-      if (!isAwaited && typeof resting === 'object') resting.unref?.()
+      if (!isAwaited) resting.unref?.()
       endRest = resolve
     })
   }
@@ -76,13 +76,13 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
           .then(() => !stopped && schedule()),
       interval * (0.5 + Math.random()),
     )
-    if (typeof timer === 'object') timer.unref?.()
+    timer.unref?.()
   }
 
   return {
     sweep() {
       isAwaited = true
-      if (typeof resting === 'object') resting.ref?.()
+      resting?.ref?.()
       return sweep()
     },
     start() {

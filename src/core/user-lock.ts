@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
@@ -15,7 +15,7 @@ const lease = 15_000
  * @throws `contention` when the lock stays taken for longer than its lease
  */
 export function withUserLock<T>(engine: Engine, userId: string, task: () => Promise<T>): Promise<T> {
-  const id = createHash('sha256').update(`lock of user ${userId}`).digest('base64url').slice(0, 24)
+  const id = hash('sha256', `lock of user ${userId}`, 'base64url').slice(0, 24)
   return engine.turns.take(id, async () => {
     const mine = await acquire(engine, id)
     try {
@@ -50,10 +50,10 @@ async function acquire(engine: Engine, id: string): Promise<string> {
   throw new SojournError('contention', 'Too many sign-ins of one user at once')
 }
 
+/** One that cannot be read is free: else nobody could sign in as that user while it lies there. */
 function isFree(text: string | null, now: number): boolean {
-  if (text === null) return true
-  const { until } = JSON.parse(text) as { until: number }
-  return !(until > now)
+  const until = /"until":(\d+)/.exec(text ?? '')?.[1]
+  return until === undefined || Number(until) <= now
 }
 
 /** Also on a lock whose record has expired, but is still there: hence the `now` of zero. */
