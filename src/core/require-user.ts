@@ -1,4 +1,4 @@
-import { SojournError } from './errors.js'
+import { SojournError, type SojournErrorCode } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
 import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
 import { withReturnPath } from './return-path.js'
