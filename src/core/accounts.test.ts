@@ -413,6 +413,7 @@ describe('requests from other origins', () => {
     ['a host that is none', 'POST', { origin: 'https://app.example.com', host: 'app example com' }, false],
     ['no browser', 'POST', {}, true],
     ['a WebSocket', 'GET', { 'sec-fetch-site': 'cross-site', upgrade: 'websocket' }, false],
+    ['a WebSocket, however it is spelt', 'GET', { 'sec-fetch-site': 'cross-site', upgrade: 'WebSocket' }, false],
     ['a WebSocket of its own', 'GET', { 'sec-fetch-site': 'same-origin', upgrade: 'websocket' }, true],
     ['a method of one’s own', 'PROPFIND', { 'sec-fetch-site': 'cross-site' }, false],
   ]

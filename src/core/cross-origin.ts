@@ -31,7 +31,7 @@ export function trustedOrigins(
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
   const asked = `${request.method} ${request.header('upgrade')}`
-  if (!/^(GET|HEAD|OPTIONS) (?!websocket)/.test(asked)) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+  if (!/^(GET|HEAD|OPTIONS) (?!websocket)/i.test(asked)) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
 }
 
 /**

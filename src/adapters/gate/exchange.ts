@@ -112,7 +112,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   get #isForSocket(): boolean {
     const { upgrade, headers }: NodeRequest & { upgrade?: boolean } = this.request
     // A server that takes no upgrades answers as if none were asked for; Socket.IO has a response of its own.
-    return upgrade === true && headers.upgrade === 'websocket' && this.response instanceof ServerResponse
+    return upgrade === true && /^websocket$/i.test(headers.upgrade ?? '') && this.response instanceof ServerResponse
   }
   get headIsOut(): boolean {
     return this.#gate ? this.#gate.isOpen : this.response.headersSent
