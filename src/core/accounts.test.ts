@@ -81,6 +81,16 @@ describe('a user’s devices', () => {
     })
   })
 
+  test('tell when a remembered one was used, whose expiry stays at its absolute limit', async () => {
+    const sessions = make()
+    const cookie = await request(sessions, {}, (session) => session.signIn('alice', { remember: true }))
+    for (let days = 0; days < 28; days += 4) {
+      now += 4 * 86_400_000
+      await request(sessions, { cookie })
+      expect((await sessions.list({ userId: 'alice' })).sessions).toMatchObject([{ lastSeenAt: now }])
+    }
+  })
+
   test('and keep neither where it is switched off', async () => {
     const sessions = make({ device: false, address: false })
     await request(sessions, { headers: { 'user-agent': firefox } }, (session) => session.signIn('alice'))

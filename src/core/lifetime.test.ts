@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { expiryOf, type LifetimeOptions, lifetimeOf, milliseconds, touchIsDue } from './lifetime.js'
+import type { SessionRecord } from './store.js'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -66,6 +67,10 @@ describe('limits', () => {
   })
 })
 
+function recordThat(expiresAt: number, values: Record<string, string> = {}): SessionRecord {
+  return { values, userId: null, createdAt: 0, expiresAt }
+}
+
 test('the sooner limit counts', () => {
   const limits = { idle: hour, absolute: day }
   expect(expiryOf(limits, 0, 0)).toBe(hour)
@@ -74,20 +79,29 @@ test('the sooner limit counts', () => {
 
 test('the expiry is moved once for each tenth of the idle timeout', () => {
   const limits = { idle: hour, absolute: day }
-  const written = expiryOf(limits, 0, 0)
+  const written = recordThat(hour)
   expect(touchIsDue(limits, 0, hour / 10 - 1, written)).toBe(false)
   expect(touchIsDue(limits, 0, hour / 10, written)).toBe(true)
-  expect(touchIsDue(limits, 0, day - 1, day)).toBe(false)
+})
+
+test.each([
+  ['the absolute limit has come near', hour, day - hour / 2],
+  ['both limits are the same', day, day / 2],
+])('and that it was used is noted as often where %s', (_when, idle, seen) => {
+  const limits = { idle, absolute: day }
+  const written = recordThat(day, { __seen: `${seen}` })
+  expect(touchIsDue(limits, 0, seen + idle / 10 - 1, written)).toBe(false)
+  expect(touchIsDue(limits, 0, seen + idle / 10, written)).toBe(true)
 })
 
 test('and once more for the absolute limit, however little is left to it', () => {
   const limits = { idle: hour, absolute: day }
   const nearly = day - hour / 20
-  expect(touchIsDue(limits, 0, day - hour - 1, nearly)).toBe(false)
-  expect(touchIsDue(limits, 0, nearly - 1, nearly)).toBe(true)
-  expect(touchIsDue(limits, 0, nearly - 1, day)).toBe(false)
+  expect(touchIsDue(limits, 0, day - hour - 1, recordThat(nearly))).toBe(false)
+  expect(touchIsDue(limits, 0, nearly - 1, recordThat(nearly))).toBe(true)
+  expect(touchIsDue(limits, 0, nearly - 1, recordThat(day, { __seen: `${nearly - 2}` }))).toBe(false)
 })
 
 test('limits that were shortened apply to sessions that had longer ones', () => {
-  expect(touchIsDue({ idle: hour, absolute: day }, 0, 0, day)).toBe(true)
+  expect(touchIsDue({ idle: hour, absolute: day }, 0, 0, recordThat(day))).toBe(true)
 })

@@ -1,5 +1,6 @@
 import { SojournError } from './errors.js'
 import { refuseOption } from './option-checks.js'
+import { type SessionRecord, textOf } from './store.js'
 
 const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
@@ -100,12 +101,22 @@ export function expiryOf(limits: Limits, start: number, now: number): number {
   return Math.min(now + limits.idle, start + limits.absolute)
 }
 
+/** When a session was last used, where its expiry does not tell: that is the absolute limit, which stays where it is. */
+export const seenName = '__seen'
+
+/** When a session was last used, to within a tenth of the idle timeout. */
+export function lastSeenOf({ values, expiresAt }: SessionRecord, { idle }: Limits, start: number): number {
+  return Math.max(start, expiresAt - idle, Number(textOf(values, seenName)) || 0)
+}
+
 /**
- * Whether a used session's expiry is worth a write: once for each tenth of the idle timeout, so that reading is nearly
- * free; and once for the absolute limit, or a session in use would end that much sooner. Also true when the limits were
- * shortened since, so that a new deployment's limits apply to old sessions.
+ * Whether a session's use is worth a write: once for each tenth of the idle timeout, so that reading is nearly free; and
+ * once for the absolute limit, or a session in use would end that much sooner. Also true when the limits were shortened
+ * since, so that a new deployment's limits apply to old sessions.
  */
-export function touchIsDue(limits: Limits, start: number, now: number, expiresAt: number): boolean {
-  const expiry = expiryOf(limits, start, now)
-  return Math.abs(expiry - expiresAt) * 10 >= (expiry < now + limits.idle ? 1 : limits.idle)
+export function touchIsDue(limits: Limits, start: number, now: number, record: SessionRecord): boolean {
+  const { idle } = limits
+  const change = expiryOf(limits, start, now) - record.expiresAt
+  if (now + idle <= start + limits.absolute) return Math.abs(change) * 10 >= idle
+  return change !== 0 || (now - lastSeenOf(record, limits, start)) * 10 >= idle
 }

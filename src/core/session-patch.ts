@@ -1,5 +1,6 @@
 import { clientName, clientText } from './client.js'
 import type { Intentions } from './intentions.js'
+import { expiryOf, seenName } from './lifetime.js'
 import { signInName } from './sign-in.js'
 import type { SessionPatch } from './store.js'
 import { digestText, mintNonce, mintSecret, type Renewal, renewalName, successorOf, tokenName } from './token.js'
@@ -30,8 +31,14 @@ export function patchOf(
   if (Object.keys(set).length > 0) patch.set = set
   if (unset.length > 0) patch.unset = unset
   if (visit.userId !== held.record.userId) patch.userId = visit.userId
-  if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
+  if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) addUse(patch, visit)
   return patch
+}
+
+/** Has a patch tell that the session is used. */
+export function addUse(patch: SessionPatch, { limits, start }: Visit): void {
+  patch.expiresAt = expiryOf(limits, start, patch.now)
+  if (patch.expiresAt < patch.now + limits.idle) patch.set = { ...patch.set, [seenName]: `${patch.now}` }
 }
 
 /** What a record keeps of a sign-in: when and how, and what it came from. */

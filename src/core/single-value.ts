@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
+import { addUse } from './session-patch.js'
 import { patched, type SessionPatch, textOf } from './store.js'
 import { decode, encode, type Known, type Values } from './values.js'
 import type { Held, Visit } from './visit.js'
@@ -70,7 +71,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
       const patch: SessionPatch = { now, when: { ...visit.when, [name]: before } }
       if (text === null) patch.unset = [name]
       else patch.set = { [name]: text }
-      if (visit.touchIsDue(now)) patch.expiresAt = visit.expiryAt(now)
+      if (visit.touchIsDue(now)) addUse(patch, visit)
       const outcome = await engine.store.patch(held.id, patch)
       if (outcome === 'absent') throw ended(visit, values)
       if (outcome === 'applied') {

@@ -1,5 +1,6 @@
 import { clientOf } from './client.js'
 import type { Engine } from './engine.js'
+import { lastSeenOf } from './lifetime.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { endFromOutside, livingSessions } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
@@ -28,10 +29,7 @@ export interface SessionInfo {
   readonly createdAt: number
   /** When the user signed in; `null` for a guest. */
   readonly authenticatedAt: number | null
-  /**
-   * When it was last used, to within a tenth of the idle timeout. Told by the expiry: once that is the absolute limit, as it
-   * always is where the idle timeout is as long, it stays at one idle timeout before it, or at the sign-in.
-   */
+  /** When it was last used, to within a tenth of the idle timeout. */
   readonly lastSeenAt: number
   /** When it ends if it is not used. */
   readonly expiresAt: number
@@ -115,14 +113,14 @@ export async function endAllSessions(engine: Engine, userId: string, except: str
 async function infoOf({ settings }: Engine, id: string, record: SessionRecord): Promise<SessionInfo> {
   const { userId, createdAt, expiresAt } = record
   const signedIn = signInOf(record.values)
-  const { idle } = signedIn?.remember ? settings.lifetime.remember : settings.lifetime
+  const limits = signedIn?.remember ? settings.lifetime.remember : settings.lifetime
   const { agent, address = null } = clientOf(record.values)
   return {
     id,
     userId,
     createdAt,
     authenticatedAt: signedIn?.at ?? null,
-    lastSeenAt: Math.max(createdAt, signedIn?.at ?? 0, expiresAt - idle),
+    lastSeenAt: lastSeenOf(record, limits, signedIn?.at ?? createdAt),
     expiresAt,
     method: signedIn?.method ?? null,
     device: agent === undefined ? null : await deviceOf(agent),

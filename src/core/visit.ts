@@ -156,7 +156,7 @@ export class Visit {
   }
   touchIsDue(now: number): boolean {
     if (!this.isActivity || !this.held) return false
-    return touchIsDue(this.limits, this.start, now, this.held.record.expiresAt)
+    return touchIsDue(this.limits, this.start, now, this.held.record)
   }
 
   /** The handler looks at the session. */
