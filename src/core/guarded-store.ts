@@ -41,15 +41,15 @@ export function guardStore(
   }
 
   function guard<Name extends keyof GuardedStore>(operation: Name): GuardedStore[Name] {
-    return ((first: unknown, second: unknown) => {
+    return ((...given: unknown[]) => {
       let answer: Awaitable<unknown>
       try {
-        const method = store[operation] as ((first: unknown, second: unknown) => Awaitable<unknown>) | undefined
+        const method = store[operation] as ((...given: unknown[]) => Awaitable<unknown>) | undefined
         if (!method) {
           const lack = `This session store has no ${operation}(): its backend cannot promise it`
           throw new SojournError('unsupported', lack)
         }
-        answer = method.call(store, first, second)
+        answer = method.apply(store, given)
       } catch (error) {
         throw failure(operation, error)
       }
