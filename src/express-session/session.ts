@@ -100,7 +100,8 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
     request.sessionStore.get(this.id, (error, record) => {
       if (error) return done(error)
       if (!record) return done(new Error('failed to load session'))
-      request[watcher]?.reloaded(this, createSession(request, record))
+      const reloaded = createSession(request, record)
+      request[watcher]?.reloaded(this, reloaded)
       done()
     })
   }),

@@ -524,6 +524,15 @@ describe.each<[string, Any]>([
       await new Promise((resolve) => loaded.save(resolve))
       expect(await load('other')).toBe(undefined)
     })
+
+    test('reloads a session outside of a request, as for a WebSocket', async () => {
+      const store = new lib.MemoryStore()
+      store.set('id', { cookie: { originalMaxAge: null }, foo: 'before' })
+      const loaded = await new Promise<Any>((resolve) => store.load('id', (_: unknown, found: Any) => resolve(found)))
+      store.set('id', { cookie: { originalMaxAge: null }, foo: 'after' })
+      await new Promise((resolve) => loaded.reload(resolve))
+      expect(loaded.req.session.foo).toBe('after')
+    })
   })
 
   describe('Session', () => {
