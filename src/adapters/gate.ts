@@ -220,10 +220,10 @@ class Gate implements PlacedGate {
     this.state = 'open'
   }
 
-  replay({ calls, isFull }: HeldCalls): void {
+  replay(held: HeldCalls): void {
     let hasRoom = false
-    for (let call = calls.shift(); call; call = calls.shift()) hasRoom = this.call(call.name, call.args) === true
-    if (isFull && hasRoom) process.nextTick(emitDrain, this.response)
+    for (let call = held.next(); call; call = held.next()) hasRoom = this.call(call.name, call.args) === true
+    if (held.isFull && hasRoom) process.nextTick(emitDrain, this.response)
   }
 
   close(): void {
@@ -236,12 +236,12 @@ class Gate implements PlacedGate {
     const { response, found, sources = new Set() } = this
     // A handler that writes on, to a response that is over without its knowing, must not end the process.
     response.on?.('error', ignore)
-    for (const { args } of held.calls) {
+    for (const { args } of held.left) {
       const callback = callbackIn(args)
       if (callback) process.nextTick(callback, error)
     }
     // What is piped goes on no more, once it is unpiped.
-    this.failedBody = held.has('end') || sources.size > 0 ? 'ended' : 'begun'
+    this.failedBody = held.isEnded || sources.size > 0 ? 'ended' : 'begun'
     // Those that were piped in before it was watched are unpiped by Node, in the end.
     response.on?.('unpipe', destroyAfter)
     for (const source of sources) source.unpipe(response as ServerResponse)

@@ -13,10 +13,15 @@ export interface Call {
 
 /** Calls of a response that wait for their turn. Until they are released, the response reads as if they had been made. */
 export class HeldCalls {
-  /** In the order in which they came. */
-  readonly calls: Call[] = []
   /** Whether a write returned false, so that its caller waits for `drain`. */
   isFull = false
+  /** Whether the end was called. */
+  isEnded = false
+  /** How much of a body was held, in the unit in which Node counts what it buffers. */
+  length = 0
+  /** In the order in which they came. There may be very many: a page that is written line by line, say. */
+  readonly #calls: Call[] = []
+  #replayed = 0
   readonly #response: Covered
 
   constructor(response: NodeResponse) {
@@ -29,25 +34,33 @@ export class HeldCalls {
     this.#response[heldOf] = undefined
   }
 
-  has(name: MethodName): boolean {
-    return this.calls.some((call) => call.name === name)
+  /** Those that are still to be replayed. */
+  get left(): readonly Call[] {
+    return this.#calls.slice(this.#replayed)
   }
 
-  /** How much of a body is held, in the unit in which Node counts what it buffers. */
-  get length(): number {
-    return this.calls.reduce((sum, { args: [chunk] }) => sum + (isChunk(chunk) ? chunk.length : 0), 0)
+  /** The next to be replayed. */
+  next(): Call | undefined {
+    return this.#calls[this.#replayed++]
   }
 
   /** Takes a call, unless Node would throw, and returns what the call returns. */
   add(name: MethodName, args: readonly unknown[]): unknown {
-    if (name === 'writeHead' && this.calls.length > 0) refuse('writeHead', [200])
-    const isTooLate = this.has('end') && carriesChunk(name, args)
+    if (name === 'writeHead' && this.#calls.length > 0) refuse('writeHead', [200])
+    const isTooLate = this.isEnded && carriesChunk(name, args)
     if (!isTooLate || name === 'write') refuseChunk(this.#response, name, args)
     if (isTooLate) tellWriteAfterEnd(this.#response, args)
-    else this.calls.push({ name, args })
+    else this.#hold({ name, args })
     if (name !== 'write') return this.#response
     this.isFull ||= !(this.length < this.#response.writableHighWaterMark)
     return !this.isFull && !isTooLate
+  }
+
+  #hold(call: Call): void {
+    const [chunk] = call.args
+    this.#calls.push(call)
+    this.isEnded ||= call.name === 'end'
+    if (isChunk(chunk)) this.length += chunk.length
   }
 }
 
@@ -131,8 +144,8 @@ const methods = Object.entries(whileHeld).map(([key, call]) => {
  */
 const shownWhileHeld = {
   headersSent: () => true,
-  writableEnded: (held: HeldCalls) => held.has('end'),
-  writableNeedDrain: (held: HeldCalls) => held.isFull && !held.has('end'),
+  writableEnded: (held: HeldCalls) => held.isEnded,
+  writableNeedDrain: (held: HeldCalls) => held.isFull && !held.isEnded,
   writableLength: (held: HeldCalls, length: unknown) => held.length + Number(length ?? 0),
 }
 
