@@ -285,19 +285,21 @@ class Gate implements PlacedGate {
   }
 }
 
-function gateAt(response: unknown): Gate {
-  return (response as { readonly [gateOf]: Gate })[gateOf]
+/** None at a response of which the gated one was made, by `Object.create`: they share their listeners. */
+function gateAt(response: unknown): Gate | undefined {
+  return (response as { readonly [gateOf]?: Gate })[gateOf]
 }
 
 function onPipe(this: unknown, source: Readable): void {
   const gate = gateAt(this)
+  if (!gate) return
   if (!gate.sources) gate.response.on('unpipe', onUnpipe)
   gate.sources ??= new Set()
   gate.sources.add(source)
 }
 
 function onUnpipe(this: unknown, source: Readable): void {
-  gateAt(this).sources?.delete(source)
+  gateAt(this)?.sources?.delete(source)
 }
 
 /** Not at once: with its source, `stream.pipeline` would destroy the response. */
@@ -307,7 +309,7 @@ function destroyAfter(this: ServerResponse, source: Readable): void {
 }
 
 function onClose(this: unknown): void {
-  gateAt(this).close()
+  gateAt(this)?.close()
 }
 
 function emitDrain(response: ServerResponse): void {

@@ -104,8 +104,9 @@ export class Visit implements Gatekeeper, Watcher {
 
   /** May be called again, when others have changed the headers since. */
   writeHeaders(): void {
-    if (this.#setCookie === undefined) return
     const { response } = this.#arrival
+    // Who calls Node's own method sends the head past the gate.
+    if (this.#setCookie === undefined || response.headersSent) return
     const present = [response.getHeader('Set-Cookie') || []].flat() as string[]
     if (!present.includes(this.#setCookie)) response.setHeader('Set-Cookie', [...present, this.#setCookie])
   }

@@ -3,7 +3,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
-import { createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { createServer, get, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { inherits, inspect } from 'node:util'
@@ -901,6 +901,11 @@ describe('the response', () => {
       req.session.a = 1
       res.end()
     },
+    'has its head written past everybody': (req, res) => {
+      req.session.a = 1
+      ServerResponse.prototype.writeHead.call(res, 201)
+      res.end('x')
+    },
     'is handled by writeHead alone': (req, res) => {
       req.session.a = 1
       res.writeHead(200)
@@ -908,6 +913,30 @@ describe('the response', () => {
     },
   }
   for (const [name, respond] of Object.entries(responses)) same(name, (lib) => play(lib, {}, respond, 2))
+
+  same('may be made of another, which is answered and shares its listeners', async (lib) => {
+    const middleware = lib({ secret: 's', resave: false, saveUninitialized: true })
+    let isClosed = false
+    const server = createServer((req: Any, res) => {
+      const made = Object.create(res)
+      middleware(req, made, () => {
+        res.on('close', () => {
+          isClosed = true
+        })
+        res.end('hello')
+      })
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const status = await new Promise((resolve) => {
+      get({ port, host: '127.0.0.1', agent: false }, (incoming) => {
+        incoming.resume().on('close', () => resolve(incoming.statusCode))
+      })
+    })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return [status, isClosed]
+  })
 
   test('is written in very many pieces, while its session is stored, in no more time for each', async () => {
     let duration = Number.NaN
