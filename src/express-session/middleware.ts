@@ -55,7 +55,7 @@ export type Next = (error?: unknown) => void
 
 /** Gives each request its session. Throws a `TypeError` for an option that is wrong. */
 export function session(options?: SessionOptions) {
-  const { cookie, name, key, secret, genid, proxy, resave, rolling, saveUninitialized, unset, store } = options ?? {}
+  const { cookie, name, key, secret, genid, proxy, resave, rolling, saveUninitialized, unset } = options ?? {}
   const generateId = genid || randomId
   if (typeof generateId !== 'function') throw new TypeError('genid option must be a function')
   if (resave === undefined) deprecate('undefined resave option; provide resave option')
@@ -71,16 +71,16 @@ export function session(options?: SessionOptions) {
   if (!secret) deprecate('req.secret; provide secret option')
 
   const ownSecrets = secret ? (Array.isArray(secret) ? secret : [secret]) : undefined
-  const mounted = (store || new MemoryStore()) as MountedStore
-  if (process.env.NODE_ENV === 'production' && mounted instanceof MemoryStore) console.warn(memoryStoreWarning)
+  const store = (options?.store || new MemoryStore()) as MountedStore
+  if (process.env.NODE_ENV === 'production' && store instanceof MemoryStore) console.warn(memoryStoreWarning)
   const policy: Policy = {
-    store: mounted,
+    store,
     cookieName: name || key || 'connect.sid',
     resave: resave === undefined || Boolean(resave),
     saveUninitialized: saveUninitialized === undefined || Boolean(saveUninitialized),
     rolling: Boolean(rolling),
     unsetDestroys: unset === 'destroy',
-    storeTouches: typeof mounted.touch === 'function',
+    storeTouches: typeof store.touch === 'function',
     isSecure: (request) => isSecure(request as SessionRequest, proxy),
   }
 
@@ -88,7 +88,7 @@ export function session(options?: SessionOptions) {
     return typeof cookie === 'function' ? cookie(request as ExpressRequest) : cookie || {}
   }
 
-  mounted.generate = function generate(holder) {
+  store.generate = function generate(holder) {
     const request = holder as SessionRequest
     request.sessionID = generateId(request as ExpressRequest)
     request.session = new Session(request)
@@ -98,13 +98,13 @@ export function session(options?: SessionOptions) {
     if (options.sameSite === 'auto') request.session.cookie.sameSite = policy.isSecure(request) ? 'none' : 'lax'
   }
 
-  replaceBaseMethods(mounted)
+  replaceBaseMethods(store)
 
   let isStoreConnected = true
-  mounted.on('disconnect', () => {
+  store.on('disconnect', () => {
     isStoreConnected = false
   })
-  mounted.on('connect', () => {
+  store.on('connect', () => {
     isStoreConnected = true
   })
 
@@ -112,7 +112,7 @@ export function session(options?: SessionOptions) {
     secrets: ownSecrets ?? [],
     resave: policy.resave,
     saveUninitialized: policy.saveUninitialized,
-    isMemoryStore: mounted instanceof MemoryStore,
+    isMemoryStore: store instanceof MemoryStore,
     cookie: typeof cookie === 'function' ? undefined : (cookie ?? {}),
   }
   const middleware = {
@@ -123,7 +123,7 @@ export function session(options?: SessionOptions) {
       const secrets = ownSecrets ?? (request.secret ? [request.secret] : undefined)
       if (!secrets) return next(new Error('secret option required for sessions'))
 
-      request.sessionStore = mounted
+      request.sessionStore = store
       const broughtId = readSessionId(request, policy.cookieName, secrets)
       request.sessionID = broughtId as string
       const current = new Visit(policy, { request, response, next, broughtId, secret: secrets[0] as Secret })
@@ -132,7 +132,7 @@ export function session(options?: SessionOptions) {
         attach(current, request, response)
         return next()
       }
-      mounted.get(broughtId, (error, record) => {
+      store.get(broughtId, (error, record) => {
         if (error && error.code !== 'ENOENT') return next(error)
         try {
           if (error || !record) current.begin()
