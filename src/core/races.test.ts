@@ -428,3 +428,61 @@ test('a value that was saved is not written again over a later one', () =>
     ])
     expect({ ...(await look(cookie)) }).toEqual({ a: 2, b: 3, cart: ['second'] })
   }))
+
+test('a reload, and what its own request writes meanwhile: the session as it is then, and no sign-in is lost', () =>
+  inEveryInterleaving(async ({ begin, request, look }, scheduler) => {
+    const { cookie } = await begin({ a: 0, count: 0 })
+    let reloaded: unknown
+    let view: unknown
+    const [after] = await together(scheduler, [
+      request(cookie, async (session) => {
+        const work: Promise<unknown>[] = [session.update('count', (count = 0) => count + 1)]
+        session.a = 1
+        work.push(session.save(), session.reload())
+        session.signIn('alice')
+        work.push(session.save())
+        ;[, , reloaded] = await Promise.all(work)
+        view = [session.userId, { ...session }]
+      }),
+    ])
+    expect(reloaded).toBe(undefined)
+    const session = await look(after as string)
+    expect([session.userId, { ...session }]).toEqual(['alice', { a: 1, count: 1 }])
+    expect(view).toEqual(['alice', { a: 1, count: 1 }])
+  }))
+
+test('update against the sign-in and the reload of its own request: all succeed', () =>
+  inEveryInterleaving(async ({ begin, request, look, events }, scheduler) => {
+    const { cookie } = await begin({ count: 0 })
+    const [after] = await together(scheduler, [
+      request(cookie, async (session) => {
+        const add = () => session.update('count', (count = 0) => count + 1)
+        await session.save()
+        const updates = [add(), add(), session.reload(), add()]
+        await Promise.resolve()
+        session.signIn('alice')
+        await Promise.all([...updates, session.save()])
+        session.b = 1
+      }),
+      request('', (session) => Object.assign(session, { a: 1 })),
+    ])
+    expect(events).toEqual([])
+    const session = await look(after as string)
+    expect([session.userId, { ...session }]).toEqual(['alice', { count: 3, b: 1 }])
+  }))
+
+test('update that meets a sign-in: the client is not given the token that the sign-in replaced', () =>
+  inEveryInterleaving(async ({ begin, request, clock, sessions }, scheduler) => {
+    const { cookie } = await begin({ count: 0 })
+    clock.now += 3_600_000
+    const [successor] = await together(scheduler, [request(cookie, (session) => session.a)])
+    const reasons: string[] = []
+    sessions.on('writeDropped', ({ reason }) => reasons.push(reason))
+    const session = await scheduler.waitFor(sessions.load({ cookie }))
+    await together(scheduler, [request(successor as string, (other) => other.signIn('alice'))])
+    const update = session.update('count', (count = 0) => count + 1)
+    await expect(scheduler.waitFor(update)).rejects.toMatchObject({ code: 'session_ended' })
+    session.a = 1
+    expect(await scheduler.waitFor(sessions.commit(session))).toEqual([])
+    expect(reasons).toEqual(['token_replaced'])
+  }, renewal))

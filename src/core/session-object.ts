@@ -1,6 +1,7 @@
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
 import { refuseOption } from './option-checks.js'
+import { readAgain } from './read-again.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import { show } from './show.js'
 import type { SignInOptions } from './sign-in.js'
@@ -162,8 +163,7 @@ async function saved(visit: Visit): Promise<boolean> {
 async function reloaded(visit: Visit): Promise<void> {
   visit.use()
   if (visit.outage) throw visit.outage
-  if (visit.committing) await visit.committing
-  const record = visit.held && (await visit.engine.store.read(visit.held.id))
+  const record = await readAgain(visit)
   const now = visit.engine.settings.clock()
   const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
   if (!again || !visit.holdAgain(again, now)) {

@@ -607,4 +607,17 @@ describe('times', () => {
     expect(later.authenticatedAt).toBe(now)
     expect(later.expiresAt).toBe(now + 86_400_000)
   })
+
+  test('a take moves the expiry by the limits that hold, not by those of a sign-in to come', async () => {
+    const session = await load(await stored({ notice: 'saved' }))
+    const notice = session.take('notice')
+    session.signIn('alice', { remember: true })
+    await notice
+    await session.save()
+    expect(patches.map(({ unset, expiresAt }) => [unset, expiresAt])).toEqual([
+      [['notice'], undefined],
+      [undefined, session.expiresAt],
+    ])
+    expect(session.expiresAt).toBe(now + 30 * 86_400_000)
+  })
 })

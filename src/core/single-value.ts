@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
+import { readAgain } from './read-again.js'
 import { addUse } from './session-patch.js'
 import { patched, type SessionPatch, textOf } from './store.js'
 import { decode, encode, type Known, type Values } from './values.js'
@@ -62,7 +63,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
   // From now, so that the time in the queue counts: a request must not hang behind others, each with a time limit of its own.
   const deadline = performance.now() + 2 * engine.settings.storeTimeout
   return engine.turns.take(held.id, async (waited) => {
-    if (waited && performance.now() < deadline) await readAgain()
+    if (waited && performance.now() < deadline) await takeOver()
     for (let attempt = 0; attempt < maxAttempts && performance.now() < deadline; attempt++) {
       const before = values.storedText(name)
       const { value, text } = step(before)
@@ -71,7 +72,8 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
       const patch: SessionPatch = { now, when: { ...visit.when, [name]: before } }
       if (text === null) patch.unset = [name]
       else patch.set = { [name]: text }
-      if (visit.touchIsDue(now)) addUse(patch, visit)
+      // A sign-in that is being written moves it itself, and by limits that do not hold before.
+      if (!visit.committing && visit.touchIsDue(now)) addUse(patch, visit)
       const outcome = await engine.store.patch(held.id, patch)
       if (outcome === 'absent') throw ended(visit, values)
       if (outcome === 'applied') {
@@ -81,23 +83,23 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
         return value
       }
       if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
-      await readAgain()
+      await takeOver()
     }
     throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed by others too often`)
   })
 
   /** Takes over what the store holds of the value now, if this visit's token is still good. */
-  async function readAgain(): Promise<void> {
-    const record = await engine.store.read(held.id)
+  async function takeOver(): Promise<void> {
+    const record = await readAgain(visit)
     const now = engine.settings.clock()
     if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
-    if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values)
+    if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values, 'token_replaced')
     values.replace(name, textOf(record.values, name), known)
   }
 }
 
 /** The visit may have gone on with another session meanwhile, which is not lost. */
-function ended(visit: Visit, values: Values): SojournError {
-  if (values === visit.values) visit.lost = 'ended'
+function ended(visit: Visit, values: Values, reason: 'ended' | 'token_replaced' = 'ended'): SojournError {
+  if (values === visit.values) visit.lose(reason)
   return new SojournError('session_ended', 'The session ended, or was given a new token, while this request ran')
 }

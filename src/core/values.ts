@@ -95,6 +95,12 @@ export class Values {
     }
   }
 
+  /** Takes over what was read again. What was changed and not written is lost. */
+  startAgain(texts: Readonly<Record<string, string>>): void {
+    this.#texts = texts
+    this.#known = null
+  }
+
   /** What is known of a value now, for `replace` to tell whether it was assigned since. */
   known(name: string): Known | undefined {
     return this.#known?.get(name)

@@ -114,7 +114,7 @@ export class Visit {
     this.token = token
     this.userId = held.record.userId
     this.signedIn = signInOf(held.record.values)
-    this.#values = null
+    this.#values?.startAgain(held.record.values)
   }
 
   /** The values, which most requests of a static page never ask for. */
@@ -156,6 +156,8 @@ export class Visit {
   }
   touchIsDue(now: number): boolean {
     if (!this.isActivity || !this.held) return false
+    // That moves it itself, and by limits that do not hold before.
+    if (this.intentions.tokenChange === 'sign-in') return false
     return touchIsDue(this.limits, this.start, now, this.held.record)
   }
 
@@ -279,6 +281,13 @@ export class Visit {
     this.held = held
     if (recognition === 'previous') this.offerSuccessor(held.record)
     return true
+  }
+
+  /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */
+  lose(reason: 'ended' | 'token_replaced'): void {
+    this.lost = reason
+    // It would race with the one that a sign-in sends.
+    this.cookie = 'none'
   }
 
   /** Adds to what the next patch is to carry. */
