@@ -74,6 +74,7 @@ function createSession(visit: Visit): Awaitable<void> {
   set[tokenName] = digestText(token.secret)
   const record: SessionRecord = { values: set, userId: visit.userId, createdAt: now, expiresAt: visit.expiryAt(now) }
   const intentions = visit.takeIntentions()
+  const written = writtenBy(visit)
   const { startAsked } = visit
   visit.startAsked = false
   visit.isBeingCreated = true
@@ -90,15 +91,15 @@ function createSession(visit: Visit): Awaitable<void> {
       if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
       const held = { id: token.id, record }
       engine.events.emit('created', { id: token.id, userId: record.userId, at: now })
-      if (values !== visit.values) {
+      if (values === visit.values) {
+        visit.isBeingCreated = false
+        takeOver(visit, held, { set, unset: [] })
+        visit.cookie = 'send'
+      } else {
         // Destroyed while it was being created.
         visit.endings.push({ held, reason: 'destroyed' })
-        return
       }
-      visit.isBeingCreated = false
-      takeOver(visit, held, { set, unset: [] })
-      visit.cookie = 'send'
-      if (signsIn) tellSignIn(visit, token.id)
+      if (signsIn) tellSignIn(written, token.id)
     },
     tooLarge,
   )
@@ -114,18 +115,23 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
+  const written = writtenBy(visit)
   return callStore(
     visit,
     () => engine.store.patch(held.id, patch),
     (outcome) => {
-      if (values !== visit.values) return
+      if (values !== visit.values) {
+        // Destroyed meanwhile, which does not undo what happened before.
+        if (outcome === 'applied') tellTokenChange(written, held.id, intentions.tokenChange)
+        return
+      }
       if (outcome === 'absent') return dropWrite(visit, held, intentions, 'ended')
       if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
       if (secret === null) return
       visit.token = { id: held.id, secret: secret.text }
       visit.cookie = 'send'
-      tellTokenChange(visit, held.id, intentions.tokenChange)
+      tellTokenChange(written, held.id, intentions.tokenChange)
     },
     () => values === visit.values && resume(visit, intentions),
   )
@@ -185,9 +191,8 @@ function dropWrite(
     visit.plan({ tokenChange: 'sign-in' })
     return isCounted ? createSession(visit) : writeSession(visit)
   }
-  visit.lost = reason
-  visit.cookie = 'none'
-  tellDropped(visit, reason, intentions.tokenChange !== 'none')
+  visit.lose(reason)
+  tellDropped(visit, reason, intentions.tokenChange === 'renew')
 }
 
 /** Reports what was not reported yet of the changes that are dropped. */
@@ -205,14 +210,20 @@ function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {
   visit.values.written(changes)
 }
 
-function tellTokenChange(visit: Visit, id: string, change: TokenChange): void {
-  if (change === 'sign-in') tellSignIn(visit, id)
-  else {
-    visit.engine.events.emit('renewed', { id, userId: visit.userId, scheduled: change === 'scheduled' })
-  }
+/** Whose session was written, as of then: the visit may have gone on with another since. */
+type Written = Pick<Visit, 'engine' | 'userId' | 'signedIn'>
+
+function writtenBy({ engine, userId, signedIn }: Visit): Written {
+  return { engine, userId, signedIn }
 }
 
-function tellSignIn({ userId, signedIn, engine }: Visit, id: string): void {
+function tellTokenChange(written: Written, id: string, change: TokenChange): void {
+  const { engine, userId } = written
+  if (change === 'sign-in') tellSignIn(written, id)
+  else if (change !== 'none') engine.events.emit('renewed', { id, userId, scheduled: change === 'scheduled' })
+}
+
+function tellSignIn({ userId, signedIn, engine }: Written, id: string): void {
   if (userId === null || !signedIn) return
   engine.events.emit('signedIn', {
     id,

@@ -16,6 +16,8 @@ interface Data {
   list: number[]
 }
 
+type Created = Parameters<SessionStore['create']>
+
 const day = 86_400_000
 const start = 1_800_000_000_000
 let now = start
@@ -467,6 +469,38 @@ describe('events', () => {
     for (const cookie of [guest.cookie, user.cookie, renewed.cookie]) {
       expect(JSON.stringify(events)).not.toContain(cookie.slice(-40))
     }
+  })
+
+  test('tell what was written, also where its request had ended the session by then', async () => {
+    const slow = { ...memory, create: async (...given: Created) => memory.create(...given) }
+    const sessions = make({ store: { ...slow, patch: async (...given) => memory.patch(...given) } })
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    const told: unknown[] = []
+    sessions.on('signedIn', ({ userId }) => told.push(`signed in ${userId}`))
+    sessions.on('renewed', () => told.push('renewed'))
+    sessions.on('ended', () => told.push('ended'))
+    const endMeanwhile = (begin: (session: Session<Data>) => void) => (session: Session<Data>) => {
+      begin(session)
+      void session.save()
+      session.destroy()
+    }
+    const signIn = endMeanwhile((session) => session.signIn('alice'))
+    await visit(sessions, '', signIn)
+    await visit(sessions, cookie, signIn)
+    const other = await sessions.create({ values: { a: 1 } })
+    const renew = endMeanwhile((session) => session.renew())
+    await visit(sessions, other.cookie, renew)
+    expect(told).toEqual(['signed in alice', 'ended', 'signed in alice', 'ended', 'renewed', 'ended'])
+  })
+
+  test('tell of no dropped write where a session ended that was only read, and due for renewal', async () => {
+    const sessions = make({ lifetime: { renewal: '1h' } })
+    const { session, cookie } = await sessions.create({ values: { a: 1 } })
+    const dropped: unknown[] = []
+    sessions.on('writeDropped', (event) => dropped.push(event))
+    now += 3_600_000
+    await visit(sessions, cookie, () => sessions.end(session.id))
+    expect(dropped).toEqual([])
   })
 
   test('a listener that throws, or rejects, harms no request', async () => {
