@@ -374,6 +374,42 @@ describe('bindings are signals', () => {
     expect((await moved({}, before, after)).changes).toEqual(expected)
   })
 
+  test('it is noted once, also where the request reloads its session or meets a renewal', async () => {
+    const sessions = make({ onBindingChange: 'reauthenticate', lifetime: { renewal: '1h' } })
+    let changes = 0
+    sessions.on('bindingChanged', () => changes++)
+    const home = await request(sessions, {}, (session) => session.signIn('alice'))
+    await request(sessions, { cookie: home, address: '198.51.100.7' }, (session) => session.reload())
+    await request(sessions, { cookie: home, address: '198.51.100.7' }, (session) => {
+      expect(session.authenticatedAt).toBe(null)
+    })
+    expect(changes).toBe(1)
+    now += 3_600_000
+    const renewed = await request(sessions, { cookie: home, address: '192.0.2.7' }, () =>
+      request(sessions, { cookie: home, address: '198.51.100.7' }),
+    )
+    expect(renewed).not.toBe(home)
+    await request(sessions, { cookie: renewed, address: '192.0.2.7' })
+    expect(changes).toBe(2)
+  })
+
+  test('a connection of that session goes on to save, until somebody signs in again', async () => {
+    const sessions = make({ onBindingChange: 'reauthenticate' })
+    const cookie = await request(sessions, {}, (session) => session.signIn('alice'))
+    const visit = await visitsFrom(sessions).open(facts({ cookie, headersSent: true }))
+    visit.isConnection = true
+    const session = sessionOf<{ a: number; b: number }>(visit)
+    await request(sessions, { cookie, address: '198.51.100.7' })
+    session.a = 1
+    expect(await session.save()).toBe(true)
+    expect(await session.update('b', () => 2)).toBe(2)
+    now += 1
+    await request(sessions, { cookie }, (other) => other.signIn('alice'))
+    session.a = 3
+    expect(await session.save()).toBe(false)
+    expect((await store.read(session.id))?.values).toMatchObject({ a: '1', b: '2' })
+  })
+
   test('asks for one also of a handler that reads its session again', async () => {
     const sessions = make({ onBindingChange: 'reauthenticate' })
     let cookie = await request(sessions, { address: '203.0.113.7' }, (session) => session.signIn('alice'))

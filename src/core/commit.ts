@@ -165,7 +165,9 @@ function intentionsOf(visit: Visit): Intentions {
 }
 
 /** Takes intentions up again, but for a scheduled renewal, which another request has made meanwhile. */
-function resume(visit: Visit, { tokenChange, touch }: Intentions): void {
+function resume(visit: Visit, intentions: Intentions): void {
+  const { tokenChange, touch } = intentions
+  visit.planNotesAgain(intentions)
   if (touch) visit.plan({ touch })
   if (visit.intentions.tokenChange === 'none' && tokenChange !== 'scheduled') visit.plan({ tokenChange })
 }

@@ -170,7 +170,7 @@ async function reloaded(visit: Visit): Promise<void> {
     throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
   }
   const { signedIn } = visit
-  visit.takeIntentions()
+  visit.planNotesAgain(visit.takeIntentions())
   visit.hold(again, visit.token)
   // That it is to prove itself again may not be stored yet.
   if (signedIn?.doubted) visit.signedIn = signedIn

@@ -1,7 +1,7 @@
 import { SojournError } from './errors.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { show } from './show.js'
-import { textOf } from './store.js'
+import { type SessionRecord, textOf } from './store.js'
 import { decode, isPortable } from './values.js'
 
 /** How a user signed in. */
@@ -66,4 +66,9 @@ export function signInOf(values: Readonly<Record<string, string>>): SignIn | nul
   } catch {
     return null
   }
+}
+
+/** Whether nobody signed in between two readings of a session. That it is to prove itself again is no sign-in. */
+export function isSameSignIn(before: SessionRecord, now: SessionRecord): boolean {
+  return before.userId === now.userId && signInOf(before.values)?.at === signInOf(now.values)?.at
 }

@@ -72,7 +72,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
       const patch: SessionPatch = { now, when: { ...visit.when, [name]: before } }
       if (text === null) patch.unset = [name]
       else patch.set = { [name]: text }
-      // A sign-in that is being written moves it itself, and by limits that do not hold before.
+      // What is being written may be a sign-in, whose limits do not hold before.
       if (!visit.committing && visit.touchIsDue(now)) addUse(patch, visit)
       const outcome = await engine.store.patch(held.id, patch)
       if (outcome === 'absent') throw ended(visit, values)

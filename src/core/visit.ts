@@ -6,13 +6,22 @@ import type { EndReason } from './events.js'
 import { type Intentions, noIntentions } from './intentions.js'
 import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
 import type { RequestFacts } from './request-facts.js'
-import { type SignIn, type SignInOptions, signInName, signInOf, signInOptionsOf, userIdText } from './sign-in.js'
+import {
+  isSameSignIn,
+  type SignIn,
+  type SignInOptions,
+  signInName,
+  signInOf,
+  signInOptionsOf,
+  userIdText,
+} from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import {
   digestText,
   mintToken,
   type Recognition,
   recognize,
+  renewalName,
   renewalOf,
   successorOf,
   type Token,
@@ -156,7 +165,7 @@ export class Visit {
   }
   touchIsDue(now: number): boolean {
     if (!this.isActivity || !this.held) return false
-    // That moves it itself, and by limits that do not hold before.
+    // It moves the expiry itself, by limits that do not hold before.
     if (this.intentions.tokenChange === 'sign-in') return false
     return touchIsDue(this.limits, this.start, now, this.held.record)
   }
@@ -269,8 +278,7 @@ export class Visit {
 
   /** What a record, read again, says of this visit's token. */
   #recognition(record: SessionRecord, now: number): Recognition {
-    if (this.isConnection)
-      return record.values[signInName] === this.held?.record.values[signInName] ? 'current' : 'unknown'
+    if (this.isConnection) return this.held && isSameSignIn(this.held.record, record) ? 'current' : 'unknown'
     if (!this.token) return 'unknown'
     return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.renewal?.overlap ?? 0)
   }
@@ -296,6 +304,10 @@ export class Visit {
   }
   planOwnValue(name: string, text: string): void {
     this.plan({ ownValues: { ...this.intentions.ownValues, [name]: text } })
+  }
+  /** Takes up again what was noted when the session was read, but for the renewal, of which the store may know better by now. */
+  planNotesAgain({ ownValues: { [renewalName]: _, ...notes } }: Intentions): void {
+    this.plan({ ownValues: { ...notes, ...this.intentions.ownValues } })
   }
   takeIntentions(): Intentions {
     const taken = this.intentions
