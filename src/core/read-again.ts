@@ -2,15 +2,15 @@ import type { SessionRecord } from './store.js'
 import type { Visit } from './visit.js'
 
 /**
- * Reads a visit's session once more; `null` where there is none. What this visit wrote meanwhile, its token among it, may be
- * missing from what was read, or may be there before the visit knows of it: so it is read when nothing is being written.
+ * Reads a visit's session once more, and has `judge` decide at once what to make of it; `null` where there is none. What this
+ * visit wrote meanwhile, its token among it, may be missing from what was read, or may be there before the visit knows of it:
+ * so only what was read while nothing was being written counts.
  */
-export async function readAgain(visit: Visit): Promise<SessionRecord | null> {
+export async function readAgain<T>(visit: Visit, judge: (record: SessionRecord | null) => T): Promise<T> {
   for (;;) {
     while (visit.committing) await visit.committing
     const { held } = visit
-    if (!held) return null
-    const record = await visit.engine.store.read(held.id)
-    if (!visit.committing && visit.held === held) return record
+    const record = held && (await visit.engine.store.read(held.id))
+    if (!visit.committing && visit.held === held) return judge(record)
   }
 }

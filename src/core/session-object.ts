@@ -163,17 +163,18 @@ async function saved(visit: Visit): Promise<boolean> {
 async function reloaded(visit: Visit): Promise<void> {
   visit.use()
   if (visit.outage) throw visit.outage
-  const record = await readAgain(visit)
-  const now = visit.engine.settings.clock()
-  const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
-  if (!again || !visit.holdAgain(again, now)) {
-    throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
-  }
-  const { signedIn } = visit
-  visit.planNotesAgain(visit.takeIntentions())
-  visit.hold(again, visit.token)
-  // That it is to prove itself again may not be stored yet.
-  if (signedIn?.doubted) visit.signedIn = signedIn
+  await readAgain(visit, (record) => {
+    const now = visit.engine.settings.clock()
+    const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
+    if (!again || !visit.holdAgain(again, now)) {
+      throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
+    }
+    const { signedIn } = visit
+    visit.planNotesAgain(visit.takeIntentions())
+    visit.hold(again, visit.token)
+    // That it is to prove itself again may not be stored yet.
+    if (signedIn?.doubted) visit.signedIn = signedIn
+  })
 }
 
 async function updated(visit: Visit, name: string, change: (value: unknown) => unknown): Promise<unknown> {

@@ -431,6 +431,13 @@ describe('verbs', () => {
     expect(await store.read(session.id)).toEqual(before)
   })
 
+  test('reload shows what an update of the same request writes meanwhile', async () => {
+    const session = await load(await stored({ n: 1, notice: 'saved' }))
+    const work = [session.update('n', (n: number) => n + 1), session.take('notice'), session.reload()]
+    await Promise.all(work)
+    expect({ ...session }).toEqual({ n: 2 })
+  })
+
   test('update works on a new session, on a pending change, and removes with undefined', async () => {
     const session = await load()
     expect(await session.update('n', (n = 0) => n + 1)).toBe(1)

@@ -89,12 +89,13 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
   })
 
   /** Takes over what the store holds of the value now, if this visit's token is still good. */
-  async function takeOver(): Promise<void> {
-    const record = await readAgain(visit)
-    const now = engine.settings.clock()
-    if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
-    if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values, 'token_replaced')
-    values.replace(name, textOf(record.values, name), known)
+  function takeOver(): Promise<void> {
+    return readAgain(visit, (record) => {
+      const now = engine.settings.clock()
+      if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
+      if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values, 'token_replaced')
+      values.replace(name, textOf(record.values, name), known)
+    })
   }
 }
 
