@@ -1,9 +1,11 @@
 import type { AcceptedSessions } from './accepted-sessions.js'
 import type { CookieStore } from './cookie-store.js'
+import { SojournError } from './errors.js'
 import type { Events } from './events.js'
 import { type GuardedStore, guardStore } from './guarded-store.js'
 import type { Settings } from './options.js'
-import type { Awaitable, SessionStore } from './store.js'
+import type { RequestFacts } from './request-facts.js'
+import { type Awaitable, isPromise, type SessionPatch, type SessionStore } from './store.js'
 import type { Turns } from './turns.js'
 
 /** What every visit shares. */
@@ -25,11 +27,41 @@ export interface Engine {
   warnOnce(message: string): void
 }
 
-/** An engine like another, over a store of its own. */
-export function engineOver(store: SessionStore, engine: Engine): Engine {
+/** An engine over one session that travels in the cookies of a response. */
+export function engineOver(session: SessionStore, engine: Engine, request: RequestFacts): Engine {
   const { settings, events } = engine
-  const guarded = guardStore(store, settings.storeTimeout, (operation, error) =>
+  const store = guardStore(session, settings.storeTimeout, (operation, error) =>
     events.emit('outage', { operation, error }),
   )
-  return { ...engine, store: guarded }
+  let last: Awaitable<unknown>
+  /** Each change is of the whole that the one before has left. */
+  function inOrder<T>(change: () => Awaitable<T>): Awaitable<T> {
+    const done = isPromise(last) ? last.then(change, change) : change()
+    last = done
+    return done
+  }
+
+  return {
+    ...engine,
+    store: {
+      ...store,
+      create: (id, record) => inOrder(() => store.create(id, record)),
+      delete: (id) => inOrder(() => store.delete(id)),
+      patch: (id, patch) =>
+        inOrder(() => {
+          // Most changes are refused as they are made. That of an object in hand is seen only now.
+          if (request.headIsOut && changesValues(patch)) {
+            throw new SojournError(
+              'headers_sent',
+              'A change came after the response had begun, so its cookie cannot be sent. Make it before the first byte',
+            )
+          }
+          return store.patch(id, patch)
+        }),
+    },
+  }
+}
+
+function changesValues({ set = {}, unset = [] }: SessionPatch): boolean {
+  return [...Object.keys(set), ...unset].some((name) => !name.startsWith('__'))
 }

@@ -923,3 +923,65 @@ test('without a store: memory, and one warning', async () => {
   expect(warning.mock.calls.flat().filter((text) => /memory/.test(String(text)))).toHaveLength(1)
   expect((await sessions.load({})).isNew).toBe(true)
 })
+
+describe('a session that travels in its cookie', () => {
+  const secrets = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+
+  test('changed in hand, or by an update that nobody waits for, after the response has begun: an error', async () => {
+    const sessions = make({ store: cookieStore({ secrets }) })
+    const { cookie } = await sessions.create({ values: { list: [1] } })
+    const facts = { cookie, method: 'GET', secure: true, host: undefined, address: undefined, header: () => undefined }
+    const request = { ...facts, headersSent: false, headIsOut: false }
+    const session = sessionOf<Data>(await visitsFrom(sessions).open(request))
+    const { list } = session
+    const update = session.update('a', () => 1)
+    request.headersSent = request.headIsOut = true
+    await expect(update).rejects.toMatchObject({ code: 'headers_sent' })
+    expect(await session.save()).toBe(true)
+    list?.push(2)
+    await expect(session.save()).rejects.toMatchObject({ code: 'headers_sent' })
+  })
+
+  /** Whose answers come late. */
+  const slow = (): SessionStore => ({
+    ...memory,
+    read: async (id) => memory.read(id),
+    create: async (id, record) => memory.create(id, record),
+    patch: async (id, patch) => memory.patch(id, patch),
+  })
+
+  test('an update beside a save of the same request: both stay', async () => {
+    const sessions = make({ store: cookieStore({ secrets, revocation: slow() }) })
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    const changed = await visit(sessions, cookie, async (session) => {
+      const update = session.update('a', (a = 0) => a + 1)
+      session.list = [1]
+      await Promise.all([update, session.save()])
+    })
+    expect({ ...(await sessions.load({ cookie: changed.cookie })) }).toEqual({ a: 2, list: [1] })
+  })
+
+  test('an update that another user’s sign-in overtakes leaves nothing to them', async () => {
+    const late: (() => void)[] = []
+    const revocation = { ...slow(), read: async (id: string) => memory.read(id) }
+    const sessions = make({ store: cookieStore({ secrets, revocation }) })
+    const { cookie } = await sessions.create({ userId: 'alice', values: { a: 1 } })
+    const bob = await visit(sessions, cookie, async (session) => {
+      revocation.read = async (id) => {
+        const kept = await memory.read(id)
+        await new Promise<void>((resolve) => late.push(resolve))
+        return kept
+      }
+      const update = session.update('a', (a = 0) => a + 1).catch(() => {})
+      await new Promise((resolve) => setImmediate(resolve))
+      session.signIn('bob')
+      const saved = session.save()
+      await new Promise((resolve) => setImmediate(resolve))
+      revocation.read = async (id) => memory.read(id)
+      for (const answer of late) answer()
+      await Promise.all([update, saved])
+    })
+    const session = await sessions.load({ cookie: bob.cookie })
+    expect([session.userId, { ...session }]).toEqual(['bob', {}])
+  })
+})

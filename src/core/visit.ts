@@ -99,7 +99,7 @@ export class Visit {
   readonly sealed: SealedSession | null
 
   constructor(engine: Engine, request: RequestFacts, form?: CookieForm | null, sealed?: SealedSession | null) {
-    this.engine = sealed ? engineOver(sealed, engine) : engine
+    this.engine = sealed ? engineOver(sealed, engine, request) : engine
     this.sealed = sealed ?? null
     this.request = request
     this.#form = form
