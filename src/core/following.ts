@@ -31,6 +31,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
   const followers = new Map<string, Set<Follower>>()
   let watching: Promise<(() => unknown) | null> | undefined
   let isWatching = false
+  let isClosed = false
   const sharing = listeners.get(store) ?? new Set()
   listeners.set(store, sharing.add(endAll))
   const tellAll = (id: string, userId?: string) => {
@@ -109,7 +110,8 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     follow(visit, ended) {
       if (typeof ended !== 'function') refuseOption('What sessions.follow() calls', 'a function', ended)
       const { held } = visit
-      if (!held) return () => {}
+      // A socket may be opened while the server closes: nobody would stop what was begun for it.
+      if (!held || isClosed) return () => {}
       const follower: Follower = { visit, id: held.id, ended, timer: undefined }
       const ofId = followers.get(held.id) ?? new Set()
       followers.set(held.id, ofId.add(follower))
@@ -121,6 +123,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     },
 
     async close() {
+      isClosed = true
       for (const ofId of followers.values()) for (const { timer } of ofId) clearTimeout(timer)
       followers.clear()
       sharing.delete(endAll)

@@ -609,6 +609,17 @@ describe('list and end', () => {
     expect((await sessions.list({ userId: 'alice' })).sessions).toEqual([])
   })
 
+  test('a session that ended by time is not ended once more, and its record goes', async () => {
+    const sessions = make()
+    const { session } = await sessions.create({ userId: 'alice' })
+    const ended: unknown[] = []
+    sessions.on('ended', (event) => ended.push(event))
+    now += day
+    expect(await sessions.end(session.id, { userId: 'alice' })).toBe(false)
+    expect(ended).toEqual([])
+    expect(await memory.read(session.id)).toBe(null)
+  })
+
   test('end refuses another user’s session', async () => {
     const sessions = make()
     const { session, cookie } = await sessions.create({ userId: 'alice' })
@@ -743,6 +754,20 @@ test('a store that cannot watch at once is asked again with the next connection'
   }
   expect(attempts).toBe(2)
   await sessions.close()
+})
+
+test('nothing is begun for who follows a session when the server closes', async () => {
+  let watched = 0
+  const watch = () => {
+    watched++
+    return () => {}
+  }
+  const sessions = make({ store: { ...memory, watch } })
+  const { session } = await sessions.create({ values: { a: 1 } })
+  await sessions.close()
+  sessions.follow(session, () => {})()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(watched).toBe(0)
 })
 
 test('what is no function cannot follow', async () => {

@@ -95,7 +95,10 @@ export async function endSession(engine: Engine, id: string, userId: string | un
   if (!isSessionId(id)) return false
   const record = await engine.store.read(id)
   if (!record || (userId !== undefined && record.userId !== userId)) return false
-  return endFromOutside(engine, id, record.userId, 'revoked')
+  if (record.expiresAt > engine.settings.clock()) return endFromOutside(engine, id, record.userId, 'revoked')
+  // It has ended by time. It goes all the same: by the clock of another machine it may live.
+  await engine.store.delete(id)
+  return false
 }
 
 /** Ends a user's sessions but one, also those that begin meanwhile; resolves to how many there were. */
