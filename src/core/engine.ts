@@ -2,7 +2,7 @@ import type { AcceptedSessions } from './accepted-sessions.js'
 import type { CookieStore } from './cookie-store.js'
 import { SojournError } from './errors.js'
 import type { Events } from './events.js'
-import { type GuardedStore, guardStore } from './guarded-store.js'
+import { after, type GuardedStore, guardStore } from './guarded-store.js'
 import type { Settings } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionStore } from './store.js'
@@ -50,16 +50,22 @@ export function engineOver(session: SessionStore, engine: Engine, request: Reque
       patch: (id, patch) =>
         inOrder(() => {
           // Most changes are refused as they are made. That of an object in hand is seen only now.
-          if (request.headIsOut && changesValues(patch)) {
-            throw new SojournError(
-              'headers_sent',
-              'A change came after the response had begun, so its cookie cannot be sent. Make it before the first byte',
-            )
-          }
-          return store.patch(id, patch)
+          refuseLate(request, patch)
+          return after(store.patch(id, patch), (outcome) => {
+            refuseLate(request, patch)
+            return outcome
+          })
         }),
     },
   }
+}
+
+function refuseLate(request: RequestFacts, patch: SessionPatch): void {
+  if (!request.headIsOut || !changesValues(patch)) return
+  throw new SojournError(
+    'headers_sent',
+    'A change came after the response had begun, so its cookie cannot be sent. Make it before the first byte',
+  )
 }
 
 function changesValues({ set = {}, unset = [] }: SessionPatch): boolean {

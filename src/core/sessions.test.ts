@@ -952,21 +952,6 @@ test('without a store: memory, and one warning', async () => {
 describe('a session that travels in its cookie', () => {
   const secrets = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
 
-  test('changed in hand, or by an update that nobody waits for, after the response has begun: an error', async () => {
-    const sessions = make({ store: cookieStore({ secrets }) })
-    const { cookie } = await sessions.create({ values: { list: [1] } })
-    const facts = { cookie, method: 'GET', secure: true, host: undefined, address: undefined, header: () => undefined }
-    const request = { ...facts, headersSent: false, headIsOut: false }
-    const session = sessionOf<Data>(await visitsFrom(sessions).open(request))
-    const { list } = session
-    const update = session.update('a', () => 1)
-    request.headersSent = request.headIsOut = true
-    await expect(update).rejects.toMatchObject({ code: 'headers_sent' })
-    expect(await session.save()).toBe(true)
-    list?.push(2)
-    await expect(session.save()).rejects.toMatchObject({ code: 'headers_sent' })
-  })
-
   /** Whose answers come late. */
   const slow = (): SessionStore => ({
     ...memory,
@@ -974,6 +959,40 @@ describe('a session that travels in its cookie', () => {
     create: async (id, record) => memory.create(id, record),
     patch: async (id, patch) => memory.patch(id, patch),
   })
+
+  test.each([
+    ['at once', false],
+    ['later', true],
+  ])(
+    'changed in hand, or by an update under way, when the response has begun: an error (answers %s)',
+    async (_, late) => {
+      const sessions = make({ store: cookieStore({ secrets, ...(late && { revocation: slow() }) }) })
+      const { cookie } = await sessions.create({ values: { list: [1] } })
+      const facts = {
+        cookie,
+        method: 'GET',
+        secure: true,
+        host: undefined,
+        address: undefined,
+        header: () => undefined,
+      }
+      const request = { ...facts, headersSent: false, headIsOut: false }
+      const session = sessionOf<Data>(await visitsFrom(sessions).open(request))
+      const { list } = session
+      const update = session.update('a', () => {
+        if (late) queueMicrotask(begin)
+        return 1
+      })
+      const begin = () => {
+        request.headersSent = request.headIsOut = true
+      }
+      if (!late) begin()
+      await expect(update).rejects.toMatchObject({ code: 'headers_sent' })
+      expect(await session.save()).toBe(true)
+      list?.push(2)
+      await expect(session.save()).rejects.toMatchObject({ code: 'headers_sent' })
+    },
+  )
 
   test('an update beside a save of the same request: both stay', async () => {
     const sessions = make({ store: cookieStore({ secrets, revocation: slow() }) })
