@@ -45,6 +45,19 @@ describe('withSession', () => {
     expect(await withSession(sessions, () => answer)(new Request(here))).toBe(answer)
   })
 
+  test('saves for a handler that answers with nothing, as Bun wants it where the connection has become a WebSocket', async () => {
+    const upgrade = withSession(sessions, (_request, session, isUpgraded: boolean) => {
+      view(session)
+      return isUpgraded ? undefined : new Response()
+    })
+    const { session, headers } = await sessions.create()
+    expect(await upgrade(new Request(here, { headers }), true)).toBeUndefined()
+    expect(await session.reload().then(() => session.views)).toBe(1)
+    store.broken.add('patch')
+    expect((await upgrade(new Request(here, { headers }), true))?.status).toBe(503)
+    expectTypeOf(upgrade).toEqualTypeOf<(request: Request, isUpgraded: boolean) => Promise<Response | undefined>>()
+  })
+
   test.each([
     ['https://shop.example/', {}, '__Host-session='],
     ['http://shop.example/', {}, undefined],

@@ -32,12 +32,16 @@ interface Entered {
   [visitsOf]?: ReadonlyMap<Visits, Visit> | undefined
 }
 
-/** A handler that also gets the session, between the request and what else its runtime hands over. */
-export type SessionHandler<Visitor, Incoming extends Request, Rest extends unknown[]> = (
-  request: Incoming,
-  session: Visitor,
-  ...rest: Rest
-) => Awaitable<Response>
+/**
+ * A handler that also gets the session, between the request and what else its runtime hands over. It answers with
+ * `undefined` where the connection has become a WebSocket, as Bun wants it.
+ */
+export type SessionHandler<
+  Visitor,
+  Incoming extends Request,
+  Rest extends unknown[],
+  Answer extends Response | undefined = Response,
+> = (request: Incoming, session: Visitor, ...rest: Rest) => Awaitable<Answer>
 
 /** What only the app knows. */
 export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
@@ -62,19 +66,21 @@ export function withSession<
   Data extends object = SessionData,
   Incoming extends Request = Request,
   Rest extends unknown[] = [],
+  Answer extends Response | undefined = Response,
 >(
   sessions: Sessions<Data> | SessionsOptions,
-  handler: SessionHandler<Session<Data>, Incoming, Rest>,
+  handler: SessionHandler<Session<Data>, Incoming, Rest, Answer>,
   options: WithSessionOptions<Incoming, Rest> = {},
-): (request: Incoming, ...rest: Rest) => Promise<Response> {
+): (request: Incoming, ...rest: Rest) => Promise<Response | Extract<Answer, undefined>> {
   const visits = visitsFrom(sessions)
   if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError = answerError } = options
+  type Answered = Response | Extract<Answer, undefined>
   return async function withSession(request: Incoming & Entered, ...rest) {
-    const handled = async (visit: Visit) => {
+    const handled = async (visit: Visit): Promise<Answered> => {
       try {
-        return await handler(request, sessionOf<Data>(visit), ...rest)
+        return (await handler(request, sessionOf<Data>(visit), ...rest)) as Answered
       } catch (error) {
         if (!isSojournError(error) || visit.failure !== undefined) throw error
         return await onError(error, request)
@@ -98,7 +104,7 @@ export function withSession<
         isThrown = true
         return error
       })
-      const finished = await exchange.finish(response)
+      const finished = (await exchange.finish(response)) as Answered
       if (isThrown) throw finished
       return finished
     } catch (error) {

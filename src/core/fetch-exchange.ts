@@ -69,8 +69,11 @@ export class FetchExchange implements RequestFacts {
     })
   }
 
-  /** Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. */
-  async finish(response: Response): Promise<Response> {
+  /**
+   * Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. There
+   * is none where the connection has become a WebSocket of Bun.
+   */
+  async finish(response: Response | undefined): Promise<Response | undefined> {
     const visit = this.#visit
     if (!visit) return response
     try {
@@ -80,9 +83,9 @@ export class FetchExchange implements RequestFacts {
         await this.visits.commit(visit)
       }
       this.headersSent = true
-      return visit.wasUsed || visit.needsCommit ? withHead(visit, response) : response
+      return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
     } catch (error) {
-      void response.body?.cancel().catch(() => {})
+      void response?.body?.cancel().catch(() => {})
       throw error
     }
   }
