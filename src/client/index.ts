@@ -4,8 +4,7 @@
  * @module
  */
 
-declare const location: { readonly href: string }
-declare const document: EventTarget & { readonly visibilityState: 'visible' | 'hidden' }
+declare const document: EventTarget & { readonly baseURI: string; readonly visibilityState: 'visible' | 'hidden' }
 
 /** What the status route of the server tells: `sessions.status(session)`. */
 export interface SessionStatus {
@@ -64,12 +63,12 @@ export function sessionClient({
   onExpiring,
   warnBefore = 60_000,
 }: SessionClientOptions): SessionClient {
-  if (typeof location === 'undefined') {
+  if (typeof document === 'undefined') {
     throw new Error(
       'sessionClient() is for the browser: call it in what runs there alone, such as useEffect or onMount',
     )
   }
-  const route = new URL(address, location.href)
+  const route = new URL(address, document.baseURI)
   const tabs = new BroadcastChannel(`sojourn ${route.href}`)
   let status: SessionStatus | null = null
   let asking: Promise<SessionStatus> | undefined
@@ -77,11 +76,14 @@ export function sessionClient({
   let timer: ReturnType<typeof setTimeout> | undefined
   let warned = false
   let closed = false
+  /** All tabs were told of a change by one of them. What this page finds then, it need not tell. */
+  let isTold = false
 
   async function ask(): Promise<SessionStatus> {
     const response = await fetch(route, { credentials: 'include', cache: 'no-store' })
     if (!response.ok) throw new Error(`The status route answered ${response.status}`)
-    const now = (await response.json()) as SessionStatus
+    const now = (await response.json()) as SessionStatus | null
+    if (typeof now?.signedIn !== 'boolean') throw new Error('The status route answered with no sessions.status()')
     if (!closed) take(now)
     return now
   }
@@ -90,7 +92,7 @@ export function sessionClient({
     const before = status
     status = now
     if (before?.signedIn !== now.signedIn || before.signedInAt !== now.signedInAt) {
-      if (before) tellTabs()
+      if (before && !isTold) tellTabs()
       // By itself, so that an error in it is seen and harms nothing here.
       queueMicrotask(() => onChange?.(now))
     }
@@ -105,6 +107,7 @@ export function sessionClient({
   function refresh(): Promise<SessionStatus> {
     asking ??= ask().finally(() => {
       asking = undefined
+      isTold = false
     })
     return asking
   }
@@ -155,7 +158,10 @@ export function sessionClient({
     if (document.visibilityState === 'visible') look()
   }
 
-  tabs.onmessage = () => void refreshAfter().catch(() => undefined)
+  tabs.onmessage = () => {
+    isTold = true
+    refreshAfter().catch(() => undefined)
+  }
   document.addEventListener('visibilitychange', lookIfVisible)
   look()
 
@@ -165,7 +171,7 @@ export function sessionClient({
     },
 
     async fetch(input, init) {
-      const url = new URL(input instanceof Request ? input.url : input, location.href)
+      const url = new URL(input instanceof Request ? input.url : input, document.baseURI)
       const isOurs = url.origin === route.origin
       const response = await fetch(input, { ...init, credentials: isOurs ? 'include' : 'omit' })
       if (isOurs && response.status === 401) refused().catch(() => undefined)
@@ -176,6 +182,7 @@ export function sessionClient({
 
     changed() {
       tellTabs()
+      isTold = true
       return refreshAfter()
     },
 

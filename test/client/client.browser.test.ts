@@ -41,6 +41,8 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
   let ahead: number
   /** What the status route waits for once it knows its answer. */
   let held: Promise<unknown> | undefined
+  /** What the status route answers in place of the status. */
+  let answer: (() => object) | undefined
 
   beforeAll(async () => {
     browser = await startChromium()
@@ -61,6 +63,7 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
   beforeEach(async () => {
     ahead = 0
     held = undefined
+    answer = undefined
     allowedOrigins = [page.origin]
     seen = []
     seenByStranger = []
@@ -92,7 +95,7 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     })
     app.use(session(sessions))
     app.get('/session', async (req, res) => {
-      const status = sessions.status(req.session)
+      const status = answer?.() ?? sessions.status(req.session)
       await held
       res.json(status)
     })
@@ -161,7 +164,11 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
       await window.client.fetch(new Request(url, { credentials: 'include' }))
       await window.client.fetch(new URL(url), { credentials: 'include' })
     }, `${stranger.origin}/collect`)
-    expect(seenByStranger).toEqual(Array(3).fill({ path: '/collect', cookie: undefined }))
+    // A relative address is one of the page's <base>.
+    await tab.evaluate(`
+      document.head.append(Object.assign(document.createElement('base'), { href: '${stranger.origin}' }))
+      window.make({ status: location.origin + '/session' }).fetch('/collect')`)
+    expect(seenByStranger).toEqual(Array(4).fill({ path: '/collect', cookie: undefined }))
   })
 
   test('looks once when a session has ended, however many requests were refused', async () => {
@@ -207,6 +214,16 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
       await hears(tab, 3)
       expect(await heard(tab)).toEqual(['signed out', 'signed in', 'signed in'])
     }
+  })
+
+  test('does not have the tabs ask for ever where each answer is another, as of servers that share no store', async () => {
+    const [first, second] = [await openTab(), await openTab()]
+    const before = asked()
+    answer = () => ({ signedIn: true, signedInAt: asked(), expiresIn: 10 * minute })
+    await changed(first)
+    await hears(second, 2)
+    await openTab()
+    expect(asked() - before).toBe(3)
   })
 
   test('does not take for new an answer that is older than the sign-in', async () => {
@@ -286,6 +303,12 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     ])
     await tab.unroute('**/session')
     expect(await heard(tab)).toHaveLength(2)
+    answer = () => ({ message: 'Down for maintenance' })
+    const told = tab.waitForResponse('**/session')
+    await pass(tab, 5500)
+    await (await told).finished()
+    expect(await heard(tab)).toHaveLength(2)
+    answer = undefined
     await pass(tab, 10_000)
     await hears(tab, 3)
     expect((await heard(tab))[2]).toBe('signed out')
