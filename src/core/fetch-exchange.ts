@@ -131,5 +131,16 @@ function isWritable(headers: Headers): boolean {
 
 /** Nothing for an upgrade or a network error, which cannot be copied; no browser would read a cookie there. */
 function copyOf(response: Response): Response | undefined {
-  return response.status < 200 ? undefined : new Response(response.body, response)
+  if (response.status < 200) return undefined
+  return isBun && !response.headers.has('content-type') ? cloneOf(response) : new Response(response.body, response)
+}
+
+/** Bun says only as it sends a text that it is one, and forgets it of a body that somebody looked at. */
+const isBun = typeof process === 'object' && process.versions?.bun !== undefined
+
+function cloneOf(response: Response): Response {
+  const clone = response.clone()
+  // Of a stream, this half is read by nobody.
+  void response.body?.cancel().catch(() => {})
+  return clone
 }

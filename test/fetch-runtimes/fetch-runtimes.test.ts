@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createBackend } from '../../src/conformance/adapter-checks/backend.js'
 import { type AdapterBench, type AdapterCheck, createApp } from '../../src/conformance/adapter-checks/bench.js'
 import { orderChecks } from '../../src/conformance/adapter-checks/order-checks.js'
@@ -40,6 +40,14 @@ describe.each(names)('%s', async (name) => {
   test('needs nothing of Node that fetch runtimes lack', () => {
     const available = ['node:crypto', 'node:diagnostics_channel', 'node:timers/promises']
     expect(available).toEqual(expect.arrayContaining(builtIns))
+  })
+
+  test('is sent a text as one, also with the cookie', async () => {
+    const { port, close } = await serve(name, file, { STORE: 'memory', OPTIONS: '{}', ADAPTER: 'fetch' })
+    onTestFinished(close)
+    const { headers } = await fetch(`http://localhost:${port}/views`)
+    expect(headers.getSetCookie()).toHaveLength(1)
+    expect(headers.get('content-type')).toMatch(/^text\/plain; ?charset=utf-8$/i)
   })
 
   describe.each(Object.entries(checksOf))('%s', (adapter, checks) => {
