@@ -123,13 +123,23 @@ function recordOf({ [bagName]: bag, ...session }: Kept, now: number, idle: numbe
   const texts = textsOf(session)
   if (bag && !bag.cookie) delete texts[cookieName]
   // A cookie that ends with the browser says nothing: such a session lives as long as the store remembers it.
-  const end = bag && !bag.cookie ? bag.expiresAt : endOf(session)
+  const end = bag && !bag.cookie ? bag.expiresAt : endOrLater(session, now)
   return {
     values: { ...texts, ...bag?.texts },
     userId: bag?.userId ?? null,
     createdAt: bag?.createdAt ?? now,
     expiresAt: end ?? now + idle,
   }
+}
+
+/**
+ * When a session that its store still has will end. Most stores note a touch beside the session: the cookie in it then
+ * tells of an end that was put off since, by at most as long as the cookie lasts.
+ */
+function endOrLater(session: SessionData, now: number): number | undefined {
+  const end = endOf(session)
+  const maxAge = Math.ceil(Number(session.cookie.originalMaxAge))
+  return end !== undefined && end <= now && maxAge > 0 ? now + maxAge : end
 }
 
 function keptOf(record: SessionRecord): Kept {

@@ -34,6 +34,25 @@ test('a session without a lifetime of its own lives as long as its store remembe
   expect(await bridge.read('sid')).toMatchObject({ expiresAt: 3000 })
 })
 
+test('a session that was touched lives on, though its cookie was not written anew', async () => {
+  // As connect-redis, connect-pg-simple, connect-mongo and express-mysql-session do.
+  const cookieUntil = (originalMaxAge: number, end: number) => ({ originalMaxAge, expires: new Date(end), path: '/' })
+  const returning = (cookie: object) => ({
+    get: (_id: string, done: (error: null, session: object) => void) => done(null, { cookie, user: 'ada' }),
+    set() {},
+    destroy() {},
+  })
+  const clock = () => 10_000
+  const touched = fromConnectStore(returning(cookieUntil(2000, 9000)), { clock })
+  expect(await touched.read('sid')).toMatchObject({ expiresAt: 12_000, values: { user: '"ada"' } })
+  const found = await promised((done) => toConnectStore(touched, { clock }).get('sid', done))
+  expect(found).toMatchObject({ user: 'ada', cookie: { originalMaxAge: 2000 } })
+  // One that the app itself let expire stays so.
+  expect(await fromConnectStore(returning(cookieUntil(-1, 9000)), { clock }).read('sid')).toMatchObject({
+    expiresAt: 9000,
+  })
+})
+
 test('what the engine writes, express-session can read, and a store expires by itself', async () => {
   const store = new original.MemoryStore()
   const bridge = fromConnectStore(store)

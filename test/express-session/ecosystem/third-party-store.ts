@@ -1,7 +1,7 @@
 /** What a store from npm has to do under the drop-in, and what a visitor sees of it. */
 import express from 'express'
 import original from 'express-session'
-import session from 'sojourn/express-session'
+import session, { fromConnectStore, toConnectStore } from 'sojourn/express-session'
 import request from 'supertest'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -90,6 +90,18 @@ export function worksAsBefore({ make, start, stop }: ThirdPartyStore): void {
     const { get } = browser()
     await get(server, '/set/name/ada')
     for (let visit = 0; visit < 3; visit++) expect(await get(server, '/')).toEqual({ name: 'ada' })
+  })
+
+  test('a session that was only touched for a while is found by the bridge', async () => {
+    const sid = 'touched'
+    const sessionFor = (maxAge: number) => ({ cookie: new session.Cookie({ maxAge }), name: 'ada' })
+    const call = (run: (done: (error: unknown, result?: Any) => void) => void): Promise<Any> =>
+      new Promise((resolve, reject) => run((error, result) => (error ? reject(error) : resolve(result))))
+    await call((done) => store.set(sid, sessionFor(60_000), done))
+    await call((done) => store.touch(sid, sessionFor(120_000), done))
+    const clock = () => Date.now() + 61_000
+    const bridge = toConnectStore(fromConnectStore(store, { clock }), { clock })
+    expect(await call((done) => bridge.get(sid, done))).toMatchObject({ name: 'ada' })
   })
 
   test('a visitor moves from express-session and back without noticing', async () => {
