@@ -1,10 +1,11 @@
 import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { isOwnName, oddNamePrefix } from '../core/own-names.js'
 import { holds, patched, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createTurns, type Turns } from '../core/turns.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { Cookie, cookieOfRecord } from './cookie.js'
-import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
+import { cookieName, endOf, sessionOf, textsOf } from './record-texts.js'
 import type { SessionData } from './session-data.js'
 import { sessionIdOf } from './session-key.js'
 
@@ -159,7 +160,7 @@ function keptOf(record: SessionRecord): Kept {
 /** Whether a value can stand in the session by itself, and comes back from there as the same text. */
 function isShown(name: string, text: string): boolean {
   if (name === cookieName) return true
-  if (name === 'cookie' || (name.startsWith('__') && !name.startsWith(oddNamePrefix))) return false
+  if (name === 'cookie' || isOwnName(name)) return false
   try {
     const value = JSON.parse(text)
     return JSON.stringify(value) === text && !(name.startsWith(oddNamePrefix) && value[0] === bagName)

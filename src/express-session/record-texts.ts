@@ -6,15 +6,13 @@
  */
 
 import { createHash } from 'node:crypto'
+import { isOwnName, oddNamePrefix } from '../core/own-names.js'
 import type { SessionRecord } from '../core/store.js'
 import { Cookie } from './cookie.js'
 import type { SessionData } from './session-data.js'
 
 /** The value that holds the cookie, without `expires` where that is a date: the record's own expiry is that date. */
 export const cookieName = '__cookie'
-
-/** Stands for a name that a store does not take: the text is then the name and the value. */
-export const oddNamePrefix = '__named_'
 
 /** The texts of a session's values and of its cookie. Throws what JSON throws. */
 export function textsOf({ cookie, ...values }: { cookie: Cookie }): Record<string, string> {
@@ -36,8 +34,7 @@ export function textsOfValues(values: object): Record<string, string> {
 export function sessionOf({ values, expiresAt }: SessionRecord): SessionData {
   const entries: [string, unknown][] = [['cookie', cookieOf(values[cookieName], expiresAt)]]
   for (const [name, text] of Object.entries(values)) {
-    if (!name.startsWith('__')) entries.push([name, JSON.parse(text)])
-    else if (name.startsWith(oddNamePrefix)) entries.push(JSON.parse(text))
+    if (!isOwnName(name)) entries.push(name.startsWith(oddNamePrefix) ? JSON.parse(text) : [name, JSON.parse(text)])
   }
   return Object.fromEntries(entries) as unknown as SessionData
 }
@@ -68,6 +65,7 @@ function isPlainName(name: string): boolean {
   return name.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(name)
 }
 
+/** Stands for a name that a store does not take: the text is then the name and the value. */
 function oddName(name: string): string {
   return oddNamePrefix + createHash('sha256').update(name, 'utf16le').digest('base64url')
 }

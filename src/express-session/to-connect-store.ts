@@ -1,10 +1,11 @@
 import { after, guardStore } from '../core/guarded-store.js'
 import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { isOwnName } from '../core/own-names.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createSweeper } from '../core/sweeper.js'
 import { defer } from './defer.js'
-import { cookieName, endOf, oddNamePrefix, sessionOf, textsOf } from './record-texts.js'
+import { cookieName, endOf, sessionOf, textsOf } from './record-texts.js'
 import type { Callback } from './session.js'
 import type { SessionData } from './session-data.js'
 import { withKey } from './session-key.js'
@@ -209,7 +210,7 @@ function isSession({ values, expiresAt }: SessionRecord, now: number): boolean {
 
 /** Whether a value is one that `textsOf` makes, and not the engine's. */
 function isOfSession(name: string): boolean {
-  return name === cookieName || !name.startsWith('__') || name.startsWith(oddNamePrefix)
+  return name === cookieName || !isOwnName(name)
 }
 
 /** Calls back with what comes of the work: at once where the work is done at once, and never twice. */

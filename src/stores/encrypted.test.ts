@@ -1,3 +1,4 @@
+import { toConnectStore } from 'sojourn/express-session'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { places } from '../../test/stores/places.js'
@@ -46,6 +47,17 @@ describe('what is stored', () => {
     expect(JSON.stringify(stored)).not.toContain('dear')
     expect(await store.read('a')).toEqual(record({ diary: '"dear diary"', __token: '"digest"' }, 'alice'))
     expect((await store.list?.({ userId: 'alice', limit: 5 }))?.[0]?.[1].values.diary).toBe('"dear diary"')
+  })
+
+  test('has no value of the app in clear, whatever its name was before a bridge kept it', async () => {
+    const inner = memoryStore()
+    const bridge = toConnectStore(encrypted(inner, { secrets: secret }))
+    const cookie = { originalMaxAge: null, path: '/', httpOnly: true }
+    const call = (run: (done: (error: unknown, result?: unknown) => void) => void) =>
+      new Promise((resolve, reject) => run((error, result) => (error ? reject(error) : resolve(result))))
+    await call((done) => bridge.set('sid', { cookie, __diary: 'dear diary' } as never, done))
+    expect(JSON.stringify(await inner.list?.({ limit: 5 }))).not.toContain('dear')
+    expect(await call((done) => bridge.get('sid', done))).toMatchObject({ __diary: 'dear diary' })
   })
 
   test('cannot be moved to another session or another name, or replaced by plain text', async () => {

@@ -7,6 +7,7 @@
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
+import { isOwnName } from '../core/own-names.js'
 import { createSeal, type Seal } from '../core/seal.js'
 import type { Secrets } from '../core/secrets.js'
 import {
@@ -57,7 +58,7 @@ export function encrypted(store: SessionStore, options: EncryptedOptions): Sessi
       refuseIllFormed(patch)
       const set = patch.set && { set: codec.sealValues(id, patch.set) }
       const when = Object.entries(patch.when ?? {})
-      const isClear = when.every(([name, text]) => text === null || isOwn(name))
+      const isClear = when.every(([name, text]) => text === null || isOwnName(name))
       return isClear ? store.patch(id, { ...patch, ...set }) : compareInClear(id, { ...patch, ...set }, 1)
     },
 
@@ -106,7 +107,7 @@ function refuse(what: string): never {
 function valueCodec(seal: Seal, acceptPlaintext: boolean) {
   const context = (id: string, name: string) => `${id}\n${name}`
   const openValue = (id: string, name: string, text: string): string => {
-    if (isOwn(name)) return text
+    if (isOwnName(name)) return text
     // What others wrote may be no text.
     return seal.unseal(String(text), context(id, name)) ?? (acceptPlaintext ? text : unreadable)
   }
@@ -115,14 +116,10 @@ function valueCodec(seal: Seal, acceptPlaintext: boolean) {
   return {
     openValue,
     sealValues: (id: string, values: Record<string, string>) =>
-      eachValue(values, (name, text) => (isOwn(name) ? text : seal.seal(text, context(id, name)))),
+      eachValue(values, (name, text) => (isOwnName(name) ? text : seal.seal(text, context(id, name)))),
     openRecord: (id: string, record: SessionRecord): SessionRecord => ({
       ...record,
       values: eachValue(record.values, (name, text) => openValue(id, name, text)),
     }),
   }
-}
-
-function isOwn(name: string): boolean {
-  return name.startsWith('__')
 }

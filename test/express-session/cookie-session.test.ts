@@ -139,6 +139,17 @@ test('sessions can go on in a sealed cookie, and stay ended', async () => {
   expect((await sessions.load({ cookie })).userId).toBe(null)
 })
 
+test('a store of what was ended keeps no value of the session, whatever its name', async () => {
+  const revocation = memoryStore()
+  const secrets = 'k3l9-XmQ2_vB7tR5wZ8yP1sD4fG6hJ0c'
+  const accept = cookieSessionCookie({ keys, store: memoryStore(), userId })
+  const sessions = createSessions<Any>({ ...settings, store: cookieStore({ secrets, revocation }), accept })
+  const visitor = await sessions.load({ cookie: await oldCookie() })
+  expect(visitor.userId).toBe('ada')
+  const names = Object.keys((await revocation.read(visitor.id))?.values ?? {})
+  expect(names.sort()).toEqual(['__signIn', '__token'])
+})
+
 test.each([
   [undefined, '"keys" must be what signed the cookies until now'],
   [{ keys: ['k'], secret: 'k' }, 'cookieSessionCookie: "secret" is not an option; there are "name", "keys"'],
