@@ -4,6 +4,7 @@ import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { userIdText } from '../core/sign-in.js'
 import type { SessionStore } from '../core/store.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
@@ -39,7 +40,7 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   const given = options ?? ({} as CookieSessionCookieOptions)
   const { name = 'session', store, remember = false, userId = () => null } = given
   const keys = [given.keys].flat()
-  if (keys.length === 0 || keys.some((key) => typeof key !== 'string')) {
+  if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key === '')) {
     throw new SojournError('invalid_option', 'cookieSessionCookie: "keys" must be what signed the cookies until now')
   }
   if (typeof store?.create !== 'function') {
@@ -66,7 +67,7 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
         const now = Date.now()
         return {
           values: textsOfValues(session),
-          userId: user == null ? null : String(user),
+          userId: user == null ? null : userIdText(user),
           createdAt: now,
           expiresAt: now + cookieLifetime,
           remember,

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { userIdText } from '../core/sign-in.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
 import { cookieName, sessionOf } from './record-texts.js'
@@ -37,7 +38,7 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
   refuseUnknownOptions('expressSessionCookie', options, ['name', 'secret', 'store', 'userId'])
   const { name = 'connect.sid', secret, store, userId = () => null } = options ?? ({} as ExpressSessionCookieOptions)
   const secrets = [secret].flat() as Secret[]
-  if (secrets.length === 0 || secrets.some((one) => one === undefined || one === null)) {
+  if (secrets.length === 0 || secrets.some((one) => one === undefined || one === null || one === '')) {
     throw new SojournError('invalid_option', 'expressSessionCookie: "secret" must be what signed the cookies until now')
   }
   if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
@@ -68,7 +69,7 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
       return {
         ...record,
         values,
-        userId: user == null ? null : String(user),
+        userId: user == null ? null : userIdText(user),
         remember: Boolean(session.cookie.expires),
       }
     },

@@ -66,6 +66,16 @@ describe('a visitor with the cookie of express-session', () => {
     expect(setCookie).toContain('Max-Age=')
   })
 
+  test.each([{ name: 'Ada' }, [7], false, 1.5])(
+    'is not taken for another user where %j is no user id',
+    async (user) => {
+      const { store, cookie } = await old()
+      const accept = expressSessionCookie({ secret, store: store as Any, userId: () => user as Any })
+      await expect(engine(store, { accept }).load({ cookie })).rejects.toMatchObject({ code: 'invalid_value' })
+      expect(Object.keys((store as Any).sessions)).toHaveLength(1)
+    },
+  )
+
   test('may be nobody in particular', async () => {
     const { store, cookie } = await old()
     const accept = expressSessionCookie({ secret, store: store as Any })
@@ -239,6 +249,7 @@ test.each([
     'userId of expressSessionCookie must be a function; got "user"',
   ],
   [{ secret: [] }, '"secret" must be'],
+  [{ secret: ['s', ''] }, '"secret" must be'],
   [{ secret: [null] }, '"secret" must be'],
   [{ secret: 's' }, '"store" must be the store that express-session was given'],
   [{ secret: 's', store: memoryStore() }, '"store" must be the store that express-session was given'],

@@ -116,6 +116,14 @@ test('a key that was dropped signs nobody in', async () => {
   expect(visitor.userId).toBe(null)
 })
 
+test.each([{ name: 'Ada' }, [7], false, 1.5])('%j is no user id, and nobody is taken for another', async (user) => {
+  const store = memoryStore()
+  const accept = cookieSessionCookie({ keys, store, userId: () => user as Any })
+  const loaded = createSessions({ ...settings, store, accept }).load({ cookie: await oldCookie() })
+  await expect(loaded).rejects.toMatchObject({ code: 'invalid_value' })
+  expect(await store.list?.({ limit: 5 })).toEqual([])
+})
+
 test.each([true, false])('the cookie outlives the browser as the old one did (%s)', async (remember) => {
   const store = memoryStore()
   const accept = cookieSessionCookie({ keys, store, userId, remember })
@@ -158,6 +166,8 @@ test.each([
   [{ keys: 'k', store: memoryStore(), userId: 'user' }, 'userId of cookieSessionCookie must be a function; got "user"'],
   [{}, '"keys" must be what signed the cookies until now'],
   [{ keys: [] }, '"keys" must be'],
+  [{ keys: '' }, '"keys" must be'],
+  [{ keys: ['k', ''] }, '"keys" must be'],
   [{ keys: ['k'] }, '"store" must be the store of createSessions()'],
 ])('%j is refused', (options, message) => {
   expect(() => cookieSessionCookie(options as Any)).toThrow(message)
