@@ -1,5 +1,4 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { parseCookie } from 'cookie'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
@@ -8,6 +7,7 @@ import { userIdText } from '../core/sign-in.js'
 import type { SessionStore } from '../core/store.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
+import { findCookie } from './request-cookie.js'
 
 export interface CookieSessionCookieOptions {
   /** The cookie's name, as cookie-session was told. Default `session`. */
@@ -51,8 +51,7 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   if (typeof userId !== 'function') refuseOption('userId of cookieSessionCookie', 'a function', userId)
   return acceptedSessions({
     find(header) {
-      const cookies = parseCookie(header)
-      const [value, signature] = [cookies[name], cookies[`${name}.sig`]]
+      const [value, signature] = [findCookie(header, name), findCookie(header, `${name}.sig`)]
       if (!value || !signature) return null
       const key = keys.find((one) => isSame(signature, sign(one, `${name}=${value}`)))
       return key === undefined ? null : { id: value, token: tokenOf(key, value) }

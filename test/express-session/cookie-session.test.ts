@@ -109,6 +109,14 @@ test.each([
   expect(await store.list?.({ limit: 5 })).toEqual([])
 })
 
+test('a cookie that came in quotes is theirs, as it was to cookie-session', async () => {
+  const store = memoryStore()
+  const sessions = createSessions({ ...settings, store, accept: cookieSessionCookie({ keys, store, userId }) })
+  const cookie = (await oldCookie()).replace(/=([^;]+)/g, '="$1"')
+  const response = await request(oldApp()).get('/').set('Cookie', cookie)
+  expect([response.body[0], (await sessions.load({ cookie })).userId]).toEqual(['ada', 'ada'])
+})
+
 test('a key that was dropped signs nobody in', async () => {
   const store = memoryStore()
   const accept = cookieSessionCookie({ keys: 'the present key', store, userId })
