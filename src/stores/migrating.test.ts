@@ -251,6 +251,29 @@ test('on the way back an ended session stays ended, in every order', async () =>
   })
 })
 
+test.each(['out', 'back'])('a list has a session that is moving (%s), in every order', async (direction) => {
+  await inEveryOrder(async () => {
+    const [older, newer] = [memoryStore(), memoryStore()]
+    const isBack = direction === 'back'
+    await (isBack ? newer : older).create('id', record)
+    const ids: string[] = []
+    return {
+      actors: [
+        async (own) => {
+          const [from, to] = isBack ? [newer, older] : [older, newer]
+          await migrating({ from: own(from), to: own(to) }).patch('id', { now, set: { b: '2' } })
+        },
+        async (own) => {
+          const store = migrating({ from: own(older), to: own(newer), moves: false })
+          const page = (await store.list?.({ userId: 'ada', limit: 5 })) ?? []
+          ids.push(...page.map(([id]) => id))
+        },
+      ],
+      check: () => expect(ids).toEqual(['id']),
+    }
+  })
+})
+
 test('a copy that was made for one place does not fill the next', async () => {
   await inEveryOrder(async () => {
     const [from, to] = [memoryStore(), memoryStore()]

@@ -74,9 +74,11 @@ export function migrating(options: MigratingOptions): SessionStore {
     const found: [id: string, record: SessionRecord][] = []
     for (let { after } = page; ; ) {
       const part = after === undefined ? page : { ...page, after }
-      // In this order: what moves meanwhile is in both rather than in none.
-      const old = (await from.list?.(part)) ?? []
-      const records = new Map([...old, ...((await to.list?.(part)) ?? [])])
+      // In this order: what moves meanwhile is in both rather than in none. Others may move it back only where we move none.
+      const records = new Map<string, SessionRecord>()
+      for (const listed of moves ? [from, to] : [from, to, from]) {
+        for (const [id, record] of (await listed.list?.(part)) ?? []) records.set(id, record)
+      }
       const ids = [...records.keys()].sort().slice(0, page.limit)
       for (const id of ids) {
         const record = records.get(id) as SessionRecord

@@ -44,7 +44,8 @@ async function playOnce(
   const failures: unknown[] = []
 
   const turnTaking = (actor: number) => (inner: SessionStore) => {
-    const methods = (['read', 'create', 'patch', 'delete'] as const).map((name) => {
+    const names = (['read', 'create', 'patch', 'delete', 'list'] as const).filter((name) => inner[name])
+    const methods = names.map((name) => {
       const method = (...args: unknown[]) =>
         new Promise((resolve, reject) => {
           running--
