@@ -49,6 +49,14 @@ describe(`on ${where}`, () => {
     expect((await read())?.reclaimAt.toMillis()).toBe(3e12 + 5 * 60_000)
   })
 
+  test.each(['9999-12-31T23:59:59Z', '+010000-01-01T00:00:00Z'])('a session may last until %s', async (end) => {
+    const store = firestoreStore({ collection: newCollection() })
+    const expiresAt = Date.parse(end)
+    expect(await store.create('a', record({ expiresAt }))).toBe(true)
+    expect(await store.patch('a', { now: 0, expiresAt: expiresAt - 1 })).toBe('applied')
+    expect((await store.read('a'))?.expiresAt).toBe(expiresAt - 1)
+  })
+
   test('what somebody else wrote into the collection is no session, and does not hinder a listing', async () => {
     const collection = newCollection()
     const store = firestoreStore({ collection })

@@ -145,6 +145,9 @@ function recordOf({ values, userId, createdAt, expiresAt }: SessionDocument): Se
 /** 1 MiB a document, less what the other fields and the name may take. */
 const mostBytes = 1_048_576 - 2_048
 
+/** Firestore has no later time, and many an app writes this very second for a cookie that is never to expire. */
+const lastTime = Date.parse('9999-12-31T23:59:59Z')
+
 function documentOf({ values, userId, createdAt, expiresAt }: SessionRecord): Omit<SessionDocument, 'marks'> {
   const text = JSON.stringify(byKey(values))
   if (Buffer.byteLength(text) > mostBytes) {
@@ -153,7 +156,8 @@ function documentOf({ values, userId, createdAt, expiresAt }: SessionRecord): Om
       `firestoreStore: a session of ${Buffer.byteLength(text)} bytes is beyond the limit of Firestore, 1 MiB a document: keep less in it`,
     )
   }
-  return { userId, createdAt, expiresAt, reclaimAt: new Date(expiresAt + 5 * 60_000), values: text }
+  const reclaimAt = new Date(Math.min(expiresAt + 5 * 60_000, lastTime))
+  return { userId, createdAt, expiresAt, reclaimAt, values: text }
 }
 
 /** The fields that are to be written. */
