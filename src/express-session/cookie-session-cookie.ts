@@ -21,7 +21,7 @@ export interface CookieSessionCookieOptions {
   store: SessionStore
   /** Whether cookie-session was given a `maxAge`, so that its cookies outlive the browser. Default `false`. */
   remember?: boolean
-  /** Tells from a session who is signed in, as the app kept it. Nobody, for `null` or `undefined`. */
+  /** Tells from a session who is signed in, as the app kept it: nobody, for `null` or `undefined`; an error, for what is no id. */
   userId?(session: { [name: string]: unknown }): string | number | null | undefined
 }
 
