@@ -30,8 +30,9 @@ export function trustedOrigins(
  * @throws `cross_origin`
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
-  const asked = `${request.method} ${request.header('upgrade')}`
-  if (!/^(GET|HEAD|OPTIONS) (?!websocket)/i.test(asked)) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+  const isSafe = /^(GET|HEAD|OPTIONS)$/.test(request.method ?? '')
+  const opensSocket = /^websocket$/i.test(request.header('upgrade') ?? '')
+  if (!isSafe || opensSocket) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
 }
 
 /**
