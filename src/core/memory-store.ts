@@ -3,6 +3,7 @@ import { type Linked, userIndex } from './memory-store/user-index.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { holds, type ListPage, type SessionRecord, type SessionStore } from './store.js'
 
+/** What `memoryStore` takes. */
 export interface MemoryStoreOptions {
   /**
    * How many sessions to hold. A new one beyond that evicts the one that expires soonest. 100,000 unless said, which is

@@ -9,6 +9,7 @@ import { acceptedSessions } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
 import { findCookie } from './request-cookie.js'
 
+/** What `cookieSessionCookie` takes: the options with which `cookie-session` made its cookies. */
 export interface CookieSessionCookieOptions {
   /** The cookie's name, as cookie-session was told. Default `session`. */
   name?: string

@@ -10,6 +10,7 @@ import { findCookie, unsignCookie } from './request-cookie.js'
 import type { SessionData } from './session-data.js'
 import type { Secret } from './signature.js'
 
+/** What `expressSessionCookie` takes: the options with which `express-session` made its cookies. */
 export interface ExpressSessionCookieOptions {
   /** The cookie's name, as express-session was told. Default `connect.sid`. */
   name?: string

@@ -18,6 +18,7 @@ export interface ConnectStoreCalls {
   // biome-ignore-end lint/suspicious/noExplicitAny: as above.
 }
 
+/** What `fromConnectStore` takes beside the store. */
 export interface FromConnectStoreOptions {
   /** How long a session may lie unused whose cookie has no lifetime of its own. Default `'24h'`. */
   idle?: Duration

@@ -11,6 +11,7 @@ import type { SessionData } from './session-data.js'
 import { withKey } from './session-key.js'
 import { Store } from './store.js'
 
+/** What `toConnectStore` takes beside the store. */
 export interface ToConnectStoreOptions {
   /** How long a session may lie unused whose cookie has no lifetime of its own. Default `'24h'`. */
   idle?: Duration

@@ -11,6 +11,7 @@ import type { Secrets } from '../core/secrets.js'
 import type { SessionStore } from '../core/store.js'
 import { SessionInCookies } from './cookie/sealed-session.js'
 
+/** What `cookieStore` takes. `secrets` is needed. */
 export interface CookieStoreOptions {
   /**
    * At least 32 random characters. Several, to rotate: the first seals, all open. Add the new one at the end, move it to

@@ -20,6 +20,7 @@ import {
 } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 
+/** What `encrypted` takes beside the store. `secrets` is needed. */
 export interface EncryptedOptions {
   /**
    * At least 32 random characters. Several, to rotate: the first seals, all open. Add the new one at the end, move it to

@@ -18,6 +18,7 @@ import { isNodeMemcached, type NodeMemcachedClient, overNodeMemcached } from './
 export type { MemjsClient } from './memcached/memjs.js'
 export type { NodeMemcachedClient } from './memcached/node-memcached.js'
 
+/** What `memcachedStore` takes. `client` is needed. */
 export interface MemcachedStoreOptions {
   /** A client of `memjs` or of `memcached`. It stays the app's to close. */
   client: MemjsClient | NodeMemcachedClient

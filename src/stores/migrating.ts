@@ -10,6 +10,7 @@ import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
 import { carry, change, close, copy, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
 
+/** What `migrating` takes. `from` and `to` are needed. */
 export interface MigratingOptions {
   /** Where sessions are until now. */
   from: SessionStore

@@ -350,6 +350,7 @@ describe('a URL that cannot be used is refused, and its password told to nobody:
     ['postgres://user:secret@host/db?migrate=yes', '"migrate" is true or false'],
     ['postgres://user:secret@[host/db', 'pg does not understand this URL'],
     ['mysql://user:secret@[host/db', 'mysql2 does not understand this URL'],
+    ['redis+sentinel://user:secret@host', 'ends with the name of the primary, such as /mymaster'],
     ['redis://user:secret@[host', 'redis does not understand this URL'],
     ['mongodb://user:secret@host:port:port/db', 'mongodb does not understand this URL'],
     ['mongodb://user:secret@host/db?unknownThing=1', 'mongodb does not understand this URL'],

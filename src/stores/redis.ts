@@ -21,6 +21,7 @@ import { type Run, userIndex } from './redis/user-index.js'
 
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.js'
 
+/** What `redisStore` takes. `client` is needed. */
 export interface RedisStoreOptions {
   /**
    * A client of `redis` 5 or 6, `ioredis` or `iovalkey`, for a single server, Sentinel or Cluster. It stays the app's: to

@@ -19,6 +19,7 @@ export interface DynamodbClient {
   updateTimeToLive(input: object): Promise<unknown>
 }
 
+/** What `dynamodbStore` takes. `client` is needed. */
 export interface DynamodbStoreOptions {
   /** A client that the app made: `new DynamoDB({ region })` of `@aws-sdk/client-dynamodb` 3. */
   client: DynamodbClient

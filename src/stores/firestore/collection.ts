@@ -27,6 +27,7 @@ interface FirestoreSnapshot {
   data(): object | undefined
 }
 
+/** What `firestoreStore` takes. `collection` is needed. */
 export interface FirestoreStoreOptions {
   /** A collection for sessions alone, of a client that the app made: `new Firestore().collection('sessions')`. */
   collection: FirestoreCollection

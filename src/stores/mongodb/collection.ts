@@ -22,6 +22,7 @@ export interface MongodbCollection {
   createIndexes(indexes: { key: { [field: string]: 1 }; name: string; expireAfterSeconds?: number }[]): Promise<unknown>
 }
 
+/** What `mongodbStore` takes. `collection` is needed. */
 export interface MongodbStoreOptions {
   /**
    * A collection of a client that the app made and closes: `client.db().collection('sessions')`. It is for sessions

@@ -2,6 +2,7 @@ import { SojournError } from '../../core/errors.js'
 import { refuseUnknownOptions } from '../../core/option-checks.js'
 import type { MysqlPool } from './client.js'
 
+/** What `mysqlStore` takes. `pool` is needed. */
 export interface MysqlStoreOptions {
   /** A promise pool (`createPool` of `mysql2/promise`) that leads to the primary. It stays the app's to close. */
   pool: MysqlPool

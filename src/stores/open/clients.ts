@@ -93,6 +93,12 @@ export async function redisCluster(address: Address, own: Own) {
 export async function redisSentinel(address: Address, own: Own) {
   const { createSentinel } = await load('redis', () => import('redis'))
   const { hosts, credentials, name } = hostsOf(address, 26379)
+  if (!name) {
+    throw new SojournError(
+      'invalid_option',
+      'openStore: a redis+sentinel: URL ends with the name of the primary, such as /mymaster',
+    )
+  }
   const client = made('redis', () => createSentinel({ name, sentinelRootNodes: hosts, nodeClientOptions: credentials }))
   return connected(client, () => client.destroy(), own)
 }

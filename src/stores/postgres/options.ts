@@ -3,6 +3,7 @@ import { refuseUnknownOptions } from '../../core/option-checks.js'
 import type { PostgresClient } from './client.js'
 import type { PostgresListener } from './listening.js'
 
+/** What `postgresStore` takes. `pool` is needed. */
 export interface PostgresStoreOptions {
   /** A `Pool` of `pg`, or `sql` as `postgres(url)` gives it, that leads to the primary. It stays the app's to close. */
   pool: PostgresClient

@@ -5,6 +5,7 @@ import { type SqliteDatabase, scalar } from './database.js'
 import { openFile } from './file.js'
 import { ensureSchema } from './schema.js'
 
+/** What `sqliteStore` takes, in place of a path alone. Either `path` or `database` is needed. */
 export interface SqliteStoreOptions {
   /** The file or its `file:` URL. It is made if it is not there; its folder has to be. `:memory:` for one that is gone on close. */
   path?: string | URL
