@@ -36,7 +36,11 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   const sealed = engine.cookieStore && form ? engine.cookieStore.session(form) : null
   const visit = new Visit(engine, request, form, sealed)
   if (!form || text === undefined) return visit
-  const tokens = transport ? headerTokens(transport, text) : sealed ? sealed.open(text) : tokensIn(text, form.name)
+  const tokens = transport
+    ? headerTokens(transport, text)
+    : sealed
+      ? sealed.open(text, engine.settings.clock())
+      : tokensIn(text, form.name)
   if (tokens.length === 0 && !engine.accepted) return visit
   try {
     const found = findOwnOrAccepted(visit, tokens)

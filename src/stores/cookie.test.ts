@@ -140,6 +140,20 @@ test.each([
   }
 })
 
+test.each([
+  ['the plain name', { secure: false }],
+  ['a name that other hosts of the domain can set', { domain: 'example.com' }],
+])('under %s two sessions cancel each other, and one that has expired is in nobody’s way', async (_, cookie) => {
+  const sessions = make({}, { cookie })
+  const planted = await sessions.create({ userId: 'mallory' })
+  now += day / 2
+  const own = await sessions.create({ userId: 'alice' })
+  const header = `${planted.cookie}; ${own.cookie}`
+  expect((await sessions.load({ cookie: header })).userId).toBe(null)
+  now += day / 2
+  expect((await sessions.load({ cookie: header })).userId).toBe('alice')
+})
+
 test('both timeouts are enforced from inside the seal', async () => {
   const sessions = make({}, { lifetime: { idle: '1d', absolute: '3d' } })
   const jar: Jar = new Map()

@@ -27,7 +27,7 @@ function secretParts({ store }: BreakableStore, cookie: string): string[] {
   if (/^[\w-]{64}$/.test(cookie)) return [cookie, cookie.slice(24)]
   const sealed = cookie.replace(/^\d\./, '')
   const plain = { name: 'session', secure: false, attributes: '' }
-  const opened = isCookieStore(store) ? store.session(plain).open(`session=${cookie}`) : []
+  const opened = isCookieStore(store) ? store.session(plain).open(`session=${cookie}`, 0) : []
   return [sealed, ...opened.flatMap(({ id, secret }) => [id + secret, secret])]
 }
 

@@ -34,7 +34,7 @@ export function browserStore(store: CookieStore, browsers: Map<string, Jar>): Se
     browsers.set(id, jar)
     const token = tokenOf(id)
     const sealed = store.session(form)
-    sealed.open(cookieHeader(jar))
+    sealed.open(cookieHeader(jar), 0)
     await nextTurn()
     const result = await act(sealed, token)
     takeCookies(jar, sealed.setCookies(token, undefined, false))

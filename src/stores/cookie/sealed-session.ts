@@ -1,4 +1,4 @@
-import { type CookieForm, clearCookie, cookieValues, setCookie } from '../../core/cookie.js'
+import { type CookieForm, clearCookie, cookieValues, isOursAlone, setCookie } from '../../core/cookie.js'
 import type { SealedSession } from '../../core/cookie-store.js'
 import { SojournError } from '../../core/errors.js'
 import { after } from '../../core/guarded-store.js'
@@ -47,28 +47,29 @@ export class SessionInCookies implements SealedSession {
     if (revocation?.list) this.list = revocation.list.bind(revocation)
   }
 
-  open(header: string): Token[] {
-    for (const first of cookieValues(header, this.#form.name).slice(0, 2)) {
-      const opened = this.#unseal(header, first)
-      if (!opened) continue
-      this.#id = opened.token.id
-      this.#record = opened.record
-      return [opened.token]
-    }
-    return []
+  open(header: string, now: number): Token[] {
+    const opened = cookieValues(header, this.#form.name)
+      .slice(0, 2)
+      .flatMap((first) => this.#unseal(header, first) ?? [])
+    const living = opened.filter(({ record }) => record.expiresAt > now)
+    const [found = opened[0], other] = living
+    if (!found || (other && other.token.id !== found.token.id && !isOursAlone(this.#form))) return []
+    this.#id = found.token.id
+    this.#record = found.record
+    this.#cookiesSeen = found.cookies
+    return [found.token]
   }
 
-  #unseal(header: string, first: string): { token: Token; record: SessionRecord } | null {
+  #unseal(header: string, first: string): { token: Token; record: SessionRecord; cookies: number } | null {
     const [, count, start] = /^([1-9])\.(.+)$/.exec(first) ?? []
     if (count === undefined || Number(count) > maxCookies) return null
     const chunks = [start]
     while (chunks.length < Number(count)) chunks.push(cookieValues(header, nameOf(this.#form, chunks.length))[0])
     const text = chunks.includes(undefined) ? null : this.#seal.unseal(chunks.join(''), this.#form.name)
     if (text === null) return null
-    this.#cookiesSeen = chunks.length
     const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
     const parsed = parseToken(token)
-    return parsed && { token: parsed, record }
+    return parsed && { token: parsed, record, cookies: chunks.length }
   }
 
   setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[] {
