@@ -61,7 +61,7 @@ function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Vi
   const [first, second] = tokens
   const found = first ? (second ? findOneOfTwo(visit, first, second) : find(visit, first)) : visit
   if (!accepted) return found
-  return after(found, (own) => (own.held ? own : takeOver(own, accepted)))
+  return after(found, (own) => (own.held || own.lost ? own : takeOver(own, accepted)))
 }
 
 /** Goes on with the session of another library, if the visitor brings one. */
@@ -113,8 +113,11 @@ function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit 
   if (!record) return refuse(visit, token, 'unknown_id', now)
   if (!isRecord(record)) return refuse(visit, token, 'corrupt_record', now)
   const known = recognize(digestText(token.secret), record, now, settings.lifetime.renewal?.overlap ?? 0)
-  if (known === 'unknown') return refuse(visit, token, hasDigest(record) ? 'wrong_secret' : 'corrupt_record', now)
   if (known === 'stale') return refuse(visit, token, 'stale_token', now)
+  // Else the cookie of a guest's session could take the place of the one that the sign-in is sending.
+  if (known === 'replaced') visit.meetReplacement(token)
+  if (known !== 'current' && known !== 'previous')
+    return refuse(visit, token, hasDigest(record) ? 'wrong_secret' : 'corrupt_record', now)
   visit.hold({ id: token.id, record }, token)
   if (record.expiresAt <= now || visit.start + visit.limits.absolute <= now) {
     visit.forget()

@@ -3,7 +3,17 @@ import type { Intentions } from './intentions.js'
 import { expiryOf, seenName } from './lifetime.js'
 import { signInName } from './sign-in.js'
 import type { SessionPatch } from './store.js'
-import { digestText, mintNonce, mintSecret, type Renewal, renewalName, successorOf, tokenName } from './token.js'
+import {
+  digestText,
+  isReplacementOver,
+  mintNonce,
+  mintSecret,
+  type Renewal,
+  type Replacement,
+  renewalName,
+  successorOf,
+  tokenName,
+} from './token.js'
 import type { ValueChanges } from './values.js'
 import type { Held, Visit } from './visit.js'
 
@@ -17,21 +27,20 @@ export function patchOf(
   now: number,
 ): SessionPatch {
   const set: Record<string, string> = { ...changes.set, ...ownValues }
-  const unset = [...changes.unset]
+  const { unset } = changes
   if (secret !== null) {
     set[tokenName] = digestText(secret.text)
-    if (secret.renewal) set[renewalName] = JSON.stringify(secret.renewal)
+    set[renewalName] = JSON.stringify(secret.replacement)
   }
   if (tokenChange === 'sign-in') Object.assign(set, signInValues(visit))
-  if ((tokenChange === 'sign-in' || tokenChange === 'renew') && Object.hasOwn(held.record.values, renewalName)) {
-    unset.push(renewalName)
-    delete set[renewalName]
-  }
   const patch: SessionPatch = { now, when: visit.when }
   if (Object.keys(set).length > 0) patch.set = set
-  if (unset.length > 0) patch.unset = unset
+  if (unset.length > 0) patch.unset = [...unset]
   if (visit.userId !== held.record.userId) patch.userId = visit.userId
   if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) addUse(patch, visit)
+  const isWrite = patch.set !== undefined || patch.unset !== undefined || patch.expiresAt !== undefined
+  // In passing: it is worth no write of its own.
+  if (isWrite && secret === null && isReplacementOver(held.record, now)) patch.unset = [...unset, renewalName]
   return patch
 }
 
@@ -50,16 +59,16 @@ export function signInValues({ signedIn, request, engine }: Visit): Record<strin
 /** A secret that the client is to be given. */
 export interface NewSecret {
   readonly text: string
-  /** Of a scheduled renewal: what it takes to repeat it. */
-  readonly renewal?: Renewal
+  /** Which it takes the place of; and of a scheduled renewal, what it takes to repeat it. */
+  readonly replacement: Replacement | Renewal
 }
 
 /** The secret that the client is to be given, if any. */
 export function newSecret(visit: Visit, held: Held, { tokenChange }: Intentions, now: number): NewSecret | null {
   if (tokenChange === 'none') return null
-  if (tokenChange !== 'scheduled') return { text: mintSecret() }
-  const previous = held.record.values[tokenName]
-  if (!visit.token || previous === undefined) return null
+  const previous = held.record.values[tokenName] ?? ''
+  if (tokenChange !== 'scheduled') return { text: mintSecret(), replacement: { previous, at: now } }
+  if (!visit.token || !previous) return null
   const nonce = mintNonce()
-  return { text: successorOf(visit.token.secret, nonce), renewal: { previous, nonce, at: now, seenAt: null } }
+  return { text: successorOf(visit.token.secret, nonce), replacement: { previous, nonce, at: now, seenAt: null } }
 }

@@ -142,6 +142,34 @@ describe('two clocks', () => {
   })
 })
 
+test.each<[string, (session: Session<Data>) => unknown]>([
+  ['a sign-in', (session) => session.signIn('alice')],
+  ['renew()', (session) => session.renew()],
+])('a request that comes just after %s, with the token from before, starts no session', async (_, replace) => {
+  const sessions = make()
+  const dropped: unknown[] = []
+  sessions.on('writeDropped', (event) => dropped.push(event))
+  const { session, cookie } = await sessions.create({ values: { a: 1 } })
+  const next = await visit(sessions, cookie, replace)
+  now += 9_999
+  const late = await visit(sessions, cookie, async (it) => {
+    expect([it.isNew, it.userId, it.a]).toEqual([true, null, undefined])
+    it.a = 2
+    expect(await it.save()).toBe(false)
+  })
+  expect(late.setCookie).toBe(undefined)
+  expect(dropped).toEqual([{ id: session.id, at: now, reason: 'token_replaced', names: ['a'] }])
+  expect((await visit(sessions, next.cookie)).session.a).toBe(1)
+  const again = await visit(sessions, cookie, (it) => it.signIn('bob'))
+  expect((await visit(sessions, again.cookie)).session.userId).toBe('bob')
+  now += 1
+  await visit(sessions, next.cookie, (it) => Object.assign(it, { a: 2 }))
+  expect(Object.keys((await memory.read(session.id))?.values ?? {})).not.toContain('__renewal')
+  const later = await visit(sessions, cookie, (it) => Object.assign(it, { a: 3 }))
+  expect(later.cookie).not.toBe(cookie)
+  expect((await visit(sessions, later.cookie)).session.a).toBe(3)
+})
+
 test('a leaked store logs nobody in: what it holds is no token', async () => {
   const sessions = make()
   const { cookie, session } = await sessions.create({ userId: 'alice' })

@@ -59,14 +59,18 @@ export function hasDigest(record: SessionRecord): boolean {
   return /^"[\w-]{43}"$/.test(String(textOf(record.values, tokenName)))
 }
 
-/** What a record keeps of a scheduled renewal, under `__renewal`. */
-export interface Renewal {
+/** What a record keeps of the last change of its secret, under `__renewal`: by a sign-in, or by `renew()`. */
+export interface Replacement {
   /** Digest text of the secret before. */
   readonly previous: string
-  /** From which, with the secret before, the present secret was derived. */
-  readonly nonce: string
   /** When it was made. */
   readonly at: number
+}
+
+/** The same of a scheduled renewal. */
+export interface Renewal extends Replacement {
+  /** From which, with the secret before, the present secret was derived. */
+  readonly nonce: string
   /** When a client first used the present secret; `null` until then. */
   readonly seenAt: number | null
 }
@@ -96,31 +100,56 @@ export function mintNonce(): string {
   return randomBytes(16).toString('base64url')
 }
 
+/** For how long a request with a token that was replaced may have been on its way. Milliseconds. */
+const longestWay = 10_000
+
 /** What a record says of the secret that a client presented. */
-export type Recognition = 'current' | 'previous' | 'stale' | 'unknown'
+export type Recognition = 'current' | 'previous' | 'replaced' | 'stale' | 'unknown'
 
 /**
  * Judges a presented secret, in constant time. `previous` is the secret before a scheduled renewal: good until its
- * successor was seen, plus the overlap. After that it is `stale`, which is a sign of theft.
+ * successor was seen, plus the overlap. After that it is `stale`, which is a sign of theft. `replaced` is the secret before
+ * a sign-in or `renew()`, good for nothing, in a request that was sent before the client had the next one.
  */
 export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
   if (sameText(digest, textOf(record.values, tokenName))) return 'current'
-  const renewal = renewalOf(record)
-  if (!renewal || !sameText(digest, renewal.previous)) return 'unknown'
-  return renewal.seenAt === null || now < renewal.seenAt + overlap ? 'previous' : 'stale'
+  const last = replacementOf(record)
+  if (!last || !sameText(digest, last.previous)) return 'unknown'
+  if (!isRenewal(last)) return isOver(last, now) ? 'unknown' : 'replaced'
+  return last.seenAt === null || now < last.seenAt + overlap ? 'previous' : 'stale'
 }
 
-/** The renewal that a record keeps; `null` where there was none, or where what is kept cannot be read. */
+/** The scheduled renewal that a record keeps; `null` where there was none, or where what is kept cannot be read. */
 export function renewalOf(record: SessionRecord): Renewal | null {
+  const last = replacementOf(record)
+  return last && isRenewal(last) ? last : null
+}
+
+function replacementOf(record: SessionRecord): Replacement | Renewal | null {
   const text = textOf(record.values, renewalName)
   if (text === null) return null
   try {
     const { previous, nonce, at, seenAt } = JSON.parse(text) as Partial<Renewal>
-    if (typeof previous !== 'string' || typeof nonce !== 'string' || typeof at !== 'number') return null
+    if (typeof previous !== 'string' || typeof at !== 'number') return null
+    if (typeof nonce !== 'string') return { previous, at }
     return { previous, nonce, at, seenAt: typeof seenAt === 'number' ? seenAt : null }
   } catch {
     return null
   }
+}
+
+/** Whether what a record keeps of a replacement serves nobody any more. */
+export function isReplacementOver(record: SessionRecord, now: number): boolean {
+  const last = replacementOf(record)
+  return last !== null && !isRenewal(last) && isOver(last, now)
+}
+
+function isOver({ at }: Replacement, now: number): boolean {
+  return now >= at + longestWay
+}
+
+function isRenewal(last: Replacement | Renewal): last is Renewal {
+  return 'nonce' in last
 }
 
 /** A digest's text fits in. Made once: to make them for each comparison costs more than to compare. */

@@ -291,6 +291,11 @@ export class Visit {
     return true
   }
 
+  /** The token was replaced while the request was on its way: nobody's, and nothing of it is kept. */
+  meetReplacement(token: Token): void {
+    this.token = token
+    this.lose('token_replaced')
+  }
   /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */
   lose(reason: 'ended' | 'token_replaced'): void {
     this.lost = reason
