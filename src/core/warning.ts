@@ -1,10 +1,16 @@
-/** Tells the operator something, through `process.emitWarning` where there is one. */
+/** Tells the operator something, through `process.emitWarning` where there is one that prints. */
 export function warn(message: string): void {
-  if (typeof process === 'object' && typeof process.emitWarning === 'function') {
+  if (!isWorkers() && typeof process === 'object' && typeof process.emitWarning === 'function') {
     process.emitWarning(message, { type: 'SojournWarning' })
   } else {
     console.warn(`SojournWarning: ${message}`)
   }
+}
+
+/** Cloudflare's has an `emitWarning` that nobody sees. */
+function isWorkers(): boolean {
+  const { navigator } = globalThis as { navigator?: { userAgent?: string } }
+  return navigator?.userAgent === 'Cloudflare-Workers'
 }
 
 /** Tells the operator of a change that nobody can be answered about any more. */
