@@ -18,7 +18,7 @@ const help = `npm run bench -- [options]
 
   --peer <name>    only groups with this peer: ${[...new Set(groups.map(({ peer }) => peer))].join('; ')}
   --store <name>   only groups with this store: ${[...new Set(groups.map(({ store }) => store))].join('; ')}
-  --rounds <n>     rounds, each in fresh processes; 5 unless said
+  --rounds <n>     rounds, each in fresh processes; 10 unless said
   --short          short rounds, at most five, until Sojourn costs less than each peer for a read; fails where it never
                    does. A check of direction only
   --json           print figures as JSON
@@ -29,7 +29,7 @@ const { values: given } = parseArgs({
   options: {
     peer: { type: 'string' },
     store: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '10' },
     short: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   }
   const extent: Extent = given.short
     ? { rounds: 1, turns: 6, requests: 800, warmUp: 10_000, sessions: 50, connections: 32 }
-    : { rounds: Number(given.rounds), turns: 12, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
+    : { rounds: Number(given.rounds), turns: 5, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
   const report = {
     taken: new Date().toISOString().slice(0, 10),
     machine: machine(),
