@@ -55,9 +55,9 @@ export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
 
 /**
  * Gives a handler its visitor's session. What it does with it is saved before the response is handed on. A handler that
- * throws saves nothing, unless it is a `Response`, for none carries the cookie: return one instead. A handler may call
- * another with the same request: with the same sessions, both have the same session, whose cookie comes with what the
- * outer one returns.
+ * throws an error saves nothing, for no response carries the cookie: return one instead. A `Response` that is thrown is
+ * saved for, and thrown on with its cookie. A handler may call another with the same request: with the same sessions, both
+ * have the same session, whose cookie comes with what the outer one returns.
  *
  * @param sessions what `createSessions` made, or options for it
  * @throws `invalid_option`
@@ -129,10 +129,15 @@ function answerError(error: SojournError): Response {
  * Makes a handler one for signed-in users. Others are sent to the login page, or get an `unauthenticated` error with the
  * status 401; nothing is stored for them.
  */
-export function requireUser<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+export function requireUser<
+  Visitor extends Session,
+  Incoming extends Request,
+  Rest extends unknown[],
+  Answer extends Response | undefined = Response,
+>(
   options: RequireUserOptions,
-  handler: SessionHandler<Visitor, Incoming, Rest>,
-): SessionHandler<Visitor, Incoming, Rest> {
+  handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
+): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
   return admit(signedInUser(options), options, handler)
 }
 
@@ -142,18 +147,28 @@ export function requireUser<Visitor extends Session, Incoming extends Request, R
  *
  * @throws `invalid_option`
  */
-export function requireFresh<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+export function requireFresh<
+  Visitor extends Session,
+  Incoming extends Request,
+  Rest extends unknown[],
+  Answer extends Response | undefined = Response,
+>(
   options: RequireFreshOptions,
-  handler: SessionHandler<Visitor, Incoming, Rest>,
-): SessionHandler<Visitor, Incoming, Rest> {
+  handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
+): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
   return admit(freshUser(options), options, handler)
 }
 
-function admit<Visitor extends Session, Incoming extends Request, Rest extends unknown[]>(
+function admit<
+  Visitor extends Session,
+  Incoming extends Request,
+  Rest extends unknown[],
+  Answer extends Response | undefined,
+>(
   requirement: Requirement,
   options: RequireUserOptions,
-  handler: SessionHandler<Visitor, Incoming, Rest>,
-): SessionHandler<Visitor, Incoming, Rest> {
+  handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
+): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
   return function admit(request, session, ...rest) {
     const { pathname, search } = new URL(request.url)
     const mode = request.headers.get('sec-fetch-mode') ?? undefined

@@ -54,7 +54,7 @@ const longestWait = 2 ** 31 - 1
 const soon = 5_000
 
 /**
- * Follows the session of a page’s visitor, in all of their tabs. Make one for each page, and keep it. For the browser only: it
+ * Follows the session of a page's visitor, in all of their tabs. Make one for each page, and keep it. For the browser only: it
  * throws where a page is rendered on a server.
  */
 export function sessionClient({
@@ -76,7 +76,6 @@ export function sessionClient({
   let timer: ReturnType<typeof setTimeout> | undefined
   let warned = false
   let closed = false
-  /** All tabs were told of a change by one of them. What this page finds then, it need not tell. */
   let isTold = false
 
   async function ask(): Promise<SessionStatus> {
@@ -114,14 +113,20 @@ export function sessionClient({
 
   /** As `refresh`, but an answer that is under way already may be older than what happened, and does not do. */
   function refreshAfter(): Promise<SessionStatus> {
-    if (!asking) return refresh()
+    if (!asking) return refreshTold()
     askingNext ??= asking
       .catch(() => undefined)
       .then(() => {
         askingNext = undefined
-        return refresh()
+        return refreshTold()
       })
     return askingNext
+  }
+
+  /** As `refresh`, where all tabs were told of a change by one of them: what this page finds, it need not tell. */
+  function refreshTold(): Promise<SessionStatus> {
+    isTold = true
+    return refresh()
   }
 
   /** However many requests were refused at the end of a session, one look is enough. */
@@ -159,7 +164,6 @@ export function sessionClient({
   }
 
   tabs.onmessage = () => {
-    isTold = true
     refreshAfter().catch(() => undefined)
   }
   document.addEventListener('visibilitychange', lookIfVisible)
@@ -182,7 +186,6 @@ export function sessionClient({
 
     changed() {
       tellTabs()
-      isTold = true
       return refreshAfter()
     },
 

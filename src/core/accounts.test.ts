@@ -410,6 +410,20 @@ describe('bindings are signals', () => {
     expect((await store.read(session.id))?.values).toMatchObject({ a: '1', b: '2' })
   })
 
+  test('and knows nothing of a renewal since, which it leaves as it is', async () => {
+    const sessions = make({ lifetime: { renewal: '1h' } })
+    const guest = await request(sessions, {}, (session) => Object.assign(session, { cart: 1 }))
+    const cookie = await request(sessions, { cookie: guest }, (session) => session.signIn('alice'))
+    const visit = await visitsFrom(sessions).open(facts({ cookie, headersSent: true }))
+    visit.isConnection = true
+    now += 3_600_000
+    expect(await request(sessions, { cookie })).not.toBe(cookie)
+    Object.assign(sessionOf(visit), { a: 1 })
+    expect(await sessionOf(visit).save()).toBe(true)
+    // The response of the renewal was lost: the client comes with its token from before.
+    await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
+  })
+
   test('asks for one also of a handler that reads its session again', async () => {
     const sessions = make({ onBindingChange: 'reauthenticate' })
     let cookie = await request(sessions, { address: '203.0.113.7' }, (session) => session.signIn('alice'))

@@ -60,10 +60,10 @@ function createSession(visit: Visit): Awaitable<void> {
   const signsIn = visit.intentions.tokenChange === 'sign-in'
   if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
   if (!form) {
-    const { transport } = engine.settings
+    const [what, option] = engine.settings.transport ? ['token', 'transport'] : ['cookie', 'cookie']
     engine.warnOnce(
-      `A session was not stored: the connection looks like plain HTTP, over which no session ${transport ? 'token' : 'cookie'} is sent. Behind a ` +
-        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${transport ? 'transport' : 'cookie'}.secure`,
+      `A session was not stored: the connection looks like plain HTTP, over which no session ${what} is sent. Behind a ` +
+        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${option}.secure`,
     )
     return
   }
@@ -78,7 +78,7 @@ function createSession(visit: Visit): Awaitable<void> {
   const { startAsked } = visit
   visit.startAsked = false
   visit.isBeingCreated = true
-  const tooLarge = () => {
+  const again = () => {
     if (values !== visit.values) return
     visit.isBeingCreated = false
     resume(visit, intentions)
@@ -101,7 +101,7 @@ function createSession(visit: Visit): Awaitable<void> {
       }
       if (signsIn) tellSignIn(written, token.id)
     },
-    tooLarge,
+    again,
   )
 }
 
@@ -189,7 +189,8 @@ function dropWrite(
     const isCounted = wasSignIn && held.record.userId !== visit.userId
     const { userId, signedIn } = visit
     visit.startOver()
-    Object.assign(visit, { userId, signedIn })
+    visit.userId = userId
+    visit.signedIn = signedIn
     visit.plan({ tokenChange: 'sign-in' })
     return isCounted ? createSession(visit) : writeSession(visit)
   }

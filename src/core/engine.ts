@@ -4,6 +4,7 @@ import { SojournError } from './errors.js'
 import type { Events } from './events.js'
 import { after, type GuardedStore, guardStore } from './guarded-store.js'
 import type { Settings } from './options.js'
+import { isOwnName } from './own-names.js'
 import type { RequestFacts } from './request-facts.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionStore } from './store.js'
 import type { Turns } from './turns.js'
@@ -69,5 +70,5 @@ function refuseLate(request: RequestFacts, patch: SessionPatch): void {
 }
 
 function changesValues({ set = {}, unset = [] }: SessionPatch): boolean {
-  return [...Object.keys(set), ...unset].some((name) => !name.startsWith('__'))
+  return [...Object.keys(set), ...unset].some((name) => !isOwnName(name))
 }

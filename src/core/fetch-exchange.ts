@@ -70,12 +70,13 @@ export class FetchExchange implements RequestFacts {
   }
 
   /**
-   * Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. There
-   * is none where the connection has become a WebSocket of Bun.
+   * Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. It is
+   * `undefined` where the connection has become a WebSocket, as with Bun.
    */
   async finish(response: Response | undefined): Promise<Response | undefined> {
     const visit = this.#visit
     if (!visit) return response
+    if (response && visit.isFailureAnswered(response.status)) return response
     try {
       if (visit.needsCommit) {
         await this.visits.commit(visit)

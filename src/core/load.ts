@@ -1,6 +1,7 @@
 import type { AcceptedSessions } from './accepted-sessions.js'
 import { clientChanges, clientName, clientOf, clientText } from './client.js'
-import { cookieFormOf, cookieValues, isOursAlone } from './cookie.js'
+import { type CookieForm, cookieFormOf, cookieValues, isOursAlone } from './cookie.js'
+import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
@@ -36,11 +37,7 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   const sealed = engine.cookieStore && form ? engine.cookieStore.session(form) : null
   const visit = new Visit(engine, request, form, sealed)
   if (!form || text === undefined) return visit
-  const tokens = transport
-    ? headerTokens(transport, text)
-    : sealed
-      ? sealed.open(text, engine.settings.clock())
-      : tokensIn(text, form.name)
+  const tokens = tokensOf(engine, text, form, sealed)
   if (tokens.length === 0 && !engine.accepted) return visit
   try {
     const found = findOwnOrAccepted(visit, tokens)
@@ -51,9 +48,15 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   }
 }
 
+function tokensOf(engine: Engine, text: string, form: CookieForm, sealed: SealedSession | null): Token[] {
+  const { transport, clock } = engine.settings
+  if (transport) return headerTokens(transport, text)
+  return sealed ? sealed.open(text, clock()) : tokensIn(text, form.name)
+}
+
 /** Whether a framework may tell the connection by more than its own socket, and differently once the client has gone. */
 function dependsOnProxy(request: RequestFacts): boolean {
-  return (request.header('x-forwarded-proto') ?? request.header('forwarded')) !== undefined
+  return request.header('x-forwarded-proto') !== undefined || request.header('forwarded') !== undefined
 }
 
 function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {
@@ -95,7 +98,8 @@ function find(visit: Visit, token: Token): Awaitable<Visit> {
 async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<Visit> {
   await find(visit, first)
   const other = await find(emptyVisit(visit), second)
-  if (!visit.held || !other.held) return other.held ? other : visit
+  // The second also where its token was just replaced: it starts no session.
+  if (!visit.held || !other.held) return other.held || (other.lost && !visit.held) ? other : visit
   if (visit.form && isOursAlone(visit.form)) return visit
   visit.engine.events.emit('sameNameCookies', { ids: [visit.held.id, other.held.id] })
   return emptyVisit(visit)

@@ -35,8 +35,9 @@ export function signedInUser(options: RequireUserOptions): Requirement {
 function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
   refuseRequest(options)
   refuseUnknownOptions('a guard such as requireUser()', options, names)
-  const { redirect = '' } = options ?? {}
-  if (typeof redirect !== 'string') refuseOption('redirect', 'the path of the login page', redirect)
+  const redirect = options?.redirect
+  if (redirect === undefined || typeof redirect === 'string') return
+  refuseOption('redirect', 'the path of the login page', redirect)
 }
 
 /** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */

@@ -4,7 +4,7 @@ import { refuseOption } from './option-checks.js'
 import { readAgain } from './read-again.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import { show } from './show.js'
-import type { SignInOptions } from './sign-in.js'
+import { type SignInOptions, signInName, signInOf } from './sign-in.js'
 import { changeValue, takeValue } from './single-value.js'
 import { isPortable, refuseUnstorable, type Values } from './values.js'
 import type { Visit } from './visit.js'
@@ -76,23 +76,20 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   save(callback?: Callback): Promise<boolean> {
     const visit = this[visitOf]
     visit.saveIsAwaited = Boolean(callback)
-    const awaited = () => {
-      visit.saveIsAwaited = true
-    }
-    return new Watched(callBack(save(visit), callback), awaited)
+    return new Watched(callBack(save(visit), callback), awaitedBy(visit))
   }
   reload(callback?: Callback): Promise<void> {
     const visit = this[visitOf]
-    return heard('reload', callBack(visit.engine.track(reloaded(visit)), callback), callback)
+    return heard('reload', callBack(visit.engine.track(reloaded(visit)), callback), () => {}, Boolean(callback))
   }
   update(name: string, change: (value: never) => unknown): Promise<never> {
     const visit = this[visitOf]
     const work = updated(visit, name, change as (value: unknown) => unknown)
-    return heard('update', visit.engine.track(work)) as Promise<never>
+    return heard('update', visit.engine.track(work), awaitedBy(visit)) as Promise<never>
   }
   take(name: string): Promise<never> {
     const visit = this[visitOf]
-    return heard('take', visit.engine.track(taken(visit, name))) as Promise<never>
+    return heard('take', visit.engine.track(taken(visit, name)), awaitedBy(visit)) as Promise<never>
   }
 
   /** Node shows a proxy's target; a reader of a log wants to see the values, and what is wrong with one. */
@@ -135,8 +132,7 @@ class Watched<T> extends Promise<T> {
 }
 
 /** The response does not fail with what a verb does by itself: where nobody waits for that, a warning tells that it failed. */
-function heard<T>(verb: string, work: Promise<T>, callback?: Callback): Promise<T> {
-  let isHeard = Boolean(callback)
+function heard<T>(verb: string, work: Promise<T>, lookedAt: () => void, isHeard = false): Promise<T> {
   const tell = (error: unknown) => {
     if (!isHeard) warn(`session.${verb}() failed, and nobody waits for it: ${reasonOf(error)}`)
   }
@@ -144,11 +140,20 @@ function heard<T>(verb: string, work: Promise<T>, callback?: Callback): Promise<
   work.then(undefined, (error: unknown) => setTimeout(tell, 0, error))
   return new Watched(work, () => {
     isHeard = true
+    lookedAt()
   })
 }
 
+function awaitedBy(visit: Visit): () => void {
+  return () => {
+    visit.saveIsAwaited = true
+  }
+}
+
 function saveFor(callback: Callback | undefined, visit: Visit): void {
-  if (callback) callBack(save(visit), callback)
+  if (!callback) return
+  visit.saveIsAwaited = true
+  callBack(save(visit), callback)
 }
 
 function save(visit: Visit): Promise<boolean> {
@@ -169,11 +174,11 @@ async function reloaded(visit: Visit): Promise<void> {
     if (!again || !visit.holdAgain(again, now)) {
       throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
     }
-    const { signedIn } = visit
     visit.planNotesAgain(visit.takeIntentions())
     visit.hold(again, visit.token)
     // That it is to prove itself again may not be stored yet.
-    if (signedIn?.doubted) visit.signedIn = signedIn
+    const noted = visit.intentions.ownValues[signInName]
+    if (noted !== undefined) visit.signedIn = signInOf({ [signInName]: noted })
   })
 }
 

@@ -39,8 +39,10 @@ export function patchOf(
   if (visit.userId !== held.record.userId) patch.userId = visit.userId
   if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) addUse(patch, visit)
   const isWrite = patch.set !== undefined || patch.unset !== undefined || patch.expiresAt !== undefined
-  // In passing: it is worth no write of its own.
-  if (isWrite && secret === null && isReplacementOver(held.record, now)) patch.unset = [...unset, renewalName]
+  // In passing: it is worth no write of its own. A connection is bound to its sign-in alone, and may not know of a renewal since.
+  if (isWrite && secret === null && !visit.isConnection && isReplacementOver(held.record, now)) {
+    patch.unset = [...unset, renewalName]
+  }
   return patch
 }
 

@@ -160,8 +160,18 @@ test.each<[string, (session: Session<Data>) => unknown]>([
   expect(late.setCookie).toBe(undefined)
   expect(dropped).toEqual([{ id: session.id, at: now, reason: 'token_replaced', names: ['a'] }])
   expect((await visit(sessions, next.cookie)).session.a).toBe(1)
-  const again = await visit(sessions, cookie, (it) => it.signIn('bob'))
-  expect((await visit(sessions, again.cookie)).session.userId).toBe('bob')
+  const again = await visit(sessions, cookie, (it) => {
+    const list: number[] = []
+    Object.assign(it, { list })
+    it.signIn('bob')
+    list.push(1)
+  })
+  const { session: own } = await visit(sessions, again.cookie)
+  expect([own.userId, own]).toEqual(['bob', { list: [1] }])
+  const dead = await sessions.create()
+  await sessions.end(dead.session.id)
+  const behind = await visit(sessions, `${dead.cookie}; ${cookie}`, (it) => Object.assign(it, { a: 2 }))
+  expect(behind.setCookie).toBe(undefined)
   now += 1
   await visit(sessions, next.cookie, (it) => Object.assign(it, { a: 2 }))
   expect(Object.keys((await memory.read(session.id))?.values ?? {})).not.toContain('__renewal')

@@ -63,7 +63,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
   // From now, so that the time in the queue counts: a request must not hang behind others, each with a time limit of its own.
   const deadline = performance.now() + 2 * engine.settings.storeTimeout
   return engine.turns.take(held.id, async (waited) => {
-    if (waited && performance.now() < deadline) await takeOver()
+    if (waited && performance.now() < deadline) await takeValueOver()
     for (let attempt = 0; attempt < maxAttempts && performance.now() < deadline; attempt++) {
       const before = values.storedText(name)
       const { value, text } = step(before)
@@ -83,13 +83,13 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
         return value
       }
       if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
-      await takeOver()
+      await takeValueOver()
     }
     throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed by others too often`)
   })
 
   /** Takes over what the store holds of the value now, if this visit's token is still good. */
-  function takeOver(): Promise<void> {
+  function takeValueOver(): Promise<void> {
     return readAgain(visit, (record) => {
       const now = engine.settings.clock()
       if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)

@@ -109,7 +109,8 @@ export type Recognition = 'current' | 'previous' | 'replaced' | 'stale' | 'unkno
 /**
  * Judges a presented secret, in constant time. `previous` is the secret before a scheduled renewal: good until its
  * successor was seen, plus the overlap. After that it is `stale`, which is a sign of theft. `replaced` is the secret before
- * a sign-in or `renew()`, good for nothing, in a request that was sent before the client had the next one.
+ * a sign-in or `renew()`, good for nothing, in a request that was sent before the client had the next one: for ten seconds,
+ * and then it is `unknown`.
  */
 export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
   if (sameText(digest, textOf(record.values, tokenName))) return 'current'

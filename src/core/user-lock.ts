@@ -52,8 +52,12 @@ async function acquire(engine: Engine, id: string): Promise<string> {
 
 /** One that cannot be read is free: else nobody could sign in as that user while it lies there. */
 function isFree(text: string | null, now: number): boolean {
-  const until = /"until":(\d+)/.exec(text ?? '')?.[1]
-  return until === undefined || Number(until) <= now
+  try {
+    const { until } = JSON.parse(text ?? '{}') as { until?: unknown }
+    return typeof until !== 'number' || until <= now
+  } catch {
+    return true
+  }
 }
 
 /** Also on a lock whose record has expired, but is still there: hence the `now` of zero. */

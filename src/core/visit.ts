@@ -27,7 +27,7 @@ import {
   type Token,
   tokenName,
 } from './token.js'
-import { decode, Values } from './values.js'
+import { Values } from './values.js'
 
 /** A session as the store was last known to have it. */
 export interface Held {
@@ -84,7 +84,7 @@ export class Visit {
   outage: SojournError | null = null
   /** The store failed to write, which is not tried again; or a sign-in was refused. */
   failure: unknown
-  /** Whether somebody awaits what `save()` returned, and so learns of a refusal without the response failing. */
+  /** Whether somebody awaits what `save()`, `update()` or `take()` returned, and so learns how the write ends. */
   saveIsAwaited = false
   committing: PromiseLike<unknown> | null = null
 
@@ -173,6 +173,10 @@ export class Visit {
   /** The handler looks at the session. */
   use(): void {
     this.wasUsed = true
+  }
+  /** Whether the handler has met the failure of a write, and a response with this status answers it: it would fail once more. */
+  isFailureAnswered(statusCode: number): boolean {
+    return this.failure !== undefined && this.saveIsAwaited && statusCode >= 400
   }
   /** Notes that a commit may have something to do; lets an adapter hold the response back only then. */
   mayChange(): void {
@@ -271,9 +275,10 @@ export class Visit {
 
   /** Goes on with a session of its own, which has what was set here and nothing of the one that was lost. */
   startOver(): void {
-    const { set } = this.values.changes()
+    const before = this.values
+    const names = Object.keys(before.changes().set)
     this.forget()
-    for (const [name, text] of Object.entries(set)) this.values.set(name, decode(name, text))
+    for (const name of names) this.values.set(name, before.get(name))
   }
 
   /** What a record, read again, says of this visit's token. */
@@ -291,7 +296,7 @@ export class Visit {
     return true
   }
 
-  /** The token was replaced while the request was on its way: nobody's, and nothing of it is kept. */
+  /** A sign-in or `renew()` replaced the token while the request was on its way: it is a guest's, and what it sets is dropped. */
   meetReplacement(token: Token): void {
     this.token = token
     this.lose('token_replaced')
@@ -299,7 +304,7 @@ export class Visit {
   /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */
   lose(reason: 'ended' | 'token_replaced'): void {
     this.lost = reason
-    // It would race with the one that a sign-in sends.
+    // Our cookie would race with the one that a sign-in sends.
     this.cookie = 'none'
   }
 
@@ -311,7 +316,8 @@ export class Visit {
     this.plan({ ownValues: { ...this.intentions.ownValues, [name]: text } })
   }
   /** Takes up again what was noted when the session was read, but for the renewal, of which the store may know better by now. */
-  planNotesAgain({ ownValues: { [renewalName]: _, ...notes } }: Intentions): void {
+  planNotesAgain({ ownValues }: Intentions): void {
+    const { [renewalName]: _, ...notes } = ownValues
     this.plan({ ownValues: { ...notes, ...this.intentions.ownValues } })
   }
   takeIntentions(): Intentions {

@@ -52,7 +52,8 @@ const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
  *
  * Such a store can only write sessions whole. A change is therefore read, made and written back, one at a time within
  * this process; but two processes that change a session at the same moment may lose one of the changes, and a write may
- * bring back what another process has just ended. It lists nothing. Use it to move away from, with `migrating`, or with
+ * bring back what another process has just ended. A session that `express-session` wrote lives as long as the store returns
+ * it, also past the end that its cookie tells. It lists nothing. Use it to move away from, with `migrating`, or with
  * one process.
  *
  * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown

@@ -107,8 +107,11 @@ export class Visit implements Gatekeeper, Watcher {
     const { response } = this.#arrival
     // Who calls Node's own method sends the head past the gate.
     if (this.#setCookie === undefined || response.headersSent) return
-    const present = [response.getHeader('Set-Cookie') || []].flat() as string[]
-    if (!present.includes(this.#setCookie)) response.setHeader('Set-Cookie', [...present, this.#setCookie])
+    const present = [response.getHeader('Set-Cookie') || []].flat().map(String)
+    // Whoever wrote the cookie anew, as with an attribute more, means it so.
+    const [pair] = this.#setCookie.split(';', 1)
+    if (present.some((cookie) => cookie.split(';', 1)[0] === pair)) return
+    response.setHeader('Set-Cookie', [...present, this.#setCookie])
   }
 
   beforeEnd(): Promise<void> | undefined {

@@ -862,6 +862,21 @@ describe('the response', () => {
     )
   }
 
+  test('brings the cookie once where somebody waits for the head and writes it anew', async () => {
+    const [visit] = await play(ours, {}, (req, res) => {
+      onHeaders(res, () => {
+        const cookies = [res.getHeader('Set-Cookie') ?? []].flat()
+        res.setHeader(
+          'Set-Cookie',
+          cookies.map((cookie) => `${cookie}; Partitioned`),
+        )
+      })
+      req.session.views = 1
+      res.end()
+    })
+    expect(visit?.setCookie).toHaveLength(1)
+  })
+
   const responses: { [name: string]: Respond } = {
     'ends with a text and an encoding': (_req, res) => res.end('aGVsbG8=', 'base64'),
     'ends twice': (_req, res) => res.end('one').end?.('two'),

@@ -120,10 +120,25 @@ describe('a save that fails before the handler’s eyes', () => {
       expect(response.headers['set-cookie']).toBeUndefined()
     }
   })
+
+  test('nor is one that nobody awaited, whatever the status', async () => {
+    const app = express()
+    app.use(session(sessions))
+    app.get('/', (req, res) => {
+      Object.assign(req.session, { views: 1 })
+      void req.session.save()
+      setTimeout(() => res.status(404).send('nothing here'), 20)
+    })
+    app.use(((error, _req, res, _next) => {
+      res.status(503).send(page(error))
+    }) satisfies express.ErrorRequestHandler)
+    const response = await request(createServer(app)).get('/').set('Host', 'localhost')
+    expect([response.status, response.text]).toEqual([503, 'sorry: store_unavailable'])
+  })
 })
 
 describe('a WebSocket', () => {
-  const store = memoryStore()
+  const store = switchableStore()
   const sessions = createSessions<{ views: number }>({ store })
   const webSockets = new WebSocketServer({ noServer: true })
 
@@ -188,7 +203,20 @@ describe('a WebSocket', () => {
         socket.terminate()
         return String(answer)
       }
+      async function sayTwice(text: string, cookie: string): Promise<string[]> {
+        const socket = new WebSocket(url, { headers: { cookie } })
+        await once(socket, 'open')
+        store.broken.add('patch')
+        socket.send(text)
+        const [first] = await once(socket, 'message')
+        store.broken.delete('patch')
+        socket.send(text)
+        const [second] = await once(socket, 'message')
+        socket.terminate()
+        return [first, second].map(String)
+      }
       const { cookie } = await sessions.create({ userId: 'alice' })
+      expect(await sayTwice('9', cookie)).toEqual(['store_unavailable', 'true'])
       const answers = [await say('sign in'), await say('1'), await say('sign in', cookie), await say('2', cookie)]
       expect(answers).toEqual(['headers_sent', 'headers_sent', 'headers_sent', 'true'])
       const { userId, views } = await sessions.load({ cookie })

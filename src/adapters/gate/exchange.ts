@@ -115,7 +115,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return upgrade === true && /^websocket$/i.test(headers.upgrade ?? '') && this.response instanceof ServerResponse
   }
   get headIsOut(): boolean {
-    return this.#gate ? this.#gate.isOpen : this.response.headersSent
+    return this.#isForSocket || (this.#gate ? this.#gate.isOpen : this.response.headersSent)
   }
   mayChange(): void {
     this.#gate?.watch()
@@ -178,8 +178,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** A failure is always told by a promise. */
   #commit(): PromiseLike<void> | undefined {
-    // The handler has met the failure, as by `await session.save()`, and this answers it: it would fail once more.
-    if (this.visit?.failure !== undefined && this.response.statusCode >= 400) this.#isGivenUp = true
+    if (this.visit?.isFailureAnswered(this.response.statusCode)) this.#isGivenUp = true
     try {
       const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
       return isPromise(done) ? done : undefined
@@ -195,8 +194,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     this.response.setHeader(name, value)
   }
   append(name: string, value: string): void {
-    const present = (this.response.getHeader(name) ?? []) as string | string[]
+    const present = this.response.getHeader(name) ?? []
     // Not appendHeader: it would change the very array that a handler gave, which may serve other responses too.
-    this.response.setHeader(name, [present, value].flat())
+    this.response.setHeader(name, [...(Array.isArray(present) ? present : [String(present)]), value])
   }
 }

@@ -96,7 +96,8 @@ function setHeaders(response: NodeResponse, headers: object): void {
 
 function pairsOf(flat: string[]): [name: string, value: string][] {
   if (flat.length % 2 !== 0) strayResponse().writeHead(200, flat)
-  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1] as string]] : []))
+  const names = flat.filter((_, index) => index % 2 === 0)
+  return names.map((name, index) => [name, flat[2 * index + 1] as string])
 }
 
 /** Throws what Node throws for a status line that cannot be sent. On HTTP/2 it threw when the status was set. */

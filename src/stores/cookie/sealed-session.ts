@@ -52,8 +52,10 @@ export class SessionInCookies implements SealedSession {
       .slice(0, 2)
       .flatMap((first) => this.#unseal(header, first) ?? [])
     const living = opened.filter(({ record }) => record.expiresAt > now)
-    const [found = opened[0], other] = living
-    if (!found || (other && other.token.id !== found.token.id && !isOursAlone(this.#form))) return []
+    const found = living[0] ?? opened[0]
+    if (!found) return []
+    const isAmbiguous = living.some(({ token }) => token.id !== found.token.id)
+    if (isAmbiguous && !isOursAlone(this.#form)) return []
     this.#id = found.token.id
     this.#record = found.record
     this.#cookiesSeen = found.cookies

@@ -81,9 +81,15 @@ interface IoRedisCluster {
  * that method is made from sends each as it is.
  */
 function methodOf(client: IoRedisClient, command: 'evalsha' | 'eval'): Call {
-  const { isCluster } = client as Partial<IoRedisCluster>
-  return isCluster ? (client as unknown as IoRedisCluster).createBuiltinCommand(command).string : client[command]
+  if (!(client as Partial<IoRedisCluster>).isCluster) return client[command]
+  const known = methodsOf.get(client)?.[command]
+  if (known) return known
+  const made = (client as unknown as IoRedisCluster).createBuiltinCommand(command).string
+  methodsOf.set(client, { ...methodsOf.get(client), [command]: made })
+  return made
 }
+
+const methodsOf = new WeakMap<IoRedisClient, { readonly [command: string]: Call }>()
 
 /** A client can be told to give buffers for text. */
 function plain(reply: unknown): Reply {

@@ -100,8 +100,8 @@ function checkedPath(path: string | URL | undefined): string {
   if (path === 'file::memory:') return ':memory:'
   try {
     // As text it may be relative. SQLite would take it, but a file is looked at before SQLite opens it.
-    const url = isUrl && new URL(path, pathToFileURL('./'))
-    if (url && !url.search) return fileURLToPath(url)
+    const url = isUrl ? new URL(path, pathToFileURL('./')) : null
+    if (url?.search === '') return fileURLToPath(url)
   } catch {
     // Another scheme, or a file of another machine.
   }
