@@ -55,7 +55,7 @@ export interface WithSessionOptions<Incoming, Rest extends unknown[]> {
 
 /**
  * Gives a handler its visitor's session. What it does with it is saved before the response is handed on. A handler that
- * throws an error saves nothing, for no response carries the cookie: return one instead. A `Response` that is thrown is
+ * throws an error of its own saves nothing, for no response carries the cookie: return one instead. A `Response` that is thrown is
  * saved for, and thrown on with its cookie. A handler may call another with the same request: with the same sessions, both
  * have the same session, whose cookie comes with what the outer one returns.
  *

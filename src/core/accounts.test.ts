@@ -305,6 +305,29 @@ describe('maxPerUser', () => {
     await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
   })
 
+  test('a sign-in in place of another user ends nobody’s session where it is refused', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'bob' })
+    const cookie = await request(sessions, {}, (session) => Object.assign(session, { a: 1 }).signIn('alice'))
+    await request(sessions, { cookie }, async (session) => {
+      session.signIn('bob')
+      await expect(session.save()).rejects.toMatchObject({ code: 'session_limit' })
+      expect([session.userId, session]).toEqual(['alice', { a: 1 }])
+    })
+    await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
+  })
+
+  test('who begins anew in the same request is not counted twice', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const next = await request(sessions, { cookie }, (session) => {
+      session.regenerate()
+      session.signIn('alice')
+    })
+    await request(sessions, { cookie: next }, (session) => expect(session.userId).toBe('alice'))
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
   /** Signs a user in whose lock reads so. */
   async function signInPast(lock: string, wait = 0): Promise<void> {
     const sessions = make({ maxPerUser: { limit: 2, whenFull: 'refuse' } })

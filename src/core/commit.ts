@@ -12,13 +12,13 @@ import type { Held, Visit } from './visit.js'
 /**
  * Carries out what a visit intends, in one call of the store (and one for each session that it ends). Commits of one
  * visit follow each other. After a call that failed they keep failing with the same error: what timed out may have
- * happened, and is not repeated.
+ * happened, and is not repeated, but on a connection whose head is out (see `callStore`).
  */
 export function commit(visit: Visit): Awaitable<void> {
   if (visit.committing) return visit.committing.then(() => commit(visit))
   if (visit.failure !== undefined) throw visit.failure
   if (!visit.needsCommit) return
-  const done = after(endSessions(visit), () => writeSession(visit))
+  const done = limited(visit, () => after(endSessions(visit), () => writeSession(visit)))
   if (!isPromise(done)) return
   const settled = () => {
     visit.committing = null
@@ -46,12 +46,12 @@ function endSessions(visit: Visit): Awaitable<void> {
 function writeSession(visit: Visit): Awaitable<void> {
   // A sign-in may have been asked for when the loss was not known yet.
   if (visit.lost && visit.intentions.tokenChange !== 'sign-in') return tellDropped(visit, visit.lost)
-  if (isLimited(visit)) return withinLimit(visit, () => write(visit))
-  return write(visit)
+  return visit.held ? patchSession(visit, visit.held) : createSession(visit)
 }
 
-function write(visit: Visit): Awaitable<void> {
-  return visit.held ? patchSession(visit, visit.held) : createSession(visit)
+/** A sign-in that is refused ends no session, that of another user in whose place it came neither. */
+function limited(visit: Visit, work: () => Awaitable<void>): Awaitable<void> {
+  return isLimited(visit) ? withinLimit(visit, work) : work()
 }
 
 function createSession(visit: Visit): Awaitable<void> {
@@ -97,7 +97,7 @@ function createSession(visit: Visit): Awaitable<void> {
         visit.cookie = 'send'
       } else {
         // Destroyed while it was being created.
-        visit.endings.push({ held, reason: 'destroyed' })
+        visit.endings.push({ held, token, reason: 'destroyed' })
       }
       if (signsIn) tellSignIn(written, token.id)
     },
@@ -192,7 +192,7 @@ function dropWrite(
     visit.userId = userId
     visit.signedIn = signedIn
     visit.plan({ tokenChange: 'sign-in' })
-    return isCounted ? createSession(visit) : writeSession(visit)
+    return isCounted ? createSession(visit) : limited(visit, () => writeSession(visit))
   }
   visit.lose(reason)
   tellDropped(visit, reason, intentions.tokenChange === 'renew')
@@ -205,7 +205,7 @@ function tellDropped(visit: Visit, reason: 'ended' | 'token_replaced', isNewToke
   const names = [...Object.keys(changes.set), ...changes.unset]
   if (names.length === 0 && !isNewToken) return
   values.written(changes)
-  engine.events.emit('writeDropped', { id: visit.id, reason, names })
+  engine.events.emit('writeDropped', { id: visit.replacedId ?? visit.id, reason, names })
 }
 
 function takeOver(visit: Visit, held: Held, changes: ValueChanges): void {

@@ -6,7 +6,7 @@
  * - `reserved_name`: a value was assigned to a name that the session itself uses.
  * - `corrupt_value`: a stored value is not JSON text.
  * - `headers_sent`: a change that needs a cookie came after the response had begun.
- * - `session_ended`: the session was ended elsewhere and cannot be read again.
+ * - `session_ended`: the session was ended elsewhere, or given a new token, and cannot be read again.
  * - `session_limit`: the user has as many sessions as `maxPerUser` allows.
  * - `contention`: a compare-and-set lost too many races in a row, or waited too long for its turn; nothing was written.
  * - `cookie_too_large`: name and value of a cookie exceed 4096 bytes (RFC 6265bis, section 5.6).

@@ -18,6 +18,7 @@ import {
   renewalDueAt,
   renewalName,
   renewalOf,
+  replacementOf,
   type Token,
   tokenText,
 } from './token.js'
@@ -143,7 +144,7 @@ function prepare(visit: Visit, record: SessionRecord, now: number): void {
   if (renewal && renewal.seenAt === null) {
     visit.planOwnValue(renewalName, JSON.stringify({ ...renewal, seenAt: now }))
     visit.mayChange()
-  } else if (now >= renewalDueAt(schedule, visit.start, renewal)) {
+  } else if (now >= renewalDueAt(schedule, visit.start, replacementOf(record))) {
     visit.plan({ tokenChange: 'scheduled' })
     visit.mayChange()
   }

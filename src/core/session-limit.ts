@@ -28,8 +28,9 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
   const { limit, whenFull } = engine.settings.maxPerUser as NonNullable<Settings['maxPerUser']>
   const signedIn = withUserLock(engine, userId ?? '', async () => {
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
-    // one starts a session of its own.
-    const others = await livingSessions(engine, userId ?? '')
+    // one starts a session of its own. Nor are those that it ends.
+    const isEnding = (id: string) => visit.endings.some(({ held }) => held.id === id)
+    const others = (await livingSessions(engine, userId ?? '')).filter(([id]) => !isEnding(id))
     if (whenFull === 'refuse' && others.length >= limit) refuse(visit, limit)
     await write()
     const excess = Math.max(0, others.length + 1 - limit)
@@ -48,6 +49,12 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
 /** Withdraws the sign-in. Whoever awaits `save()` is told there, else the response fails. */
 function refuse(visit: Visit, limit: number): never {
   visit.takeIntentions()
+  const replaced = visit.endings.at(-1)
+  if (replaced?.reason === 'replaced') {
+    visit.endings.pop()
+    visit.hold(replaced.held, replaced.token)
+    visit.cookie = 'none'
+  }
   visit.userId = visit.held?.record.userId ?? null
   visit.signedIn = visit.held ? signInOf(visit.held.record.values) : null
   const error = new SojournError('session_limit', `This user has all ${limit} sessions that they may have`)

@@ -95,7 +95,8 @@ export interface SessionVerbs<Data> {
   /** Moves the expiry now. Seldom needed: using the session moves it by itself, each tenth of the idle timeout. */
   touch(): void
   /**
-   * Writes what is pending now. Resolves to `false` when the session had ended meanwhile and the write was dropped.
+   * Writes what is pending now. Resolves to `false` when the session had ended meanwhile, or was given a new token by
+   * another request, and the write was dropped.
    * @throws `store_unavailable`, `invalid_value`, `session_limit`, `record_too_large`, `cookie_too_large`
    */
   save(callback?: Callback): Promise<boolean>
@@ -107,7 +108,7 @@ export interface SessionVerbs<Data> {
   /**
    * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times, and
    * cannot be async; what it returns is written, and a function that returns nothing removes the value. Resolves to the new value.
-   * @throws `session_ended` when there is no session any more; `contention` after many lost races, or two `storeTimeout`s;
+   * @throws `session_ended` when there is no session any more, or it was given a new token by another request; `contention` after many lost races, or two `storeTimeout`s;
    * `headers_sent` for the first value of a new session after the response began
    */
   update<Name extends keyof Data & string, Value extends Data[Name] | undefined = Data[Name] | undefined>(

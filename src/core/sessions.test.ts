@@ -159,6 +159,7 @@ test.each<[string, (session: Session<Data>) => unknown]>([
   })
   expect(late.setCookie).toBe(undefined)
   expect(dropped).toEqual([{ id: session.id, at: now, reason: 'token_replaced', names: ['a'] }])
+  expect(late.session.id).not.toBe(session.id)
   expect((await visit(sessions, next.cookie)).session.a).toBe(1)
   const again = await visit(sessions, cookie, (it) => {
     const list: number[] = []

@@ -15,7 +15,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
   const { values } = visit
   const known = values.known(name)
   await commit(visit)
-  if (visit.lost) throw ended(visit, visit.values)
+  if (visit.lost) throw ended(visit, visit.values, visit.lost)
   if (!visit.held) {
     // Meanwhile a caller who does not wait may have ended the session, or answered: then nobody could present a new one.
     if (values !== visit.values) throw ended(visit, values)

@@ -82,10 +82,11 @@ export interface Renewal extends Replacement {
 export function renewalDueAt(
   { every, overlap }: { readonly every: number; readonly overlap: number },
   start: number,
-  last: Renewal | null,
+  last: Replacement | Renewal | null,
 ): number {
   const due = Math.max(start, last?.at ?? 0) + every
-  return last ? Math.max(due, (last.seenAt ?? Number.POSITIVE_INFINITY) + overlap) : due
+  if (!last) return due
+  return Math.max(due, isRenewal(last) ? (last.seenAt ?? Number.POSITIVE_INFINITY) + overlap : last.at + longestWay)
 }
 
 /**
@@ -126,7 +127,8 @@ export function renewalOf(record: SessionRecord): Renewal | null {
   return last && isRenewal(last) ? last : null
 }
 
-function replacementOf(record: SessionRecord): Replacement | Renewal | null {
+/** The last change of its secret that a record keeps; `null` as with `renewalOf`. */
+export function replacementOf(record: SessionRecord): Replacement | Renewal | null {
   const text = textOf(record.values, renewalName)
   if (text === null) return null
   try {

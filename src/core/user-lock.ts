@@ -32,7 +32,7 @@ export function withUserLock<T>(engine: Engine, userId: string, task: () => Prom
 
 async function acquire(engine: Engine, id: string): Promise<string> {
   const { serverStore, settings } = engine
-  for (let waited = 0; waited < lease; ) {
+  for (const began = performance.now(); performance.now() - began < lease; ) {
     const now = settings.clock()
     const mine = JSON.stringify({ owner: mintNonce(), until: now + lease })
     const record = await serverStore.read(id)
@@ -43,9 +43,7 @@ async function acquire(engine: Engine, id: string): Promise<string> {
       const before = record.values[lockName] ?? null
       if (isFree(before, now) && (await write(engine, id, before, mine)) === 'applied') return mine
     }
-    const pause = 2 + Math.random() * 20
-    waited += pause
-    await delay(pause)
+    await delay(2 + Math.random() * 20)
   }
   throw new SojournError('contention', 'Too many sign-ins of one user at once')
 }

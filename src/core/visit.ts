@@ -38,6 +38,7 @@ export interface Held {
 /** Sessions that this visit ends. */
 export interface Ending {
   readonly held: Held
+  readonly token: Token | null
   readonly reason: EndReason
 }
 
@@ -78,6 +79,8 @@ export class Visit {
   /** Whether the request counts as use of the session, and so moves its expiry. */
   isActivity = true
 
+  /** The session whose token was replaced, for reports alone: it is not this visit's, which has another id. */
+  replacedId: string | null = null
   /** Why writes are dropped, once one was. */
   lost: false | 'ended' | 'token_replaced' = false
   /** The store could not be read, and the policy is `'anonymous'`. */
@@ -254,7 +257,7 @@ export class Visit {
   /** Lets go of the present session, to be deleted by the commit, and goes on with an empty one. */
   #end(reason: EndReason): void {
     if (this.held) {
-      this.endings.push({ held: this.held, reason })
+      this.endings.push({ held: this.held, token: this.token, reason })
       this.cookie = 'clear'
     } else if (this.cookie === 'send') this.cookie = 'none'
     this.forget()
@@ -270,6 +273,7 @@ export class Visit {
     this.intentions = noIntentions
     this.isBeingCreated = false
     this.lost = false
+    this.replacedId = null
     this.#now = this.engine.settings.clock()
   }
 
@@ -297,8 +301,8 @@ export class Visit {
   }
 
   /** A sign-in or `renew()` replaced the token while the request was on its way: it is a guest's, and what it sets is dropped. */
-  meetReplacement(token: Token): void {
-    this.token = token
+  meetReplacement({ id }: Token): void {
+    this.replacedId = id
     this.lose('token_replaced')
   }
   /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */

@@ -44,6 +44,9 @@ type Kept = SessionData & { [bagName]?: Bag }
 /** A backend that keeps a little longer what the engine judges by its own clock. */
 const reclaimDelay = 5 * 60_000
 
+/** One that never calls back must not keep the others out who write the session. Milliseconds. */
+const patience = 30_000
+
 const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
 
 /**
@@ -70,7 +73,15 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
 
   function call<T>(run: (done: (error?: unknown, result?: T) => void) => unknown): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      run((error, result) => (error ? reject(error) : resolve(result)))
+      const late = () => reject(new Error(`the store did not call back within ${patience} ms`))
+      const timer = setTimeout(late, patience)
+      timer.unref()
+      const settle = (error?: unknown, result?: T) => {
+        clearTimeout(timer)
+        if (error) reject(error)
+        else resolve(result)
+      }
+      run(settle)
     })
   }
 

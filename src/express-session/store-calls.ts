@@ -7,13 +7,16 @@ const longestWait = 5000
 /** Calls of the store that a handler began by its session, and may not wait for. */
 export class StoreCalls {
   #underWay = 0
+  /** Grows as calls are given up, which nobody waits for again. */
+  #round = 0
   #waiting: Promise<void> | undefined
   #resolve: (() => void) | undefined
 
   begin(call: (done: Callback) => unknown, done: Callback): void {
+    const round = this.#round
     let isOver = false
     const over = () => {
-      if (isOver) return
+      if (isOver || round !== this.#round) return
       isOver = true
       this.#underWay--
       // Not at once: the callback, or what awaits a promise, may begin another call, as passport's `logout` does.
@@ -38,12 +41,12 @@ export class StoreCalls {
   }
 
   async #untilOver(): Promise<void> {
-    let isLate = false
     const timer = setTimeout(() => {
-      isLate = true
+      this.#round++
+      this.#underWay = 0
       this.#resolve?.()
     }, longestWait)
-    while (this.#underWay > 0 && !isLate) await new Promise<void>((resolve) => (this.#resolve = resolve))
+    while (this.#underWay > 0) await new Promise<void>((resolve) => (this.#resolve = resolve))
     clearTimeout(timer)
     this.#resolve = this.#waiting = undefined
   }

@@ -37,10 +37,15 @@ export function toConnectStore(store: SessionStore, options: ToConnectStoreOptio
   return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)
 }
 
-/** What the store is known to hold of a session. */
-interface Known {
+/** What a record of a session holds. */
+interface Written {
   readonly texts: Readonly<Record<string, string>>
   readonly expiresAt: number
+}
+
+/** What the store is known to hold of a session, under its id. */
+interface Known extends Written {
+  readonly id: string
 }
 
 type Told<T> = (error: unknown, result?: T | undefined) => void
@@ -68,7 +73,7 @@ class PatchingStore extends Store {
 
   get(id: string, told: Told<SessionData | null>): void {
     tell(told, () =>
-      withKey(id, (key) => after(this.#store.read(key), (record) => (record ? this.#open(record) : null))),
+      withKey(id, (key) => after(this.#store.read(key), (record) => (record ? this.#open(id, record) : null))),
     )
   }
 
@@ -82,12 +87,14 @@ class PatchingStore extends Store {
   set(id: string, session: SessionData, told?: Callback): void {
     this.#startSweeping()
     tell(told, () => {
-      const next = { texts: textsOf(session), expiresAt: this.#expiryOf(session) }
+      const next = { id, texts: textsOf(session), expiresAt: this.#expiryOf(session) }
       return this.#inTurn(session, () => {
         const known = this.#known.get(session)
+        const isOwn = known?.id === id
         return withKey(id, (key) =>
-          after(known ? this.#patch(key, known, next) : this.#write(key, next), () => {
-            this.#known.set(session, next)
+          after(isOwn ? this.#patch(key, known, next) : this.#write(key, next), () => {
+            // A copy under another id leaves open what of the session itself is to be written.
+            if (!known || isOwn) this.#known.set(session, next)
           }),
         )
       })
@@ -99,8 +106,9 @@ class PatchingStore extends Store {
       const cookie = textsOf({ cookie: session.cookie })
       const expiresAt = this.#expiryOf(session)
       return this.#inTurn(session, () => {
-        const known = this.#known.get(session)
-        const next = { texts: { ...known?.texts, ...cookie }, expiresAt }
+        const before = this.#known.get(session)
+        const known = before?.id === id ? before : undefined
+        const next = { id, texts: { ...known?.texts, ...cookie }, expiresAt }
         return withKey(id, (key) =>
           after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next), () => {
             if (known) this.#known.set(session, next)
@@ -125,10 +133,10 @@ class PatchingStore extends Store {
     return written
   }
 
-  #open(record: SessionRecord): SessionData | null {
+  #open(id: string, record: SessionRecord): SessionData | null {
     if (!isSession(record, this.#clock())) return null
     const session = sessionOf(record)
-    this.#known.set(session, { texts: record.values, expiresAt: record.expiresAt })
+    this.#known.set(session, { id, texts: record.values, expiresAt: record.expiresAt })
     return session
   }
 
@@ -137,7 +145,7 @@ class PatchingStore extends Store {
   }
 
   /** Writes what differs. Where the session is gone there is nothing to write any more. */
-  #patch(key: string, known: Known, next: Known): Awaitable<unknown> {
+  #patch(key: string, known: Written, next: Written): Awaitable<unknown> {
     const patch: SessionPatch = { now: this.#clock() }
     const set = Object.entries(next.texts).filter(([name, text]) => known.texts[name] !== text)
     const unset = Object.keys(known.texts).filter((name) => !Object.hasOwn(next.texts, name) && isOfSession(name))
@@ -148,7 +156,7 @@ class PatchingStore extends Store {
   }
 
   /** Writes a session whole, over whatever is there: one that is new, or that its writer did not read here. */
-  #write(key: string, { texts, expiresAt }: Known): Awaitable<unknown> {
+  #write(key: string, { texts, expiresAt }: Written): Awaitable<unknown> {
     const record = { values: { ...texts }, userId: null, createdAt: this.#clock(), expiresAt }
     return after(
       this.#store.create(key, record),

@@ -71,6 +71,7 @@ export class Visit implements Gatekeeper, Watcher {
   #isLate = false
   #isTouched = false
   #setCookie: string | undefined
+  #wasWritten = false
   #departed: Departed | undefined
 
   constructor(policy: Policy, arrival: Arrival) {
@@ -110,7 +111,8 @@ export class Visit implements Gatekeeper, Watcher {
     const present = [response.getHeader('Set-Cookie') || []].flat().map(String)
     // Whoever wrote the cookie anew, as with an attribute more, means it so.
     const [pair] = this.#setCookie.split(';', 1)
-    if (present.some((cookie) => cookie.split(';', 1)[0] === pair)) return
+    if (this.#wasWritten && present.some((cookie) => cookie.split(';', 1)[0] === pair)) return
+    this.#wasWritten = true
     response.setHeader('Set-Cookie', [...present, this.#setCookie])
   }
 

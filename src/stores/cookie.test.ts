@@ -154,6 +154,17 @@ test.each([
   expect((await sessions.load({ cookie: header })).userId).toBe('alice')
 })
 
+test('so they do where they take several cookies, and a part that somebody else set is in nobody’s way', async () => {
+  const sessions = make({}, { cookie: { domain: 'example.com' } })
+  const values = { text: 'x'.repeat(4000) }
+  const planted = await sessions.create({ userId: 'mallory', values })
+  const own = await sessions.create({ userId: 'alice', values })
+  expect(own.cookie).toMatch(/=2\./)
+  expect((await sessions.load({ cookie: `${planted.cookie}; ${own.cookie}` })).userId).toBe(null)
+  const part = planted.cookie.split('; ')[1]
+  expect((await sessions.load({ cookie: `${part}; ${own.cookie}` })).userId).toBe('alice')
+})
+
 test('both timeouts are enforced from inside the seal', async () => {
   const sessions = make({}, { lifetime: { idle: '1d', absolute: '3d' } })
   const jar: Jar = new Map()

@@ -364,6 +364,14 @@ describe('a session that does not fit into the new store', () => {
       expect(await store.patch('id', { now, set: { b: '3' }, when: { a: '2' } })).toBe('conflict')
       expect(await store.read('id')).toEqual({ ...large, values: { ...large.values, b: '2' } })
       expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
+      for (const moves of [true, false]) {
+        const one = migrating({ from, to: small(to, code), moves })
+        expect(await one.patch('id', { now, set: { large: `"${moves}"` } })).toBe('applied')
+        expect((await one.read('id'))?.values.large).toBe(`"${moves}"`)
+        expect(await one.patch('nobody', { now, set: { large: '1' } })).toBe('absent')
+      }
+      expect(await store.patch('id', { now, unset: ['large'] })).toBe('applied')
+      await expect((async () => store.patch('id', { now, set: { large: '1' } }))()).resolves.toBe('applied')
       expect(await store.patch('id', { now, unset: ['large'] })).toBe('applied')
       expect(await store.patch('id', { now, set: { c: '2' } })).toBe('applied')
       expect(await from.read('id')).toBe(null)

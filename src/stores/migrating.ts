@@ -8,7 +8,7 @@ import { SojournError } from '../core/errors.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
-import { carry, change, close, copy, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
+import { carry, change, close, copy, isRefusal, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
 
 /** What `migrating` takes. `from` and `to` are needed. */
 export interface MigratingOptions {
@@ -120,15 +120,26 @@ export function migrating(options: MigratingOptions): SessionStore {
     patch(id, patch) {
       // One that does not fit is tried once, or those who try would keep those out who write.
       let isMoving = moves
+      /** A store may refuse a patch for its own values, unseen, where the session is not there at all: then it stays where it is. */
+      async function changeNew() {
+        try {
+          return await change(to, id, patch)
+        } catch (error) {
+          const state = isRefusal(error) ? stateOf(await to.read(id)) : 'home'
+          if (state === 'home') throw error
+          isMoving = false
+          return state
+        }
+      }
       return attempt(id, async () => {
-        const first = await change(to, id, patch)
+        const first = await changeNew()
         if (isSettled(first)) return first
         const old = isMoving ? await moveOut(id, patch.now) : await change(from, id, patch)
         if (isSettled(old)) return old
         if (old === 'stays') isMoving = false
         if (first === 'raced' || old === 'raced' || old === 'moved' || old === 'stays') return again
         if (await help(id, first, old, patch.now)) return again
-        const last = await change(to, id, patch)
+        const last = await changeNew()
         if (isSettled(last)) return last
         return first === last ? 'absent' : again
       })

@@ -771,8 +771,11 @@ await describeWith(['redis'], 'a cluster', () => {
     const ids = Array.from({ length: 30 }, (_, index) => `${index}`)
     const created = ids.map((id) => store.create(id, record({ userId: id })))
     expect(new Set(await Promise.all(created))).toEqual(new Set([true]))
-    const done = ids.flatMap((id) => [store.patch(id, { now: 0, set: { a: '1' } }), store.read(id), store.delete(id)])
-    expect(await Promise.all(done)).not.toContain(false)
+    const patched = ids.map((id) => store.patch(id, { now: 0, set: { a: '1' } }))
+    expect(new Set(await Promise.all(patched))).toEqual(new Set(['applied']))
+    const read = await Promise.all(ids.map((id) => store.read(id)))
+    expect(read).toMatchObject(ids.map((id) => ({ userId: id, values: { a: '1' } })))
+    expect(new Set(await Promise.all(ids.map((id) => store.delete(id))))).toEqual(new Set([true]))
   })
 
   test.each(libraries)('%s: and also while the slot that all are in moves', async (library) => {

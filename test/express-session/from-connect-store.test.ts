@@ -1,7 +1,7 @@
 import original from 'express-session'
 import { storeChecks } from 'sojourn/conformance/store'
 import session, { fromConnectStore, toConnectStore } from 'sojourn/express-session'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 describe.each([
   ['express-session', () => new original.MemoryStore()],
@@ -76,6 +76,22 @@ test('a failure is passed on, and ENOENT is none', async () => {
   expect(await fromConnectStore(failing('ENOENT')).read('id')).toBe(null)
   await expect(fromConnectStore(failing('ENOENT')).create('id', record)).rejects.toThrow('full')
   await expect(fromConnectStore(failing('ENOENT')).delete('id')).rejects.toThrow('locked')
+})
+
+test('a call that never comes back keeps nobody out for good', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const store = new original.MemoryStore()
+  const { set } = store
+  store.set = () => {}
+  const bridge = fromConnectStore(store)
+  const lost = expect(bridge.create('id', record)).rejects.toThrow('did not call back within 30000 ms')
+  const next = bridge.create('id', record)
+  await vi.advanceTimersByTimeAsync(1)
+  store.set = set
+  await vi.advanceTimersByTimeAsync(30_000)
+  await lost
+  expect(await next).toBe(true)
 })
 
 test('two bridges over one store take turns', async () => {

@@ -243,6 +243,17 @@ test('written by somebody who did not read it, a session is replaced', async () 
   expect(await promised((done) => bridge.get('id', done as never))).toEqual({ cookie, b: 3 })
 })
 
+test('a session is copied under another id, and its own changes are written all the same', async () => {
+  const bridge = toConnectStore(memoryStore())
+  await promised((done) => bridge.set('id', { cookie, a: 1 } as never, done))
+  const read = await promised<Any>((done) => bridge.get('id', done as never))
+  read.a = 2
+  await promised((done) => bridge.set('copy', read, done))
+  expect(await promised((done) => bridge.get('copy', done as never))).toEqual({ cookie, a: 2 })
+  await promised((done) => bridge.set('id', read, done))
+  expect(await promised((done) => bridge.get('id', done as never))).toEqual({ cookie, a: 2 })
+})
+
 test('an expired session is replaced too', async () => {
   let now = 0
   const bridge = toConnectStore(memoryStore(), { clock: () => now, idle: 10 })

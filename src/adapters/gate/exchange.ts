@@ -170,7 +170,11 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return this.#commit()
   }
   writeHeaders(): void {
-    if (this.visit && !this.#isGivenUp) finishHead(this.visit, this)
+    const { visit } = this
+    if (!visit) return
+    // A token that was written before the failure is the only one that is good by now.
+    if (!this.#isGivenUp || (visit.cookie === 'send' && !visit.sealed)) finishHead(visit, this)
+    else if (visit.wasUsed) noteUse(visit, this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {

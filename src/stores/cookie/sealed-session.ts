@@ -65,13 +65,18 @@ export class SessionInCookies implements SealedSession {
   #unseal(header: string, first: string): { token: Token; record: SessionRecord; cookies: number } | null {
     const [, count, start] = /^([1-9])\.(.+)$/.exec(first) ?? []
     if (count === undefined || Number(count) > maxCookies) return null
-    const chunks = [start]
-    while (chunks.length < Number(count)) chunks.push(cookieValues(header, nameOf(this.#form, chunks.length))[0])
-    const text = chunks.includes(undefined) ? null : this.#seal.unseal(chunks.join(''), this.#form.name)
+    // Each part may come twice, as the first does: one of them may have been set by somebody else.
+    let sealed = [start as string]
+    for (let index = 1; index < Number(count); index++) {
+      const next = cookieValues(header, nameOf(this.#form, index)).slice(0, 2)
+      sealed = sealed.flatMap((before) => next.map((part) => before + part))
+    }
+    let text: string | null = null
+    for (const whole of sealed) text ??= this.#seal.unseal(whole, this.#form.name)
     if (text === null) return null
     const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
     const parsed = parseToken(token)
-    return parsed && { token: parsed, record, cookies: chunks.length }
+    return parsed && { token: parsed, record, cookies: Number(count) }
   }
 
   setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[] {

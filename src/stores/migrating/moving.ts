@@ -55,6 +55,10 @@ export async function close(id: string, source: SessionStore, now: number): Prom
 /** By what a store says that it cannot hold a record: it is too large, or has a character that the database lacks. */
 const refusals = new Set<string>(['record_too_large', 'invalid_value'])
 
+export function isRefusal(error: unknown): boolean {
+  return isSojournError(error) && refusals.has(error.code)
+}
+
 /**
  * Copies a record that was closed to writers, and deletes it. Whether the other store can hold it; if not, the record is
  * opened again, by whoever meets that first.
@@ -75,7 +79,7 @@ export async function copy(
     if ((await target.patch(id, filled)) === 'applied') await source.delete(id)
     return true
   } catch (error) {
-    if (!isSojournError(error) || !refusals.has(error.code)) throw error
+    if (!isRefusal(error)) throw error
     // It was refused to all who have this copy in hand. The mark is like no other, so that no later one is taken away.
     await source.patch(id, { now, unset: [leftName], when: { [leftName]: mark } })
     return false

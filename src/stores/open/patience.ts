@@ -38,6 +38,7 @@ export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
  */
 export function keepAnswering(ask: () => Promise<unknown>, reconnect: () => void): () => void {
   let isAsking = false
+  let isStopped = false
   let failures = 0
   const timer = setInterval(async () => {
     if (isAsking) return
@@ -47,12 +48,16 @@ export function keepAnswering(ask: () => Promise<unknown>, reconnect: () => void
       failures = 0
     } catch (error) {
       failures++
-      if (error instanceof Late || failures % 4 === 0) reconnect()
+      // Once stopped, the client was closed, and is to stay so.
+      if (!isStopped && (error instanceof Late || failures % 4 === 0)) reconnect()
     }
     isAsking = false
   }, patience / 2)
   timer.unref()
-  return () => clearInterval(timer)
+  return () => {
+    isStopped = true
+    clearInterval(timer)
+  }
 }
 
 /** What is called of a pool of `mysql2/promise`, of which nobody else need have the types. */

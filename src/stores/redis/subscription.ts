@@ -26,16 +26,19 @@ export async function subscribe(
   const failure = new Promise<never>((_, reject) => {
     fail = reject
   })
-  const connection = await connectionLike(client, () => {
+  const ended = () => {
     if (state === 'listening') broken()
     if (state === 'beginning') fail(new Error('the connection broke'))
-  })
+  }
+  let connection: Connection | undefined
   const hangUp = () => {
     state = 'over'
-    connection.close()
+    connection?.close()
   }
   const timer = setTimeout(() => fail(new Error(`no answer within ${patience} ms`)), patience)
   try {
+    // A client may still be finding the server, or be trying to for ever.
+    connection = await Promise.race([connectionLike(client, ended), failure])
     await Promise.race([connection.subscribe(channels, hear), failure])
     state = 'listening'
     return hangUp
