@@ -1,7 +1,7 @@
 import { directHost } from './cookie.js'
 import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
-import { finishHead, noteUse } from './response-head.js'
+import { finishHead } from './response-head.js'
 import type { Visits } from './sessions.js'
 import type { Awaitable } from './store.js'
 import type { Visit } from './visit.js'
@@ -77,30 +77,20 @@ export class FetchExchange implements RequestFacts {
     const visit = this.#visit
     if (!visit) return response
     try {
-      const isAnswered = response !== undefined && visit.isFailureAnswered(response.status)
-      // A token that was written before the failure is the only one that is good by now.
-      if (isAnswered && (visit.cookie !== 'send' || visit.sealed)) return this.#finishAnswered(visit, response)
-      if (visit.needsCommit && !isAnswered) {
+      const isToSave = visit.needsCommit && !(response && visit.isFailureAnswered(response.status))
+      if (isToSave) {
         await this.visits.commit(visit)
         // Once more, for what changed meanwhile: who fills a streamed body does not wait.
         await this.visits.commit(visit)
       }
       this.headersSent = true
       // What changed during the second one is saved as what changes later.
-      if (visit.needsCommit && !isAnswered) this.mayChange()
+      if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
     } catch (error) {
       void response?.body?.cancel().catch(() => {})
       throw error
     }
-  }
-
-  /** The handler has met the failure: caches hear of its answer as of any other. */
-  #finishAnswered(visit: Visit, response: Response): Response {
-    this.headersSent = true
-    const writable = isWritable(response.headers) ? response : copyOf(response)
-    if (writable) noteUse(visit, writable.headers)
-    return writable ?? response
   }
 
   /** Nothing tells when a streamed body ends, so what changes meanwhile is saved as it changes. */

@@ -41,7 +41,7 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
   return signedIn.catch((error: unknown) => {
     // As after any call of the store: else the page that tells of an outage would sign in after all.
     const isRefused = isSojournError(error) && ['session_limit', 'invalid_value'].includes(error.code)
-    if (!isRefused && !isTooLarge(error)) visit.failure ??= error
+    if (!isRefused && !isTooLarge(error)) visit.fail(error)
     throw error
   })
 }

@@ -159,6 +159,11 @@ test.each<[string, (session: Session<Data>) => unknown]>([
   })
   expect(late.setCookie).toBe(undefined)
   expect(dropped).toEqual([{ id: session.id, at: now, reason: 'token_replaced', names: ['a'] }])
+  await visit(sessions, cookie, async (it) => {
+    await expect(it.update('a', () => 3)).rejects.toMatchObject({ code: 'session_ended' })
+    it.a = 4
+  })
+  expect(dropped.splice(1)).toMatchObject([{ reason: 'token_replaced', names: ['a'] }])
   expect(late.session.id).not.toBe(session.id)
   expect((await visit(sessions, next.cookie)).session.a).toBe(1)
   const again = await visit(sessions, cookie, (it) => {

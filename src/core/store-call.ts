@@ -22,7 +22,7 @@ export function callStore<T, U>(
 ): Awaitable<U> {
   const keep = (error: unknown): never => {
     if (resume && (isTooLarge(error) || visit.request.headIsOut)) resume()
-    else visit.failure = error
+    else visit.fail(error)
     throw error
   }
   let answer: Awaitable<T>

@@ -177,6 +177,15 @@ export class Visit {
   use(): void {
     this.wasUsed = true
   }
+  /**
+   * A write failed, and is not made again. What was to end may not have; a token that was written before is the only one
+   * that is good by now.
+   */
+  fail(error: unknown): void {
+    this.failure ??= error
+    if (this.cookie === 'clear') this.cookie = 'none'
+    this.clearSiteData = false
+  }
   /** Whether the handler has met the failure of a write, and a response with this status answers it: it would fail once more. */
   isFailureAnswered(statusCode: number): boolean {
     return this.failure !== undefined && this.saveIsAwaited && statusCode >= 400

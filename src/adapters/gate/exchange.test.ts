@@ -121,6 +121,28 @@ describe('a save that fails before the handler’s eyes', () => {
     }
   })
 
+  test('brings the token that was written before it, tells caches, and takes back no cookie', async () => {
+    const half = switchableStore()
+    const app = express()
+    app.use(session(createSessions<{ views: number }>({ store: half })))
+    app.get('/', async (req, res) => {
+      if (req.query.as) req.session.signIn(String(req.query.as))
+      await req.session.save()
+      for (const name of ['patch', 'delete']) half.broken.add(name)
+      if (req.query.as) Object.assign(req.session, { views: 1 })
+      else req.session.destroy()
+      await req.session.save().catch(() => res.status(503).send('sorry'))
+      half.broken.clear()
+    })
+    const server = createServer(app)
+    const signedIn = await request(server).get('/?as=alice').set('Host', 'localhost')
+    expect([signedIn.status, signedIn.headers.vary]).toEqual([503, 'Cookie'])
+    const [cookie] = signedIn.headers['set-cookie'] as unknown as [string]
+    expect(cookie).toMatch(/^session=[\w-]{64};/)
+    const kept = await request(server).get('/').set('Host', 'localhost').set('Cookie', cookie)
+    expect([kept.status, kept.headers['set-cookie']]).toEqual([503, undefined])
+  })
+
   test('nor is one that nobody awaited, whatever the status', async () => {
     const app = express()
     app.use(session(sessions))

@@ -170,11 +170,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return this.#commit()
   }
   writeHeaders(): void {
-    const { visit } = this
-    if (!visit) return
-    // A token that was written before the failure is the only one that is good by now.
-    if (!this.#isGivenUp || (visit.cookie === 'send' && !visit.sealed)) finishHead(visit, this)
-    else if (visit.wasUsed) noteUse(visit, this)
+    if (this.visit && !this.#isGivenUp) finishHead(this.visit, this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {
@@ -182,9 +178,10 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** A failure is always told by a promise. */
   #commit(): PromiseLike<void> | undefined {
-    if (this.visit?.isFailureAnswered(this.response.statusCode)) this.#isGivenUp = true
+    const { visit } = this
+    if (!visit || this.#isGivenUp || visit.isFailureAnswered(this.response.statusCode)) return undefined
     try {
-      const done = this.visit && !this.#isGivenUp ? this.visits.commit(this.visit) : undefined
+      const done = this.visits.commit(visit)
       return isPromise(done) ? done : undefined
     } catch (error) {
       return Promise.reject(error)
