@@ -3,6 +3,7 @@ import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { lateParts, streamOf } from '../../test/adapters/routes/parts.js'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData, SojournError } from '../index.js'
+import { memoryStore } from '../stores/memory.js'
 import { requireFresh, requireUser, returnPath, withSession } from './fetch.js'
 
 const store = switchableStore()
@@ -38,6 +39,31 @@ describe('withSession', () => {
     )
     const context = { params: Promise.resolve({ id: '7' }) }
     expect(await (await GET(new Request(here), context)).text()).toBe('GET 7 null')
+  })
+
+  test('saves what changes during each of its saves', async () => {
+    const memory = memoryStore()
+    const { cookie, session } = await createSessions({ store: memory }).create({ values: { views: 1 } })
+    let handled: Session | undefined
+    const busy = createSessions({
+      store: {
+        ...memory,
+        async patch(id, patch) {
+          const outcome = memory.patch(id, patch)
+          await turn()
+          const { views = 0 } = handled as Session
+          if (views < 4) Object.assign(handled as Session, { views: views + 1 })
+          return outcome
+        },
+      },
+    })
+    const answered = await withSession(busy, (_request, it) => {
+      handled = it
+      it.views = 2
+      return new Response('hello')
+    })(new Request(here, { headers: { cookie } }))
+    expect(answered.status).toBe(200)
+    await expect.poll(async () => (await memory.read(session.id))?.values.views).toBe('4')
   })
 
   test('passes an answer on as it is, where there is nothing to say', async () => {
