@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { callingTogether, readingTogether } from './calling-together.js'
 
@@ -58,6 +59,18 @@ describe('reads of one turn', () => {
     ])
     expect(bad).toMatchObject({ status: 'rejected', reason: { message: 'cannot read bad' } })
     expect(asked).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']])
+  })
+
+  test('are not made again one by one where no answer came', async () => {
+    const asked: (readonly string[])[] = []
+    const read = readingTogether(async (ids) => {
+      asked.push(ids)
+      await sleep(1100)
+      throw new Error('no answer in time')
+    })
+    const outcomes = await Promise.allSettled(['a', 'b'].map(read))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(asked).toEqual([['a', 'b']])
   })
 })
 

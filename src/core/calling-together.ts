@@ -10,17 +10,20 @@ interface Caller<Asked, Answer> {
 /** At most so many share a call, so that none waits for very many others. */
 const most = 50
 
+/** What fails later than this, in milliseconds, failed for want of an answer: who asked has given up, or will not find one either. */
+const soon = 1000
+
 export interface SharedCall {
   /** Whether an error says that what was asked cannot be reached by one call, and nothing was done. From then on, each goes alone. */
   areApart?(error: unknown): boolean
-  /** Whether, after any other error, each may be asked for alone once more. Not unless said. */
+  /** Whether, after any other error that comes soon, each may be asked for alone once more. Not unless said. */
   mayRepeat?: boolean
 }
 
 /**
  * Has what is asked of a database in one turn of the event loop share a call: its client takes longer over a call than over
- * what comes back, and so does the server. What is alone goes as it is. Where a shared call fails and may be repeated,
- * each goes alone once more, so that what is wrong with one is not the others' fault.
+ * what comes back, and so does the server. What is alone goes as it is. Where a shared call fails soon and may be
+ * repeated, each goes alone once more, so that what is wrong with one is not the others' fault.
  *
  * @param call asks for one or several, and resolves to as many answers in their order; an error among them is that one's own
  */
@@ -38,6 +41,7 @@ export function callingTogether<Asked, Answer>(
   }
 
   function share(callers: readonly Caller<Asked, Answer>[]): void {
+    const began = performance.now()
     call(callers.map(({ asked }) => asked)).then(
       (answers) => {
         for (const [index, { resolve, reject }] of callers.entries()) {
@@ -49,7 +53,7 @@ export function callingTogether<Asked, Answer>(
       (error: unknown) => {
         const isApart = areApart?.(error) === true
         if (isApart) atMost = 1
-        const goesAlone = callers.length > 1 && (isApart || mayRepeat)
+        const goesAlone = callers.length > 1 && (isApart || (mayRepeat && performance.now() - began < soon))
         for (const caller of callers)
           if (goesAlone) share([caller])
           else caller.reject(error)
@@ -65,7 +69,7 @@ export function callingTogether<Asked, Answer>(
 }
 
 /**
- * The same for reads, which may always be repeated.
+ * The same for reads, which may be repeated.
  *
  * @param find looks up one id, or several that are all different, and resolves to what is there by id
  */
