@@ -168,6 +168,43 @@ describe('a file', () => {
     store.close?.()
   })
 
+  test('is opened while another process that does so has just begun to write', async () => {
+    const path = newFile()
+    const steps = new Int32Array(new SharedArrayBuffer(8))
+    const [toldToLock, hasLocked] = [0, 1]
+    const program = `
+      const { steps, path } = require('node:worker_threads').workerData
+      const database = new (require('node:sqlite').DatabaseSync)(path)
+      require('node:worker_threads').parentPort.postMessage('ready')
+      Atomics.wait(steps, ${toldToLock}, 0)
+      database.exec('BEGIN IMMEDIATE')
+      Atomics.store(steps, ${hasLocked}, 1)
+      Atomics.notify(steps, ${hasLocked})
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+      database.exec('COMMIT')
+      database.close()`
+    const other = new Worker(program, { eval: true, workerData: { steps, path } })
+    const ended = once(other, 'exit')
+    await once(other, 'message')
+    const database = new DatabaseSync(path)
+    const late = Object.assign(Object.create(database), {
+      exec: (sql: string) => database.exec(sql),
+      prepare(sql: string) {
+        if (sql === 'PRAGMA journal_mode = WAL' && steps[hasLocked] === 0) {
+          Atomics.store(steps, toldToLock, 1)
+          Atomics.notify(steps, toldToLock)
+          Atomics.wait(steps, hasLocked, 0)
+        }
+        return database.prepare(sql)
+      },
+    })
+    const store = sqliteStore({ database: late })
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    expect(await store.create('a', record())).toBe(true)
+    await ended
+    database.close()
+  })
+
   test.each([
     ['normal', 1],
     ['full', 2],

@@ -51,7 +51,7 @@ function setUp(database: SqliteDatabase, { durability, busyTimeout }: Settings, 
     database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
     ensureSchema(database)
     // With a write-ahead log readers never wait for a writer.
-    const mode = scalar(database, 'PRAGMA journal_mode = WAL')
+    const mode = patiently(database, busyTimeout, () => scalar(database, 'PRAGMA journal_mode = WAL'))
     if (mode !== 'wal' && mode !== 'memory') throw new Error('it allows no write-ahead log, as on a network share')
     database.exec(`PRAGMA synchronous = ${durability}`)
   } catch (cause) {
@@ -63,6 +63,21 @@ function setUp(database: SqliteDatabase, { durability, busyTimeout }: Settings, 
     }
     const fix = 'Let this process write to it and to its folder, or name another file'
     throw new SojournError('store_misconfigured', `sqliteStore: ${what} cannot be used: ${why}. ${fix}`, { cause })
+  }
+}
+
+/** For what SQLite refuses at once where another process is writing, or does the same. */
+function patiently<T>(database: SqliteDatabase, busyTimeout: number, attempt: () => T): T {
+  const deadline = performance.now() + busyTimeout
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error
+      // This does wait, for as long as SQLite was told.
+      database.exec('BEGIN IMMEDIATE')
+      database.exec('ROLLBACK')
+    }
   }
 }
 
