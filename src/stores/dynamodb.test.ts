@@ -1,5 +1,5 @@
 import { DynamoDB, DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { type StoreChecksOptions, storeChecks } from '../conformance/store.js'
@@ -261,6 +261,36 @@ describe(`on ${where}`, () => {
     const { TimeToLiveDescription } = await client.describeTimeToLive({ TableName: table })
     expect(TimeToLiveDescription).toMatchObject({ AttributeName: 'reclaimAt', TimeToLiveStatus: 'ENABLED' })
     expect(await store.read('a')).toBe(null)
+  })
+
+  test('`migrate` waits until a table that is being dropped is gone, and makes it anew', async () => {
+    const { client, stop } = await startDynamodb({ deleteTableMs: 1000 })
+    onTestFinished(stop)
+    const table = `dropped_${process.pid}_${Date.now()}`
+    const store = dynamodbStore({ client, table })
+    await store.migrate()
+    await store.create('a', record())
+    await client.deleteTable({ TableName: table })
+    await store.migrate()
+    expect(await store.read('a')).toBe(null)
+    expect(await store.create('a', record())).toBe(true)
+    await client.deleteTable({ TableName: table })
+  })
+
+  test('`migrate` does not wait for a table that is being changed, and not for ever for one that is being made', async () => {
+    const table = await newTable()
+    const describeTable = vi.fn(async () => ({ Table: { TableStatus: 'UPDATING' } }))
+    const store = dynamodbStore({ client: Object.assign(Object.create(client), { describeTable }), table })
+    await store.migrate()
+    expect(describeTable).toHaveBeenCalledOnce()
+    describeTable.mockResolvedValue({ Table: { TableStatus: 'CREATING' } })
+    const now = vi.spyOn(performance, 'now')
+    onTestFinished(() => now.mockRestore())
+    now.mockImplementation(() => describeTable.mock.calls.length * 25_000)
+    await expect(store.migrate()).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('still CREATING after a minute'),
+    })
   })
 
   test('`migrate` by a role that may not look at the table fails with an explanation', async () => {

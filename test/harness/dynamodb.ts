@@ -10,15 +10,15 @@ const dynalite: (options: { createTableMs: number; deleteTableMs: number }) => H
 
 /**
  * A client of the DynamoDB that `DYNAMODB_URL` names (DynamoDB Local, as compose.yaml has it), or else of `dynalite`, a
- * stand-in in this process. The stand-in has no TTL: what asks for it or sets it is answered here, and nothing expires.
+ * stand-in in this process, which takes `deleteTableMs` to drop a table. The stand-in has no TTL: what asks for it or sets it is answered here, and nothing expires.
  */
-export async function startDynamodb(): Promise<{
+export async function startDynamodb({ deleteTableMs = 0 } = {}): Promise<{
   url: string
   client: DynamoDB
   isStandIn: boolean
   stop(): Promise<void>
 }> {
-  const server = process.env.DYNAMODB_URL ? undefined : dynalite({ createTableMs: 0, deleteTableMs: 0 })
+  const server = process.env.DYNAMODB_URL ? undefined : dynalite({ createTableMs: 0, deleteTableMs })
   await new Promise<void>((resolve) => (server ? server.listen(0, '127.0.0.1', resolve) : resolve()))
   const address = server?.address() as AddressInfo | undefined
   const endpoint = process.env.DYNAMODB_URL || `http://127.0.0.1:${address?.port}`
