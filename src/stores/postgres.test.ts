@@ -1,6 +1,6 @@
 import pg from 'pg'
 import postgres from 'postgres'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startPgBouncer } from '../../test/harness/pgbouncer.js'
 import { startPostgres } from '../../test/harness/postgres.js'
@@ -379,6 +379,32 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       ])
       expect(await store.read('a')).toEqual(record)
     })
+
+    test.each(['made', 'auth_of_made.Made'])(
+      '%s, where all is there: waits for nobody who writes to it, and needs no right to create',
+      async (table) => {
+        await pool.query('CREATE SCHEMA IF NOT EXISTS auth_of_made')
+        await storeOver(pool, table)
+        const quoted = table.replace(/\w+/g, '"$&"')
+        const role = `writer_of_${table.replace('.', '_').toLowerCase()}`
+        await pool.query(`CREATE ROLE ${role} LOGIN`)
+        await pool.query(`GRANT USAGE ON SCHEMA auth_of_made TO ${role}`)
+        await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${quoted} TO ${role}`)
+        const restricted = server.url.replace('postgres@', `${role}@`)
+        const writing = await pool.connect()
+        onTestFinished(async () => {
+          await writing.query('ROLLBACK')
+          writing.release()
+        })
+        await writing.query('BEGIN')
+        await writing.query(`LOCK TABLE ${quoted} IN ROW EXCLUSIVE MODE`)
+        // Longer than a look takes, and no wait for an end that does not come.
+        const hasty = { options: '-c lock_timeout=2000' }
+        await postgresStore({ pool: pgPool({ connectionString: server.url, ...hasty }), table }).migrate()
+        await postgresStore({ pool: pgPool({ connectionString: restricted, ...hasty }), table }).migrate()
+        await postgresStore({ pool: sqlOf(restricted), table }).migrate()
+      },
+    )
 
     test('can be made by its SQL, statement by statement', async () => {
       const store = postgresStore({ pool, table: 'by_hand' })

@@ -5,7 +5,7 @@ import { refuseIllFormed } from '../core/well-formed.js'
 import { type Parameter, queryOf, type Result } from './postgres/client.js'
 import { watchOver } from './postgres/listening.js'
 import { checked, type PostgresStoreOptions } from './postgres/options.js'
-import { schemaOf } from './postgres/schema.js'
+import { missingFrom, schemaOf } from './postgres/schema.js'
 
 export type { PostgresClient, PostgresPool, PostgresSql } from './postgres/client.js'
 export type { PostgresListener, PostgresListenerPool } from './postgres/listening.js'
@@ -13,7 +13,10 @@ export type { PostgresStoreOptions } from './postgres/options.js'
 
 /** A store over PostgreSQL, which also makes its table. */
 export interface PostgresStore extends SessionStore {
-  /** Creates the table, or brings it up to date. Safe to call at every start, and from several processes at once. */
+  /**
+   * Creates the table, or brings it up to date. Safe to call at every start, and from several processes at once: where all
+   * is there, it only looks.
+   */
   migrate(): Promise<void>
   /** The SQL that `migrate` runs, for those who run it by other means. */
   readonly schema: string
@@ -99,7 +102,8 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     schema,
 
     async migrate() {
-      await query(schema, [])
+      const missing = await query(missingFrom(table), [])
+      if (isSome(missing)) await query(schema, [])
       // A table of this name may have been there, with other columns.
       await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
     },
