@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { createPool } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
@@ -45,6 +46,43 @@ async function expectToKeepSessions(url: string): Promise<void> {
   expect(await second.delete(id)).toBe(true)
   await second.close()
   await vi.waitFor(() => expect(sockets()).toBeLessThanOrEqual(socketsBefore), { timeout: 5000 })
+}
+
+/**
+ * Leads each connection to where `target` says at that moment, once `met` has seen it: a stand-in for a name that is
+ * looked up anew. Without a target it takes the connection and says nothing.
+ */
+async function relay(met: (client: Socket) => void, target: () => Server | undefined, host = '127.0.0.1') {
+  const clients = new Set<Socket>()
+  const server = createServer((client) => {
+    client.on('error', () => {})
+    met(client)
+    if (client.destroyed) return
+    clients.add(client)
+    const server = target()
+    if (!server) return void client.on('close', () => clients.delete(client)).resume()
+    const onward = connect(server.port, server.host).on('error', () => {})
+    for (const end of [client, onward]) {
+      end.on('close', () => {
+        clients.delete(client)
+        client.destroy()
+        onward.destroy()
+      })
+    }
+    client.pipe(onward).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
+  const breakAll = () => {
+    for (const client of clients) client.destroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    breakAll,
+    async stop() {
+      breakAll()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
 }
 
 const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
@@ -156,6 +194,122 @@ await describeWith(
   },
 )
 
+await describeWith(['redis', 'valkey', 'mariadb'], 'a server that is down, or demoted', () => {
+  test.concurrent('is not asked for more and more connections', async ({ expect, onTestFinished }) => {
+    const redis = await startRedis({ own: true })
+    let attempts = 0
+    let isDown = false
+    const name = await relay(
+      (client) => {
+        attempts++
+        if (isDown) client.destroy()
+      },
+      () => redis,
+    )
+    const store = await openStore(`redis://127.0.0.1:${name.port}`)
+    onTestFinished(async () => {
+      await store.close()
+      await Promise.all([name.stop(), redis.stop()])
+    })
+    isDown = true
+    name.breakAll()
+    await expect.poll(() => attempts, { timeout: 5000 }).toBeGreaterThan(1)
+    // Twice as long as it takes until it is noticed that nothing answers.
+    await sleep(20_000)
+    attempts = 0
+    await sleep(6_000)
+    // One every two seconds.
+    expect(attempts).toBeGreaterThan(0)
+    expect(attempts).toBeLessThan(5)
+    isDown = false
+    await expect.poll(async () => store.read('a'), { timeout: 5000 }).toBe(null)
+  })
+
+  test.concurrent.for([
+    ['redis', startRedis],
+    ['valkey', startValkey],
+  ] as const)(
+    '%s: is left also where it took the connection and said nothing on it',
+    async ([scheme, start], { expect, onTestFinished }) => {
+      const server = await start({ own: true })
+      let isSilent = false
+      const name = await relay(
+        () => {},
+        () => (isSilent ? undefined : server),
+      )
+      const store = await openStore(`${scheme}://127.0.0.1:${name.port}`)
+      onTestFinished(async () => {
+        await store.close()
+        await Promise.all([name.stop(), server.stop()])
+      })
+      isSilent = true
+      name.breakAll()
+      await sleep(3000)
+      isSilent = false
+      await expect.poll(async () => store.read('a'), { timeout: 30_000, interval: 200 }).toBe(null)
+    },
+  )
+
+  test.concurrent.for([
+    ['redis', startRedis],
+    ['valkey', startValkey],
+  ] as const)(
+    '%s: a primary that became a replica is left for where its name leads now',
+    async ([scheme, start], { expect, onTestFinished }) => {
+      const [before, now] = await Promise.all([start({ own: true }), start({ own: true })])
+      let primary = before
+      const name = await relay(
+        () => {},
+        () => primary,
+      )
+      const store = await openStore(`${scheme}://127.0.0.1:${name.port}`)
+      onTestFinished(async () => {
+        await store.close()
+        await Promise.all([name.stop(), before.stop(), now.stop()])
+      })
+      const record: SessionRecord = { values: {}, userId: null, createdAt: 0, expiresAt: Date.now() + 60_000 }
+      await store.create('before', record)
+      primary = now
+      await expectReply(before.port, `REPLICAOF 127.0.0.1 ${now.port}`, /OK/)
+      await expect(store.create('refused', record)).rejects.toThrow('READONLY')
+      await expect.poll(() => store.create('later', record), { timeout: 5000 }).toBe(true)
+    },
+  )
+
+  test.concurrent('mariadb: a connection whose server takes no writes is closed', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const server = await startMariadb({ own: true })
+    const admin = createPool({ uri: server.url, connectionLimit: 1 })
+    await admin.query("CREATE USER 'app'@'%'")
+    await admin.query("GRANT ALL ON *.* TO 'app'@'%'")
+    await admin.query("REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM 'app'@'%'")
+    const url = new URL(server.url)
+    url.username = 'app'
+    url.password = ''
+    const store = await openStore(`${url}?migrate=true`)
+    onTestFinished(async () => {
+      await store.close()
+      await admin.end()
+      await server.stop()
+    })
+    const connections = async () => {
+      const [rows] = await admin.query("SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = 'app'")
+      return (rows as { id: number }[]).map(({ id }) => id)
+    }
+    const [connection] = await connections()
+    await store.read('a')
+    expect(await connections()).toEqual([connection])
+    await admin.query('SET GLOBAL read_only = 1')
+    const record: SessionRecord = { values: {}, userId: null, createdAt: 0, expiresAt: Date.now() + 60_000 }
+    await expect(store.create('a', record)).rejects.toMatchObject({ errno: 1290 })
+    await expect.poll(connections).not.toContain(connection)
+    await admin.query('SET GLOBAL read_only = 0')
+    expect(await store.create('a', record)).toBe(true)
+  })
+})
+
 await describeWith(['redis'], 'Redis of several nodes', () => {
   test('a cluster, by any of its nodes', async () => {
     const cluster = await startRedisCluster()
@@ -190,6 +344,17 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     await cluster.stop()
   })
 
+  test('one host of several that is down does not matter, wherever it stands', async () => {
+    const [cluster, watched, dead] = [await startRedisCluster(), await startRedisSentinel(), await freePort()]
+    onTestFinished(async () => void (await Promise.all([cluster.stop(), watched.stop()])))
+    const [node, sentinel] = [cluster.nodes[0] as Server, watched.sentinels[0] as Server]
+    // The client begins at one taken at random.
+    for (let round = 0; round < 5; round++) {
+      await (await openStore(`redis+cluster://127.0.0.1:${dead},127.0.0.1:${node.port}`)).close()
+    }
+    await expectToKeepSessions(`redis+sentinel://127.0.0.1:${dead},127.0.0.1:${sentinel.port}/${watched.name}`)
+  })
+
   test('the primary that sentinels name', async () => {
     const { name, sentinels, stop } = await startRedisSentinel()
     const hosts = sentinels.map(({ host, port }) => `${host}:${port}`)
@@ -203,6 +368,10 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     await expectToKeepSessions(`redis://:${encodeURIComponent('p@ss:word')}@127.0.0.1:${server.port}`)
     const refused = openStore(`redis://:wrong-secret@127.0.0.1:${server.port}`)
     await expect(refused).rejects.toSatisfy(tellsNobody('wrong-secret'))
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringContaining('could not be opened'),
+      cause: { message: expect.stringContaining('WRONGPASS') },
+    })
     await server.stop()
   })
 })
@@ -212,15 +381,13 @@ const hasIpv6 = Object.values(networkInterfaces()).some((them) => them?.some(({ 
 await describeWith(['redis', 'memcached'], 'an address of IPv6', () => {
   /** Leads from a port of ::1 to a server. */
   async function reachedOverIpv6(server: Server): Promise<string> {
-    const relay = createServer((socket) => {
-      const onward = connect(server.port, server.host)
-      for (const end of [socket, onward])
-        end.on('error', () => {}).on('close', () => socket.destroy() && onward.destroy())
-      socket.pipe(onward).pipe(socket)
-    })
-    await new Promise<void>((resolve) => relay.listen(0, '::1', resolve))
-    onTestFinished(() => void relay.close())
-    return `[::1]:${(relay.address() as AddressInfo).port}`
+    const { port, stop } = await relay(
+      () => {},
+      () => server,
+      '::1',
+    )
+    onTestFinished(stop)
+    return `[::1]:${port}`
   }
 
   test.skipIf(!hasIpv6)('leads to a server, a node of a cluster and a sentinel', async () => {

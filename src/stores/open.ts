@@ -15,6 +15,7 @@ import {
   sqliteDriver,
   valkeyClient,
 } from './open/clients.js'
+import { leavingReplicas } from './open/demotion.js'
 import { inTime } from './open/patience.js'
 
 /** A store with the client that was made for it; `close` closes both. */
@@ -63,7 +64,7 @@ const schemes: { readonly [scheme: string]: Opener } = {
  *
  * Resolves once the store has answered. Rejects with `invalid_option` for a URL that cannot be understood,
  * `client_missing` where the client's package is not installed, `store_unavailable` without an answer within five
- * seconds, and `store_misconfigured` where the table is missing. No message quotes the URL.
+ * seconds (for each host of a cluster or of Sentinel), and `store_misconfigured` where the table is missing. No message quotes the URL.
  */
 export async function openStore(url: string): Promise<OpenedStore> {
   const address = addressOf(typeof url === 'string' ? url : '')
@@ -113,7 +114,10 @@ async function openRedis(
   const { redisStore } = await import('./redis.js')
   const options = address.take('prefix')
   address.end()
-  return redisStore({ client: await clientOf(address, own), ...options })
+  const opened = await clientOf(address, own)
+  const store = redisStore({ client: opened.client, ...options })
+  // The others find the primary by themselves.
+  return 'renew' in opened ? leavingReplicas(store, opened.renew) : store
 }
 
 async function openPostgres(address: Address, own: Own) {
@@ -177,7 +181,7 @@ function refuse(what: string): never {
 
 function explained(cause: unknown, couldMigrate: boolean): SojournError {
   if (!isSojournError(cause)) {
-    return new SojournError('store_unavailable', 'openStore: the store could not be reached', { cause })
+    return new SojournError('store_unavailable', 'openStore: the store could not be opened', { cause })
   }
   if (cause.code !== 'store_misconfigured' || !couldMigrate) return cause
   return new SojournError(cause.code, `${cause.message}. In a URL, migrate=true creates what is missing`, { cause })

@@ -39,29 +39,24 @@ export async function redisClient(address: Address, own: Own) {
   const { createClient } = await load('redis', () => import('redis'))
   const url = address.urlFor(address.scheme)
   // What cannot be sent now fails now, and is not sent when its request is long over.
-  const settings = { url, disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }
+  const settings = { url, socket: persistent(), disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }
   // To ask for news of maintenance, `redis` 6.3 looks an address of IPv6 up with its brackets, and fails to connect.
   const ipv6 = address.place.includes('[') ? ({ maintNotifications: 'disabled' } as const) : {}
   const client = made('redis', () => createClient({ ...settings, ...ipv6 }))
-  const stop = keepAnswering(
-    () => client.time(),
-    () => {
-      if (client.isOpen) client.destroy()
-      client.connect().catch(() => {})
-    },
-  )
+  const renew = () => connectAnew(client)
+  const stop = keepAnswering(() => client.time(), renew)
   const close = () => {
     stop()
     if (client.isOpen) client.destroy()
   }
-  return connected(client, close, own)
+  return { client: await connected(client, close, own), renew }
 }
 
 export async function redisCluster(address: Address, own: Own) {
   const { createCluster } = await load('redis', () => import('redis'))
   const { hosts, credentials } = hostsOf(address, 6379)
   const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port } }))
-  const defaults = { ...credentials, commandsQueueMaxLength: queueLimit }
+  const defaults = { ...credentials, socket: persistent(), commandsQueueMaxLength: queueLimit }
   const client = made('redis', () => createCluster({ rootNodes, defaults }))
   let unanswered = new Set<Awaited<ReturnType<typeof client.nodeClient>>>()
   const stop = keepAnswering(
@@ -76,8 +71,7 @@ export async function redisCluster(address: Address, own: Own) {
     },
     () => {
       for (const node of unanswered) {
-        if (node.isOpen) node.destroy()
-        node.connect().catch(() => {})
+        connectAnew(node)
         // At this the client asks the other nodes who has its slots now: while it hangs, its replica takes over.
         node.emit('reconnecting')
       }
@@ -87,7 +81,7 @@ export async function redisCluster(address: Address, own: Own) {
     stop()
     if (client.isOpen) client.destroy()
   }
-  return connected(client, close, own)
+  return { client: await connectedToAny(client, hosts.length, close, own) }
 }
 
 export async function redisSentinel(address: Address, own: Own) {
@@ -100,22 +94,20 @@ export async function redisSentinel(address: Address, own: Own) {
     )
   }
   const client = made('redis', () => createSentinel({ name, sentinelRootNodes: hosts, nodeClientOptions: credentials }))
-  return connected(client, () => client.destroy(), own)
+  return { client: await connectedToAny(client, hosts.length, () => client.destroy(), own) }
 }
 
 export async function valkeyClient(address: Address, own: Own) {
   const { Redis } = await load('iovalkey', () => import('iovalkey'))
   const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
   const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
-  const stop = keepAnswering(
-    () => client.time(),
-    () => client.disconnect(true),
-  )
+  const renew = () => client.disconnect(true)
+  const stop = keepAnswering(() => client.time(), renew)
   const close = () => {
     stop()
     client.disconnect()
   }
-  return connected(client, close, own)
+  return { client: await connected(client, close, own), renew }
 }
 
 export async function pgPool(address: Address, own: Own) {
@@ -213,6 +205,27 @@ function made<Client>(name: string, make: () => Client): Client {
   }
 }
 
+/**
+ * For a client of `redis` that connects anew for as long as it takes, also where a server takes the connection and says
+ * nothing. No shorter: over a connection for listening may come no more than an echo every ten seconds.
+ */
+function persistent() {
+  return {
+    socketTimeout: 4 * patience,
+    reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 2000) + Math.random() * 200,
+  }
+}
+
+/**
+ * Has a client of `redis` leave a connection that it takes for good. Where it is connecting already, it is left alone: it
+ * would go on to do so beside the second attempt.
+ */
+function connectAnew(client: { readonly isReady: boolean; destroy(): void; connect(): Promise<unknown> }): void {
+  if (!client.isReady) return
+  client.destroy()
+  client.connect().catch(() => {})
+}
+
 interface Connectable {
   on(event: 'error', listener: (error: unknown) => void): unknown
   connect(): Promise<unknown>
@@ -223,5 +236,25 @@ async function connected<Client extends Connectable>(client: Client, close: () =
   own(close)
   const failed = new Promise<never>((_, reject) => client.on('error', reject))
   await inTime(Promise.race([client.connect(), failed]))
+  return client
+}
+
+/** Connects by any of several hosts, or rejects with the last thing that went wrong: each may be down or silent. */
+async function connectedToAny<Client extends Connectable>(
+  client: Client,
+  hosts: number,
+  close: () => void,
+  own: Own,
+): Promise<Client> {
+  own(close)
+  let failure: unknown
+  client.on('error', (error) => {
+    failure = error
+  })
+  try {
+    await inTime(client.connect(), hosts * patience)
+  } catch (error) {
+    throw failure ?? error
+  }
   return client
 }

@@ -13,16 +13,16 @@ export const patience = 5_000
 export const queueLimit = 10_000
 
 class Late extends Error {
-  constructor() {
-    super(`no answer within ${patience} ms`)
+  constructor(limit: number) {
+    super(`no answer within ${limit} ms`)
   }
 }
 
 /** Rejects where there is no answer in time. */
-export async function inTime<T>(answer: Awaitable<T>): Promise<T> {
+export async function inTime<T>(answer: Awaitable<T>, limit = patience): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Late()), patience)
+    timer = setTimeout(() => reject(new Late(limit)), limit)
   })
   try {
     return await Promise.race([answer, late])
@@ -71,7 +71,10 @@ interface Connection<Statement, Result> {
   destroy(): void
 }
 
-/** A pool whose connections have to answer in time: `mysql2` itself keeps one that hangs, and what waits for it. */
+/**
+ * A pool whose connections have to answer in time, and to take writes: `mysql2` itself keeps one that hangs, and what waits
+ * for it.
+ */
 export function impatient<Statement, Result>(pool: Pool<Statement, Result>) {
   return {
     async query(statement: Statement): Promise<Result> {
@@ -81,12 +84,17 @@ export function impatient<Statement, Result>(pool: Pool<Statement, Result>) {
         connection.release()
         return answer
       } catch (error) {
-        if (error instanceof Late) connection.destroy()
+        if (error instanceof Late || isReadOnly(error)) connection.destroy()
         else connection.release()
         throw error
       }
     },
   }
+}
+
+/** Said by a server that was demoted. As in `mysql2`, whose pool leaves it likewise, so that its name is looked up anew. */
+function isReadOnly(error: unknown): boolean {
+  return [1290, 1792, 1836].includes((error as { errno?: number } | null)?.errno ?? 0)
 }
 
 /** A connection that comes too late goes back to the pool. */
