@@ -51,23 +51,18 @@ export function session<Data extends object = SessionData>(sessions?: Sessions<D
       }
       const exchange = new LateExchange(req, res, visits, next)
       const visit = visits.openIfBrought(exchange)
-      if (isPromise(visit)) visit.then((it) => begin(req, res, exchange, it, next), next)
-      else begin(req, res, exchange, visit, next)
+      if (isPromise(visit)) visit.then((it) => begin(exchange, it, next), next)
+      else begin(exchange, visit, next)
     } catch (error) {
       next(error)
     }
   }
 }
 
-function begin(
-  req: IncomingMessage,
-  res: ServerResponse,
-  exchange: LateExchange,
-  visit: Visit | null,
-  next: Next,
-): void {
-  giveSession(req, exchange, requestPrototype)
-  const unprepared = isPrepared(res) ? null : responsePrototype(req, res)
+function begin(exchange: LateExchange, visit: Visit | null, next: Next): void {
+  const { request, response } = exchange
+  giveSession(request, exchange, requestPrototype)
+  const unprepared = isPrepared(response) ? null : responsePrototype(request, response)
   if (unprepared) prepareResponses(unprepared)
   exchange.beginWhenAsked(visit)
   next()
@@ -107,10 +102,7 @@ function admit(requirement: Requirement, options: RequireUserOptions) {
         next()
         return
       }
-      res.setHeader('Location', address)
-      res.setHeader('Cache-Control', 'no-store')
-      res.statusCode = 302
-      res.end()
+      res.writeHead(302, { Location: address, 'Cache-Control': 'no-store' }).end()
     } catch (error) {
       next(error)
     }

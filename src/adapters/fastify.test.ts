@@ -249,6 +249,18 @@ describe('before the first byte', () => {
     await sessions.endAll('stream')
   })
 
+  test('a Response that was made for one user tells caches so', async () => {
+    const { url } = await start((app) =>
+      app.get('/', (request, reply) => {
+        const headers = { vary: 'Accept-Encoding', 'cache-control': 'public, max-age=60' }
+        return reply.send(new Response(`for ${request.session.userId}`, { headers }))
+      }),
+    )
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const response = await fetch(url, { headers: { cookie } })
+    expect([await response.text(), response.headers.get('vary')]).toEqual(['for alice', 'Accept-Encoding, Cookie'])
+  })
+
   test('so does what a handler sends by itself', async () => {
     const { url } = await start((app) =>
       app.get('/', (request, reply) => {
@@ -394,6 +406,19 @@ describe('a store that fails', () => {
     store.broken.add('create')
     const response = await fetch(url)
     expect([response.status, response.headers.getSetCookie()]).toEqual([503, ['first=1', 'second=2']])
+  })
+
+  test('to write that the handler has met is answered by its own Response', async () => {
+    const { url } = await start((app) =>
+      app.get('/', async (request, reply) => {
+        request.session.views = 1
+        await request.session.save().catch(() => {})
+        return reply.send(new Response('later', { status: 503 }))
+      }),
+    )
+    store.broken.add('create')
+    const response = await fetch(url)
+    expect([response.status, await response.text()]).toEqual([503, 'later'])
   })
 
   test('to write is answered also where the handler sends by itself', async () => {

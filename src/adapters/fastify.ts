@@ -89,7 +89,13 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
   })
 
   app.addHook('onSend', function saveSession(request, reply, payload, next) {
-    const saved = (request as Entered)[exchangeOf]?.save(headOf(reply))
+    const exchange = (request as Entered)[exchangeOf]
+    const isResponse = Object.prototype.toString.call(payload) === '[object Response]'
+    const status = isResponse ? (payload as Response).status : 0
+    if (status > 0) reply.code(status)
+    const saved = exchange?.save(headOf(reply))
+    // Fastify is yet to put the headers of a Response in the place of those that are there.
+    if (isResponse) exchange?.mayChange()
     if (!saved) return next()
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
     return saved.catch((error: unknown) => {

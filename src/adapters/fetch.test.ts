@@ -335,6 +335,27 @@ describe('a store that fails', () => {
     expect(cancelled).toBe(true)
   })
 
+  test.each<[string, (session: Session) => unknown]>([
+    ['destroy()', (session) => session.destroy()],
+    ['signOut()', (session) => session.signOut()],
+    ['regenerate()', (session) => session.regenerate()],
+    ['a sign-in as another user', (session) => session.signIn('bob')],
+  ])('to write ends no session by what comes after: %s', async (_, end) => {
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const answer = withSession(sessions, async (_request, session) => {
+      session.views = 1
+      await session.save().catch(() => end(session))
+      return new Response('sorry', { status: 503 })
+    })
+    store.broken.add('patch')
+    const response = await answer(new Request(here, { headers: { cookie } }))
+    expect([response.status, await response.text()]).toEqual([503, 'sorry'])
+    expect(response.headers.getSetCookie()).toEqual([])
+    expect(response.headers.has('clear-site-data')).toBe(false)
+    store.broken.clear()
+    expect((await sessions.load({ cookie })).userId).toBe('alice')
+  })
+
   test('is answered once, as the app wishes', async () => {
     const codes: unknown[] = []
     const answer = withSession(

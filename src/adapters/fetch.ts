@@ -6,7 +6,7 @@
 
 import { isSojournError, type SojournError } from '../core/errors.js'
 import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
-import { refuseOption, refuseOtherThanFunctions } from '../core/option-checks.js'
+import { refuseOtherThanFunction, refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -73,7 +73,7 @@ export function withSession<
   options: WithSessionOptions<Incoming, Rest> = {},
 ): (request: Incoming, ...rest: Rest) => Promise<Response | Extract<Answer, undefined>> {
   const visits = visitsFrom(sessions)
-  if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
+  refuseOtherThanFunction('The handler', handler)
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError = answerError } = options
   type Answered = Response | Extract<Answer, undefined>
@@ -95,7 +95,7 @@ export function withSession<
       context: () => rest.find(isContext),
     })
     try {
-      const visit = await exchange.open()
+      const visit = await visits.open(exchange)
       request[visitsOf] = new Map(around).set(visits, visit)
       let isThrown = false
       const response = await handled(visit).catch((error: unknown) => {
@@ -104,7 +104,7 @@ export function withSession<
         isThrown = true
         return error
       })
-      const finished = (await exchange.finish(response)) as Answered
+      const finished = (await exchange.finish(visit, response)) as Answered
       if (isThrown) throw finished
       return finished
     } catch (error) {

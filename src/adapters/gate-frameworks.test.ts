@@ -27,15 +27,19 @@ type Next = (error?: unknown) => void
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void
 type Saving = 'at once' | 'later'
 
-/** Session middleware: saves in the next turn of the event loop, or fails then. */
+/** Session middleware: saves some turns of the event loop later, or fails then. */
 function session(when: Saving | 'never' = 'later'): Middleware {
   return function session(_request, response, next) {
     const keeper = new Keeper(response, when === 'at once' ? when : 'later', next)
     keeper.beforeHead = () => {
       if (when === 'at once') return undefined
-      return nextTurn().then(() => {
-        if (when === 'never') throw Object.assign(new Error('the store is down'), { status: 503 })
-      })
+      // Express tells of an error in the next turn.
+      return nextTurn()
+        .then(nextTurn)
+        .then(nextTurn)
+        .then(() => {
+          if (when === 'never') throw Object.assign(new Error('the store is down'), { status: 503 })
+        })
     }
     next()
   }
@@ -109,6 +113,20 @@ describe.each(Object.entries(frameworks))('%s', (_, framework) => {
     }
     const answer = await converse(await serve(framework(session(), thrower)), lastRequest()).catch(() => '')
     expect(answer).not.toMatch(/500|too late/)
+  })
+
+  test.each(['at once', 'later'] as const)('a handler that throws after its end, saved %s', async (when) => {
+    const thrower: Middleware = (...args) => {
+      hello(...args)
+      throw new Error('too late')
+    }
+    const port = await serve(framework(session(when), thrower))
+    const answer = await converse(port, lastRequest())
+    expect(headerLines(answer, 'Set-Cookie')).toEqual(['Set-Cookie: handler=1', cookie])
+    expect(answer).toMatch(/\r\n\r\nhello$/)
+    // As without a session, the connection is closed.
+    const keptAlive = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    expect(await converse(port, keptAlive)).toMatch(/\r\n\r\nhello$/)
   })
 
   test('a handler that throws before the first byte', async () => {

@@ -82,96 +82,97 @@ type Gated = NodeResponse & { [gateOf]?: Gate | GateExpected }
 
 class Gate implements PlacedGate {
   readonly isExpected = false
-  inherited: InheritedHooks | undefined
+  #inherited: InheritedHooks | undefined
   readonly response: NodeResponse
-  readonly entry: ResponseOnEntry
+  readonly #entry: ResponseOnEntry
   keeper: Gatekeeper
-  state: 'shut' | 'holding' | 'open' | 'failed'
+  #state: 'shut' | 'holding' | 'open' | 'failed'
   /** The methods as they were found: Node's, or those of a middleware that came before. */
-  found: Readonly<Methods>
-  held: HeldCalls | undefined
+  #found: Readonly<Methods>
+  #held: HeldCalls | undefined
   /** Streams that are piped into the response. */
   sources: Set<Readable> | undefined
   /** Whether `beforeEnd` was called, or need not be. */
-  isLastAsked = false
-  isWatching = false
-  isAside = false
-  isClosed = false
+  #isLastAsked = false
+  #isWatching = false
+  #isAside = false
+  #isClosed = false
   /** After a failure: whether somebody has begun to answer it. */
-  isAnswered = false
+  #isAnswered = false
   /** After a failure: how far the handler has come with the body that will not be sent. */
-  failedBody: 'begun' | 'going on' | 'ended' = 'begun'
+  #failedBody: 'begun' | 'going on' | 'ended' = 'begun'
 
   constructor(response: NodeResponse, entry: ResponseOnEntry, keeper: Gatekeeper, inherited?: InheritedHooks) {
     this.response = response
-    this.entry = entry
+    this.#entry = entry
     this.keeper = keeper
-    this.state = response.headersSent ? 'open' : 'shut'
+    this.#state = response.headersSent ? 'open' : 'shut'
     const below = inherited?.methodsBelow(response)
-    this.inherited = below && inherited
-    this.found = below ?? hookFound(response)
+    this.#inherited = below && inherited
+    this.#found = below ?? hookFound(response)
   }
 
   get isInherited(): boolean {
-    return this.inherited !== undefined
+    return this.#inherited !== undefined
   }
   get isOpen(): boolean {
-    return this.state === 'open'
+    return this.#state === 'open'
   }
 
   standAside(): void {
-    this.isAside = true
+    this.#isAside = true
   }
   watch(): void {
-    this.isAside = false
-    if (this.isLastAsked) process.nextTick(() => void this.keeper.beforeEnd())
-    if (this.isLastAsked || this.isWatching) return
-    this.isWatching = true
+    this.#isAside = false
+    if (this.#isLastAsked) process.nextTick(() => void this.keeper.beforeEnd())
+    if (this.#isLastAsked || this.#isWatching) return
+    this.#isWatching = true
     const { response } = this
-    this.keepHooks()
+    this.#keepHooks()
     response.on?.('pipe', onPipe)
     response.on?.('close', onClose)
     if ((response as ServerResponse).closed) process.nextTick(() => this.close())
   }
 
-  keepHooks(): void {
-    const { response, inherited } = this
+  #keepHooks(): void {
+    const { response } = this
+    const inherited = this.#inherited
     if (!inherited) return
     if (inherited.methodsBelow(response)) inherited.keep(response)
     else {
-      this.inherited = undefined
-      this.found = hookFound(response)
+      this.#inherited = undefined
+      this.#found = hookFound(response)
     }
   }
 
   /** A method was called, or is replayed. */
   call(name: MethodName, args: readonly unknown[]): unknown {
-    if (this.state === 'shut') args = this.isAside ? this.pass(name, args) : this.begin(name, args)
-    if (this.state === 'open' && name === 'end') this.finish(args)
-    if (this.state === 'open') return Reflect.apply(this.found[name], this.response, args)
-    if (this.held) return this.held.add(name, args)
+    if (this.#state === 'shut') args = this.#isAside ? this.#pass(name, args) : this.#begin(name, args)
+    if (this.#state === 'open' && name === 'end') this.#finish(args)
+    if (this.#state === 'open') return Reflect.apply(this.#found[name], this.response, args)
+    if (this.#held) return this.#held.add(name, args)
     return name === 'write' ? false : this.response
   }
 
-  pass(name: MethodName, args: readonly unknown[]): readonly unknown[] {
-    this.state = 'open'
-    this.isLastAsked = name === 'end'
+  #pass(name: MethodName, args: readonly unknown[]): readonly unknown[] {
+    this.#state = 'open'
+    this.#isLastAsked = name === 'end'
     return args
   }
 
   /** The first byte is about to leave. What Node would refuse is refused before anything is saved for it. */
-  begin(name: MethodName, args: readonly unknown[]): readonly unknown[] {
+  #begin(name: MethodName, args: readonly unknown[]): readonly unknown[] {
     const { response, keeper } = this
     refuseChunk(response, name, args)
     if (name === 'writeHead') args = applyHead(response, args)
     else refuseStatusLine(response, statusLineOf(response))
-    const saved = this.save(name === 'end')
-    if (!saved) return this.pass(name, args)
-    void this.holdUntil(saved, () => keeper.writeHeaders())
+    const saved = this.#save(name === 'end')
+    if (!saved) return this.#pass(name, args)
+    void this.#holdUntil(saved, () => keeper.writeHeaders())
     return args
   }
 
-  save(isEnd: boolean): PromiseLike<void> | undefined {
+  #save(isEnd: boolean): PromiseLike<void> | undefined {
     try {
       const saved = this.keeper.beforeHead(isEnd)
       if (!saved) this.keeper.writeHeaders()
@@ -182,58 +183,58 @@ class Gate implements PlacedGate {
   }
 
   /** The end is about to leave. */
-  finish(args: readonly unknown[]): void {
-    if (this.isLastAsked || this.response.writableEnded) return
+  #finish(args: readonly unknown[]): void {
+    if (this.#isLastAsked || this.response.writableEnded) return
     refuseChunk(this.response, 'end', args)
-    const saved = this.saveChanges()
-    if (saved) void this.holdUntil(saved, ignore)
+    const saved = this.#saveChanges()
+    if (saved) void this.#holdUntil(saved, ignore)
   }
 
   /** Values may have changed since the head left. */
-  saveChanges(): PromiseLike<void> | undefined {
-    if (this.isLastAsked) return undefined
-    this.isLastAsked = true
+  #saveChanges(): PromiseLike<void> | undefined {
+    if (this.#isLastAsked) return undefined
+    this.#isLastAsked = true
     return this.keeper.beforeEnd()
   }
 
-  async holdUntil(saved: PromiseLike<void>, proceed: () => void): Promise<void> {
+  async #holdUntil(saved: PromiseLike<void>, proceed: () => void): Promise<void> {
     const head = statusLineOf(this.response)
     const held = new HeldCalls(this.response)
-    this.held = held
-    this.state = 'holding'
+    this.#held = held
+    this.#state = 'holding'
     try {
       await saved
-      this.release()
+      this.#release()
       setStatusLine(this.response, head)
       proceed()
-      this.replay(held)
+      this.#replay(held)
     } catch (error) {
-      this.release()
-      this.breakOff(error, held)
+      this.#release()
+      this.#breakOff(error, held)
     }
-    if (this.isClosed) this.close()
+    if (this.#isClosed) this.close()
   }
 
-  release(): void {
-    this.held?.release()
-    this.held = undefined
-    this.state = 'open'
+  #release(): void {
+    this.#held?.release()
+    this.#held = undefined
+    this.#state = 'open'
   }
 
-  replay(held: HeldCalls): void {
+  #replay(held: HeldCalls): void {
     let hasRoom = false
     for (let call = held.next(); call; call = held.next()) hasRoom = this.call(call.name, call.args) === true
     if (held.isFull && hasRoom) process.nextTick(emitDrain, this.response)
   }
 
   close(): void {
-    this.isClosed = true
-    if (this.state === 'open') void this.saveChanges()
+    this.#isClosed = true
+    if (this.#state === 'open') void this.#saveChanges()
   }
 
   /** What was held will not be sent. Another answer can be given as long as no byte has left. */
-  breakOff(error: unknown, held: HeldCalls): void {
-    const { response, found, sources = new Set() } = this
+  #breakOff(error: unknown, held: HeldCalls): void {
+    const { response, sources = new Set() } = this
     // A handler that writes on, to a response that is over without its knowing, must not end the process.
     response.on?.('error', ignore)
     for (const { args } of held.left) {
@@ -241,7 +242,7 @@ class Gate implements PlacedGate {
       if (callback) process.nextTick(callback, error)
     }
     // What is piped goes on no more, once it is unpiped.
-    this.failedBody = held.isEnded || sources.size > 0 ? 'ended' : 'begun'
+    this.#failedBody = held.isEnded || sources.size > 0 ? 'ended' : 'begun'
     // Those that were piped in before it was watched are unpiped by Node, in the end.
     response.on?.('unpipe', destroyAfter)
     for (const source of sources) source.unpipe(response as ServerResponse)
@@ -249,13 +250,13 @@ class Gate implements PlacedGate {
       response.destroy?.(error as Error)
       return
     }
-    this.state = 'failed'
-    hook(response, this.failedBody === 'ended' ? found : guards)
+    this.#state = 'failed'
+    hook(response, this.#failedBody === 'ended' ? this.#found : guards)
     try {
-      restore(response, this.entry)
-      this.isAnswered = true
+      restore(response, this.#entry)
+      this.#isAnswered = true
       this.keeper.failed(error)
-      this.isAnswered = response.headersSent
+      this.#isAnswered = response.headersSent
     } catch (failure) {
       response.destroy?.(failure as Error)
     }
@@ -266,21 +267,21 @@ class Gate implements PlacedGate {
    * it yet, and is not to be heard.
    */
   answer(name: MethodName, args: readonly unknown[]): unknown {
-    const { response, entry } = this
-    this.isAnswered ||=
+    const { response } = this
+    this.#isAnswered ||=
       name === 'writeHead' ||
-      hasHeadersBeside(response, entry) ||
-      (!this.isOfFailedBody(name) && response.statusCode !== entry.statusCode)
-    if (this.isAnswered) return Reflect.apply(this.found[name], response, args)
+      hasHeadersBeside(response, this.#entry) ||
+      (!this.#isOfFailedBody(name) && response.statusCode !== this.#entry.statusCode)
+    if (this.#isAnswered) return Reflect.apply(this.#found[name], response, args)
     return name === 'write' ? false : response
   }
 
   /** Whether a call may be the failed handler's, which goes on until its end. */
-  isOfFailedBody(name: MethodName): boolean {
-    if (this.failedBody === 'ended') return false
-    if (name === 'write') this.failedBody = 'going on'
-    const isOfFailed = this.failedBody === 'going on'
-    if (name === 'end') this.failedBody = 'ended'
+  #isOfFailedBody(name: MethodName): boolean {
+    if (this.#failedBody === 'ended') return false
+    if (name === 'write') this.#failedBody = 'going on'
+    const isOfFailed = this.#failedBody === 'going on'
+    if (name === 'end') this.#failedBody = 'ended'
     return isOfFailed
   }
 }

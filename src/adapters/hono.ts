@@ -66,14 +66,14 @@ export function session<Data extends object = SessionData>(
       address: () => address?.(c),
       context: () => contextOf(c),
     })
-    const opened = exchange.open()
+    const opened = visits.open(exchange)
     const visit = isPromise(opened) ? await opened : opened
     c.set('session', sessionOf<Data>(visit))
     await next()
     // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
     if (!c.finalized) return
     try {
-      const finished = await exchange.finish(c.res)
+      const finished = await exchange.finish(visit, c.res)
       c.res = undefined
       c.res = finished
     } catch (error) {

@@ -225,6 +225,23 @@ describe('an error', () => {
     expect(logged.mock.calls).toEqual([[new Error('too late')]])
   })
 
+  test.each(['secure', 'address'])('of the option %s is answered', async (option) => {
+    const fail = () => {
+      throw new Error('a secret')
+    }
+    const response = await get(withSession(sessions, (_req, res) => res.end(), { [option]: fail }))
+    expect([response.status, response.text]).toEqual([500, 'The server cannot answer at present'])
+    expect(logged).toHaveBeenCalledOnce()
+  })
+
+  test('of onError is printed, and breaks the connection off', async () => {
+    const fail = () => {
+      throw new Error('of the app')
+    }
+    await expect(get(withSession(sessions, fail, { onError: fail }))).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(logged.mock.calls).toEqual([[new Error('of the app')]])
+  })
+
   test('of the store is answered with 503 and nothing of the page, once', async () => {
     const codes: unknown[] = []
     const options = {
@@ -305,7 +322,9 @@ describe('requireUser', () => {
     const refusal = expect.objectContaining({ code: 'invalid_option' })
     expect(() => requireUser(options, handler)).toThrow(refusal)
     expect(() => requireFresh({ within: '10m', ...options }, handler)).toThrow(refusal)
-    expect(() => requireUser('/login' as never, handler)).toThrow('requireUser() must be an object; got "/login"')
+    expect(() => requireUser('/login' as never, handler)).toThrow(
+      'requireUser() must be an object of redirect; got "/login"',
+    )
   })
 
   test.each(['/login', '/?page=login'])(

@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isSojournError, publicError } from '../core/errors.js'
-import { refuseOption, refuseOtherThanFunctions } from '../core/option-checks.js'
+import { refuseOtherThanFunction, refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
@@ -76,26 +76,33 @@ export function withSession<
   options: WithSessionOptions<Incoming, Outgoing> = {},
 ): (req: Incoming, res: Outgoing) => Promise<void> {
   const visits = visitsFrom(sessions)
-  if (typeof handler !== 'function') refuseOption('The handler', 'a function', handler)
+  refuseOtherThanFunction('The handler', handler)
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError } = options
   return async function withSession(req: Incoming & Entered<Incoming, Outgoing>, res) {
-    let exchange = req[exchangeOf] ?? exchangeOn(req)
-    if (exchange?.visits !== visits) {
-      const connection = { secure: secure?.(req), ip: address?.(req) }
-      const answer = (error: unknown) => (req[onErrorOf] ?? answerError)(error, req, res)
-      exchange = new Exchange(req, res, visits, answer, connection)
-      req[exchangeOf] = exchange
-    }
+    const answer = (error: unknown) => (req[onErrorOf] ?? answerError)(error, req, res)
     if (onError) req[onErrorOf] = onError
+    let exchange = req[exchangeOf] ?? exchangeOn(req)
     try {
+      if (exchange?.visits !== visits) {
+        const connection = { secure: secure?.(req), ip: address?.(req) }
+        exchange = new Exchange(req, res, visits, answer, connection)
+        req[exchangeOf] = exchange
+      }
       if (!exchange.visit) {
         const opened = visits.open(exchange)
         exchange.begin(isPromise(opened) ? await opened : opened)
       }
       await handler(req, res, sessionOf<Data>(exchange.ask()))
     } catch (error) {
-      exchange.fail(error)
+      try {
+        if (exchange) exchange.fail(error)
+        else answer(error)
+      } catch (failure) {
+        // Of `onError`: nobody waits for this function, so that it would end the process.
+        console.error(failure)
+        res.destroy?.()
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect as connectTo } from 'node:net'
 import { type ServerOptions, Server as SocketIoServer } from 'socket.io'
 import { io, type Socket as SocketIoClient } from 'socket.io-client'
@@ -9,6 +9,7 @@ import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import type { SessionStore } from '../core/store.js'
+import { session as expressSession } from './express.js'
 import { withSession } from './fetch.js'
 import { type SocketSessionsOptions, socketSessions } from './websocket.js'
 
@@ -415,6 +416,28 @@ describe('Socket.IO', () => {
   }
   const refusal = (socket: SocketIoClient) =>
     new Promise<string>((resolve) => socket.once('connect_error', ({ message }) => resolve(message)))
+
+  test('as middleware of its engine, the session of Express is saved, and leaves the socket open', async () => {
+    const slow: SessionStore = { ...store, patch: async (id, patch) => store.patch(id, patch) }
+    const { cookie, session: created } = await sessions.create({ userId: 'alice', values: { n: 1 } })
+    await serveSocketIo()
+    const middleware = expressSession(make({ store: slow }))
+    served.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => {
+      middleware(request, response, (error) => {
+        const { session } = request as IncomingMessage & { session: Visitor }
+        session.n = 2
+        next(error)
+      })
+    })
+    const options = { transports: ['websocket'], extraHeaders: { cookie }, reconnection: false }
+    const socket = io(`http://127.0.0.1:${port}`, options)
+    const lost = vi.fn()
+    socket.on('connect_error', lost).on('disconnect', lost)
+    await vi.waitFor(async () => expect((await store.read(created.id))?.values.n).toBe('2'))
+    await expect(socket.emitWithAck('who')).resolves.toBe('alice')
+    expect(lost).not.toHaveBeenCalled()
+    socket.close()
+  })
 
   test('the session is socket.data.session, and its end closes the socket', async () => {
     await serveSocketIo({ requireUser: true })

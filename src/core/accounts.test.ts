@@ -317,6 +317,42 @@ describe('maxPerUser', () => {
     await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
   })
 
+  test.each<[string, (session: ReturnType<typeof sessionOf>, tell: (error: unknown) => void) => unknown]>([
+    ['another session is being ended', (session, tell) => session.destroy(tell)],
+    ['a value is being saved', (session) => void Object.assign(session, { a: 2 }).save()],
+  ])('refuses also a sign-in that comes while %s', async (_, begin) => {
+    const slow: SessionStore = {
+      ...store,
+      delete: async (id) => store.delete(id),
+      patch: async (id, patch) => store.patch(id, patch),
+    }
+    const sessions = make({ store: slow, maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'alice' })
+    const cookie = await request(sessions, {}, (session) => Object.assign(session, { a: 1 }))
+    const told: unknown[] = []
+    const signIn = request(sessions, { cookie }, (session) => {
+      begin(session, (error) => told.push(error))
+      session.signIn('alice')
+    })
+    await signIn.catch((error: unknown) => told.push(error))
+    expect(told).toMatchObject([{ code: 'session_limit' }])
+    expect(await living(sessions)).toHaveLength(1)
+  })
+
+  test('a token that was renewed before a sign-in that is refused is sent all the same', async () => {
+    const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
+    await sessions.create({ userId: 'bob' })
+    const cookie = await request(sessions, {}, (session) => session.signIn('alice'))
+    const next = await request(sessions, { cookie }, async (session) => {
+      session.renew()
+      await session.save()
+      session.signIn('bob')
+      await expect(session.save()).rejects.toMatchObject({ code: 'session_limit' })
+    })
+    expect(next).not.toBe(cookie)
+    await request(sessions, { cookie: next }, (session) => expect(session.userId).toBe('alice'))
+  })
+
   test('who begins anew in the same request is not counted twice', async () => {
     const sessions = make({ maxPerUser: { limit: 1, whenFull: 'refuse' } })
     const { cookie } = await sessions.create({ userId: 'alice' })
@@ -350,7 +386,7 @@ describe('maxPerUser', () => {
 
   test.each([
     [{ limit: 0, whenFull: 'refuse' }, /maxPerUser\.limit must be a whole number from 1/],
-    [{ limit: 2 }, /maxPerUser\.whenFull must be 'end-oldest' or 'refuse'/],
+    [{ limit: 2 }, /maxPerUser\.whenFull must be "end-oldest" or "refuse"/],
     [{ limit: 2, whenFull: 'no' }, /maxPerUser\.whenFull must be/],
   ])('%j is refused', (maxPerUser, message) => {
     expect(() => make({ maxPerUser: maxPerUser as never })).toThrow(message)

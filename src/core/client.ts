@@ -1,5 +1,5 @@
+import { noteIn } from './own-names.js'
 import type { RequestFacts } from './request-facts.js'
-import { textOf } from './store.js'
 
 /** The browser or app behind a session, as far as it is known. */
 export interface Client {
@@ -26,14 +26,10 @@ export function clientText(request: RequestFacts, keep: ClientSettings): string 
 
 /** Reads what a record keeps. Empty where there is nothing, or where it cannot be read. */
 export function clientOf(values: Readonly<Record<string, string>>): Client {
-  try {
-    const { agent, address } = JSON.parse(textOf(values, clientName) ?? '{}') as { agent?: unknown; address?: unknown }
-    return {
-      ...(typeof agent === 'string' && { agent }),
-      ...(typeof address === 'string' && { address }),
-    }
-  } catch {
-    return {}
+  const { agent, address } = noteIn(values, clientName)
+  return {
+    ...(typeof agent === 'string' && { agent }),
+    ...(typeof address === 'string' && { address }),
   }
 }
 

@@ -46,7 +46,8 @@ function endSessions(visit: Visit): Awaitable<void> {
 function writeSession(visit: Visit): Awaitable<void> {
   // A sign-in may have been asked for when the loss was not known yet.
   if (visit.lost && visit.intentions.tokenChange !== 'sign-in') return tellDropped(visit, visit.lost)
-  return visit.held ? patchSession(visit, visit.held) : createSession(visit)
+  // It may also have been asked for while others were being ended.
+  return limited(visit, () => (visit.held ? patchSession(visit, visit.held) : createSession(visit)))
 }
 
 /** A sign-in that is refused ends no session, that of another user in whose place it came neither. */
@@ -60,10 +61,10 @@ function createSession(visit: Visit): Awaitable<void> {
   const signsIn = visit.intentions.tokenChange === 'sign-in'
   if (!visit.startAsked && !signsIn && Object.keys(set).length === 0) return
   if (!form) {
-    const [what, option] = engine.settings.transport ? ['token', 'transport'] : ['cookie', 'cookie']
+    const option = engine.settings.transport ? 'transport' : 'cookie'
     engine.warnOnce(
-      `A session was not stored: the connection looks like plain HTTP, over which no session ${what} is sent. Behind a ` +
-        `proxy that ends TLS, tell your framework so (Express: app.set('trust proxy', 1)), or set ${option}.secure`,
+      'A session was not stored: the connection looks like plain HTTP. Behind a proxy that ends TLS, tell your framework so ' +
+        `(Express: app.set('trust proxy', 1)), or set ${option}.secure`,
     )
     return
   }
@@ -97,7 +98,7 @@ function createSession(visit: Visit): Awaitable<void> {
         visit.cookie = 'send'
       } else {
         // Destroyed while it was being created.
-        visit.endings.push({ held, token, reason: 'destroyed' })
+        visit.endings.push({ held, token, cookie: 'none', reason: 'destroyed' })
       }
       if (signsIn) tellSignIn(written, token.id)
     },
@@ -114,7 +115,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const intentions = intentionsOf(visit)
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
-  if (!patch.set && !patch.unset && patch.expiresAt === undefined) return
+  if (!patch) return
   const written = writtenBy(visit)
   return callStore(
     visit,
@@ -125,7 +126,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
         if (outcome === 'applied') tellTokenChange(written, held.id, intentions.tokenChange)
         return
       }
-      if (outcome === 'absent') return dropWrite(visit, held, intentions, 'ended')
+      if (outcome === 'absent') return dropWrite(visit, intentions, 'ended')
       if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
       if (secret === null) return
@@ -146,12 +147,12 @@ function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts:
     (record) => {
       if (values !== visit.values) return
       const now = engine.settings.clock()
-      if (!record || record.expiresAt <= now) return dropWrite(visit, held, intentions, 'ended')
+      if (!record || record.expiresAt <= now) return dropWrite(visit, intentions, 'ended')
       const again: Held = { id: held.id, record }
-      if (!visit.holdAgain(again, now)) return dropWrite(visit, held, intentions, 'token_replaced')
+      if (!visit.holdAgain(again, now)) return dropWrite(visit, intentions, 'token_replaced')
       if (conflicts > 20) throw new SojournError('contention', `Session ${held.id} was given a new token too often`)
       resume(visit, intentions)
-      return patchSession(visit, again, conflicts + 1)
+      return limited(visit, () => patchSession(visit, again, conflicts + 1))
     },
     () => values === visit.values && resume(visit, intentions),
   )
@@ -177,22 +178,14 @@ function resume(visit: Visit, intentions: Intentions): void {
  * sign-in is not. It was proved here and now, so it starts a session of its own, with what this request set and nothing
  * of the one that ended.
  */
-function dropWrite(
-  visit: Visit,
-  held: Held,
-  intentions: Intentions,
-  reason: 'ended' | 'token_replaced',
-): Awaitable<void> {
-  const wasSignIn = intentions.tokenChange === 'sign-in'
-  if (wasSignIn || visit.intentions.tokenChange === 'sign-in') {
-    // See isLimited: then the user's lock is held already.
-    const isCounted = wasSignIn && held.record.userId !== visit.userId
+function dropWrite(visit: Visit, intentions: Intentions, reason: 'ended' | 'token_replaced'): Awaitable<void> {
+  if (intentions.tokenChange === 'sign-in' || visit.intentions.tokenChange === 'sign-in') {
     const { userId, signedIn } = visit
     visit.startOver()
     visit.userId = userId
     visit.signedIn = signedIn
     visit.plan({ tokenChange: 'sign-in' })
-    return isCounted ? createSession(visit) : limited(visit, () => writeSession(visit))
+    return writeSession(visit)
   }
   visit.lose(reason)
   tellDropped(visit, reason, intentions.tokenChange === 'renew')

@@ -59,14 +59,14 @@ describe('the name and attributes', () => {
   test.each<[CookieOptions, RegExp]>([
     [{ name: 'a b' }, /^cookie\.name must be a cookie name such as session/],
     [{ name: '__Host-session' }, /cookie\.name must be a cookie name such as session, without the prefix/],
-    [{ sameSite: 'Lax' as 'lax' }, /cookie\.sameSite must be 'lax', 'strict' or 'none'; got "Lax"/],
+    [{ sameSite: 'Lax' as 'lax' }, /cookie\.sameSite must be "lax", "strict" or "none"; got "Lax"/],
     [{ secure: false, sameSite: 'none' }, /cookie\.secure must be 'auto' or true with sameSite 'none' or partitioned/],
     [{ secure: false, partitioned: true }, /cookie\.secure must be 'auto' or true with sameSite 'none'/],
     [{ path: 'app' }, /cookie\.path must be a path that begins with '\/'/],
     [{ domain: '' }, /cookie\.domain must be a domain/],
     [{ domain: null as never }, /cookie\.domain must be a domain/],
     [{ domain: 'a;b' }, /cookie\.domain or cookie\.path is not valid/],
-    [{ secure: 'yes' as 'auto' }, /cookie\.secure must be 'auto', true or false/],
+    [{ secure: 'yes' as 'auto' }, /cookie\.secure must be "auto", true or false/],
     [{ priority: 'urgent' as 'high' }, /cookie\.priority must be/],
   ])('%j is refused', (options, message) => {
     expect(() => cookieSettingsOf(options)).toThrow(message)

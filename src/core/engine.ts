@@ -31,9 +31,7 @@ export interface Engine {
 /** An engine over one session that travels in the cookies of a response. */
 export function engineOver(session: SessionStore, engine: Engine, request: RequestFacts): Engine {
   const { settings, events } = engine
-  const store = guardStore(session, settings.storeTimeout, (operation, error) =>
-    events.emit('outage', { operation, error }),
-  )
+  const store = guardStore(session, settings.storeTimeout, events)
   let last: Awaitable<unknown>
   /** Each change is of the whole that the one before has left. */
   function inOrder<T>(change: () => Awaitable<T>): Awaitable<T> {

@@ -1,6 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import { SojournError } from './errors.js'
-import { show } from './show.js'
+import { oneOf, refuseOtherThanFunction } from './option-checks.js'
 import { reasonOf, warn } from './warning.js'
 
 /** Why a session ended. */
@@ -34,7 +33,7 @@ export interface SessionEvents {
 /** The name of an event. */
 export type SessionEventName = keyof SessionEvents
 
-const names: { readonly [Name in SessionEventName]: true } = {
+const names = Object.keys({
   created: true,
   signedIn: true,
   renewed: true,
@@ -44,7 +43,7 @@ const names: { readonly [Name in SessionEventName]: true } = {
   bindingChanged: true,
   outage: true,
   sameNameCookies: true,
-}
+} satisfies { readonly [Name in SessionEventName]: true }) as [SessionEventName, ...SessionEventName[]]
 
 /** What `sessions.on` calls. */
 export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
@@ -67,7 +66,9 @@ export function createEvents(clock: () => number): Events {
   const listeners = new Map<string, Set<(event: never) => void>>()
   return {
     on(name, listener) {
-      checkSubscription(name, listener)
+      // As text, so that one which is left out is refused like any other.
+      oneOf(String(name), names, 'The event of sessions.on()')
+      refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
       const ofName = listeners.get(name) ?? new Set()
       listeners.set(name, ofName)
       ofName.add(listener)
@@ -86,18 +87,6 @@ export function createEvents(clock: () => number): Events {
       const diagnostics = channel(`sojourn:${name}`)
       if (diagnostics.hasSubscribers) diagnostics.publish(event)
     },
-  }
-}
-
-function checkSubscription(name: unknown, listener: unknown): void {
-  if (typeof name !== 'string' || !Object.hasOwn(names, name)) {
-    throw new SojournError(
-      'invalid_option',
-      `sessions.on() knows no event ${show(name)}. The events are ${Object.keys(names).join(', ')}`,
-    )
-  }
-  if (typeof listener !== 'function') {
-    throw new SojournError('invalid_option', `sessions.on('${name}') needs a function; got ${show(listener)}`)
   }
 }
 

@@ -1,9 +1,7 @@
 import { directHost } from './cookie.js'
-import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
 import { finishHead } from './response-head.js'
 import type { Visits } from './sessions.js'
-import type { Awaitable } from './store.js'
 import type { Visit } from './visit.js'
 import { reportLateFailure } from './warning.js'
 
@@ -32,7 +30,7 @@ export class FetchExchange implements RequestFacts {
   #visit: Visit | undefined
   #isSaving = false
 
-  constructor(request: Request, visits: Visits, { secure, address, context }: Surroundings = {}) {
+  constructor(request: Request, visits: Visits, { secure, address, context }: Surroundings) {
     this.request = request
     this.visits = visits
     this.secure = secure ?? request.url.startsWith('https:')
@@ -62,20 +60,12 @@ export class FetchExchange implements RequestFacts {
     return this.secure ? this.header('host') : directHost(this)
   }
 
-  open(): Awaitable<Visit> {
-    return after(this.visits.open(this), (visit) => {
-      this.#visit = visit
-      return visit
-    })
-  }
-
   /**
    * Saves, and gives the response its cookies. After a failure the response is not to be sent, and its body is gone. It is
    * `undefined` where the connection has become a WebSocket, as with Bun.
    */
-  async finish(response: Response | undefined): Promise<Response | undefined> {
-    const visit = this.#visit
-    if (!visit) return response
+  async finish(visit: Visit, response: Response | undefined): Promise<Response | undefined> {
+    this.#visit = visit
     try {
       const isToSave = visit.needsCommit && !(response && visit.isFailureAnswered(response.status))
       if (isToSave) {

@@ -1,5 +1,5 @@
 import type { Engine } from './engine.js'
-import { refuseOption } from './option-checks.js'
+import { refuseOtherThanFunction } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
 import { reasonOf, warn } from './warning.js'
@@ -108,7 +108,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
 
   return {
     follow(visit, ended) {
-      if (typeof ended !== 'function') refuseOption('What sessions.follow() calls', 'a function', ended)
+      refuseOtherThanFunction('What sessions.follow() calls', ended)
       const { held } = visit
       // A socket may be opened while the server closes: nobody would stop what was begun for it.
       if (!held || isClosed) return () => {}

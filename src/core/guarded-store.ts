@@ -1,4 +1,5 @@
 import { isSojournError, SojournError } from './errors.js'
+import type { Events } from './events.js'
 import { type Awaitable, isPromise, type SessionStore } from './store.js'
 
 /** Does the next thing with a value: at once if it is there, else when it is. A synchronous store never waits a turn. */
@@ -14,14 +15,10 @@ export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'del
  * Bounds each call of a store by `timeLimit` milliseconds. A write that timed out may have happened and is not
  * repeated. An error that the store itself explains (`record_too_large` …) passes as it is.
  */
-export function guardStore(
-  store: SessionStore,
-  timeLimit: number,
-  failed: (operation: string, error: unknown) => void,
-): GuardedStore {
+export function guardStore(store: SessionStore, timeLimit: number, events: Pick<Events, 'emit'>): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
     if (isSojournError(cause) && cause.code !== 'store_unavailable') return cause as SojournError
-    failed(operation, cause)
+    events.emit('outage', { operation, error: cause })
     return new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
   }
 

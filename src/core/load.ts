@@ -92,8 +92,7 @@ function tokensIn(header: string, name: string): Token[] {
 }
 
 function find(visit: Visit, token: Token): Awaitable<Visit> {
-  const record = visit.engine.store.read(token.id)
-  return isPromise(record) ? record.then((it) => judge(visit, token, it)) : judge(visit, token, record)
+  return after(visit.engine.store.read(token.id), (record) => judge(visit, token, record))
 }
 
 async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<Visit> {

@@ -1,7 +1,7 @@
 import { expiryQueue, type Queued } from './memory-store/expiry-queue.js'
 import { type Linked, userIndex } from './memory-store/user-index.js'
-import { refuseOption, refuseUnknownOptions } from './option-checks.js'
-import { holds, type ListPage, type SessionRecord, type SessionStore } from './store.js'
+import { refuseUnknownOptions, wholeNumber } from './option-checks.js'
+import { changedValues, holds, type ListPage, type SessionRecord, type SessionStore } from './store.js'
 
 /** What `memoryStore` takes. */
 export interface MemoryStoreOptions {
@@ -63,7 +63,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       const entry = entries.get(id)
       if (!entry || entry.expiresAt <= now) return 'absent'
       if (when && !holds(entry.values, when)) return 'conflict'
-      if (set || unset?.length) entry.values = changed(entry.values, set, unset)
+      if (set || unset?.length) entry.values = changedValues(entry.values, set, unset)
       if (userId !== undefined && userId !== entry.userId) {
         users.remove(entry)
         entry.userId = userId
@@ -100,25 +100,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
 
 function checked(options: MemoryStoreOptions): number {
   refuseUnknownOptions('memoryStore', options, ['maxSessions'])
-  const { maxSessions = 100_000 } = options
-  if (Number.isSafeInteger(maxSessions) && maxSessions > 0) return maxSessions
-  return refuseOption('memoryStore: "maxSessions"', 'a whole number from 1', maxSessions)
+  return wholeNumber(options.maxSessions ?? 100_000, 'memoryStore: "maxSessions"')
 }
 
 /** A copy for the caller. Spread makes own properties of all names, `__proto__` among them. */
 function recordOf({ values, userId, createdAt, expiresAt }: Entry): SessionRecord {
   return { values: { ...values }, userId, createdAt, expiresAt }
-}
-
-function changed(
-  values: SessionRecord['values'],
-  set?: Record<string, string>,
-  unset?: string[],
-): SessionRecord['values'] {
-  const merged = { ...values, ...set }
-  if (!unset?.length) return merged
-  // `delete` would leave an object that is slower to read and takes more memory.
-  return Object.fromEntries(Object.entries(merged).filter(([name]) => !unset.includes(name)))
 }
 
 /** The first ids after one, in ascending order, without sorting all. Ids are ASCII: code units stand in byte order. */

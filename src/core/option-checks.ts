@@ -10,13 +10,26 @@ export function refuseOption(option: string, expected: string, got: unknown): ne
 export function oneOf<const T>(value: T | undefined, allowed: readonly [T, ...T[]], option: string): T {
   if (value === undefined) return allowed[0]
   if (allowed.includes(value)) return value
-  const quoted = allowed.map((one) => (typeof one === 'string' ? `'${one}'` : String(one)))
-  refuseOption(option, listOf(quoted, 'or'), value)
+  refuseOption(option, listOf(allowed, 'or'), value)
 }
 
-/** Such as `1, 2 and 3`. */
-function listOf(items: readonly string[], word: string): string {
-  return items.join(', ').replace(/, (?=[^ ]+$)/, ` ${word} `)
+/** The number, if it can count something. Throws `invalid_option` for anything else. */
+export function wholeNumber(value: number, option: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  refuseOption(option, 'a whole number from 1', value)
+}
+
+/** Throws `invalid_option` for what is to be called, and cannot be. */
+export function refuseOtherThanFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') refuseOption(what, 'a function', given)
+}
+
+/** Such as `"a", "b" and "c"`. */
+function listOf(items: readonly unknown[], word: string): string {
+  return items
+    .map(show)
+    .join(', ')
+    .replace(/, (?=[^ ]+$)/, ` ${word} `)
 }
 
 /** Throws `invalid_option` for options that are not functions of the request, each under a known name. */
@@ -40,13 +53,22 @@ export function refuseRequest(options: unknown): void {
 /**
  * Throws `invalid_option` where options of something have a name that is not known: one that is misspelt would be left out
  * without a word.
+ *
+ * @param elsewhere what to do instead, by names that the options of other libraries have
  */
-export function refuseUnknownOptions(what: string, options: object | undefined, known: readonly string[]): void {
+export function refuseUnknownOptions(
+  what: string,
+  options: object | undefined,
+  known: readonly string[],
+  elsewhere: { readonly [name: string]: string } = {},
+): void {
   if (options === undefined) return
-  if (typeof options !== 'object' || options === null) refuseOption(`The options of ${what}`, 'an object', options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuseOption(`The options of ${what}`, `an object of ${known.join(', ')}`, options)
+  }
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
-  const quoted = known.map((name) => `"${name}"`)
-  const there = `${known.length > 1 ? 'are' : 'is'} ${listOf(quoted, 'and')}`
-  throw new SojournError('invalid_option', `${what}: "${unknown}" is not an option; there ${there}`)
+  const instead = Object.hasOwn(elsewhere, unknown) ? elsewhere[unknown] : null
+  const fix = instead ?? `there ${known.length > 1 ? 'are' : 'is'} ${listOf(known, 'and')}`
+  throw new SojournError('invalid_option', `${what}: "${unknown}" is not an option; ${fix}`)
 }

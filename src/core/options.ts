@@ -12,7 +12,7 @@ import {
   lifetimeOf,
   milliseconds,
 } from './lifetime.js'
-import { oneOf, refuseOption, refuseRequest } from './option-checks.js'
+import { oneOf, refuseOption, refuseRequest, refuseUnknownOptions, wholeNumber } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import { type HeaderTransport, headerTransportOf, type TransportOptions } from './transport.js'
 
@@ -82,8 +82,8 @@ export interface Settings {
   readonly clock: () => number
 }
 
-const known: { readonly [object: string]: readonly string[] } = {
-  '': [
+const known = {
+  createSessions: [
     'store',
     'lifetime',
     'cookie',
@@ -110,20 +110,24 @@ const known: { readonly [object: string]: readonly string[] } = {
 
 /** Checks options. Throws `invalid_option`, naming the option and what would be right. */
 export function settingsOf(options: SessionsOptions): Settings {
-  refuseUnknown(options, '')
+  if (typeof (options as Partial<SessionStore> | null)?.patch === 'function') {
+    refuse('A store was given in place of the options: write { store } around it')
+  }
+  refuseRequest(options)
+  refuseUnknown('createSessions', options)
   const { store, lifetime = {}, cookie = {}, storeTimeout = '5s', clock = Date.now } = options
   if (store !== undefined && !isCookieStore(store)) checkStore(store)
   if (typeof lifetime !== 'string') {
-    refuseUnknown(lifetime, 'lifetime')
-    if (lifetime.remember !== undefined) refuseUnknown(lifetime.remember, 'lifetime.remember')
-    if (typeof lifetime.renewal === 'object') refuseUnknown(lifetime.renewal, 'lifetime.renewal')
+    refuseUnknown('lifetime', lifetime)
+    refuseUnknown('lifetime.remember', lifetime.remember)
+    if (typeof lifetime.renewal === 'object') refuseUnknown('lifetime.renewal', lifetime.renewal)
   }
-  refuseUnknown(cookie, 'cookie')
+  refuseUnknown('cookie', cookie)
   const transport = options.transport === undefined ? null : transportOf(options, options.transport)
   checkClock(clock)
   return Object.freeze({
     lifetime: lifetimeOf(lifetime),
-    cookie: cookieSettingsOf(options.transport ? secureOf(options.transport) : cookie),
+    cookie: cookieSettingsOf(options.transport ?? cookie),
     transport,
     onStoreError: oneOf(options.onStoreError, ['fail', 'anonymous'], 'onStoreError'),
     storeTimeout: storeTimeoutOf(storeTimeout),
@@ -158,72 +162,52 @@ function storeTimeoutOf(duration: Duration): number {
 }
 
 /** Refuses what only cookies can do. */
-function transportOf({ cookie, accept, store }: SessionsOptions, option: TransportOptions): HeaderTransport {
-  refuseUnknown(option, 'transport')
-  if (cookie !== undefined) refuse('cookie does not go with transport: leave it out, and see transport.secure')
-  if (accept !== undefined) refuse('accept does not go with transport: leave it out')
+function transportOf(options: SessionsOptions, option: TransportOptions): HeaderTransport {
+  refuseUnknownOptions('transport', option, known.transport)
+  const { store } = options
+  for (const name of ['cookie', 'accept'] as const) {
+    if (options[name] !== undefined) refuse(`${name} does not go with transport: leave it out`)
+  }
   if (isCookieStore(store)) refuse('store must not be a cookieStore with transport: use a store on the server')
   return headerTransportOf(option)
 }
 
-function secureOf({ secure }: TransportOptions): CookieOptions {
-  return secure === undefined ? {} : { secure }
-}
-
 function originsOf(option: boolean | CrossOriginOptions = false): ReadonlySet<string> | null {
   if (typeof option === 'boolean') return option ? trustedOrigins({}) : null
-  refuseUnknown(option, 'crossOrigin')
+  refuseUnknown('crossOrigin', option)
   return trustedOrigins(option)
 }
 
 function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store: SessionStore | undefined) {
-  refuseUnknown(option, 'maxPerUser')
-  const { limit } = option
-  if (!Number.isSafeInteger(limit) || limit < 1) refuseOption('maxPerUser.limit', 'a whole number from 1', limit)
+  refuseUnknown('maxPerUser', option)
+  const limit = wholeNumber(option.limit, 'maxPerUser.limit')
   if (store && !store.list) refuse('maxPerUser needs a store that can list the sessions of a user')
   // It has no default, so that left out it is refused like any other text.
   const whenFull = String(option.whenFull) as typeof option.whenFull
   return { limit, whenFull: oneOf(whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }
 }
 
-function refuseUnknown(options: object, path: string): void {
-  if (path === '' && typeof (options as Partial<SessionStore> | null)?.patch === 'function') {
-    refuse('A store was given in place of the options: write { store } around it')
-  }
-  const names = known[path] ?? []
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    refuseOption(path || 'The options', `an object of ${names.join(', ')}`, options)
-  }
-  refuseRequest(options)
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const where = path ? `${path}.${name}` : name
-    refuse(`${where} is not an option of Sojourn. ${hint(name, names, path)}`)
-  }
+function refuseUnknown(what: keyof typeof known, options: object | undefined): void {
+  refuseUnknownOptions(what, options, known[what], elsewhere)
 }
 
-const nothingToSign = 'Tokens are random and stored as a digest, so there is nothing to sign: leave it out'
+const nothingToSign = 'tokens are random and stored as a digest, so there is nothing to sign: leave it out'
 
 /** What users of other session libraries write, and where it went. */
-const elsewhere: { readonly [name: string]: string } = {
+const elsewhere = {
   secret: nothingToSign,
   secrets: nothingToSign,
-  resave: 'Only what changed is written: leave it out',
-  saveUninitialized: 'An empty session is never stored: leave it out',
-  rolling: 'Set lifetime.idle instead',
-  unset: 'Call session.destroy() instead',
-  maxAge: 'Set lifetime.idle and lifetime.absolute instead, and remember of signIn() for a lasting cookie',
-  expires: 'Set lifetime.absolute instead',
-  ttl: 'Set lifetime.idle instead',
-  httpOnly: 'The cookie is always HttpOnly: leave it out',
   genid: nothingToSign,
-  name: 'Set cookie.name instead',
-  proxy: "Set your framework's own trust proxy setting instead",
-}
-
-function hint(name: string, names: readonly string[], path: string): string {
-  const moved = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined
-  return moved ?? `${path ? `Those of ${path}` : 'The options'} are ${names.join(', ')}`
+  resave: 'only what changed is written: leave it out',
+  saveUninitialized: 'an empty session is never stored: leave it out',
+  rolling: 'set lifetime.idle',
+  unset: 'call session.destroy()',
+  maxAge: 'set lifetime.idle and lifetime.absolute, and remember of signIn() for a lasting cookie',
+  expires: 'set lifetime.absolute',
+  ttl: 'set lifetime.idle',
+  httpOnly: 'the cookie is always HttpOnly: leave it out',
+  name: 'set cookie.name',
+  proxy: "set your framework's own trust proxy setting",
 }
 
 function checkStore(store: SessionStore): void {

@@ -1,3 +1,4 @@
+import { SojournError } from './errors.js'
 import type { SessionRecord } from './store.js'
 import type { Visit } from './visit.js'
 
@@ -13,4 +14,8 @@ export async function readAgain<T>(visit: Visit, judge: (record: SessionRecord |
     const record = held && (await visit.engine.store.read(held.id))
     if (!visit.committing && visit.held === held) return judge(record)
   }
+}
+
+export function sessionEnded(): SojournError {
+  return new SojournError('session_ended', 'The session ended, was given a new token, or is not stored')
 }

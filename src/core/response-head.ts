@@ -15,8 +15,10 @@ export interface ResponseHeaders {
  * replaced it.
  */
 export function sessionCookies(visit: Visit): string[] {
-  const { token, cookie, sealed } = visit
-  if (cookie === 'none' && !sealed) return []
+  const { token, cookie, sealed, failure, lost } = visit
+  // A sealed session that was changed goes to the client each time; but not where its change failed, or has lost to another.
+  const isUnchanged = !sealed || failure !== undefined || lost
+  if (cookie === 'none' && isUnchanged) return []
   const { form } = visit
   if (!form || visit.engine.settings.transport) return []
   if (sealed) return sealed.setCookies(token, secondsToKeep(visit), cookie === 'send')

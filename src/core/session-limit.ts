@@ -9,10 +9,11 @@ import { withUserLock } from './user-lock.js'
 import type { Visit } from './visit.js'
 
 /** Whether a commit is about to give a user a session more, where their number is limited. */
-export function isLimited({ engine, intentions, userId, held }: Visit): boolean {
+export function isLimited({ engine, intentions, userId, held, countedUser }: Visit): boolean {
   return (
     engine.settings.maxPerUser !== null &&
     intentions.tokenChange === 'sign-in' &&
+    countedUser !== userId &&
     (held === null || held.record.userId !== userId)
   )
 }
@@ -25,6 +26,8 @@ export function isLimited({ engine, intentions, userId, held }: Visit): boolean 
  */
 export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise<void> {
   const { engine, userId } = visit
+  // Two that wait for each other's user would wait for ever.
+  if (visit.countedUser !== null) throw new SojournError('contention', 'Two users were signed in at once')
   const { limit, whenFull } = engine.settings.maxPerUser as NonNullable<Settings['maxPerUser']>
   const signedIn = withUserLock(engine, userId ?? '', async () => {
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
@@ -32,7 +35,12 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
     const isEnding = (id: string) => visit.endings.some(({ held }) => held.id === id)
     const others = (await livingSessions(engine, userId ?? '')).filter(([id]) => !isEnding(id))
     if (whenFull === 'refuse' && others.length >= limit) refuse(visit, limit)
-    await write()
+    visit.countedUser = userId
+    try {
+      await write()
+    } finally {
+      visit.countedUser = null
+    }
     const excess = Math.max(0, others.length + 1 - limit)
     for (const [id] of others.sort(bySignIn).slice(0, excess)) {
       await endFromOutside(engine, id, userId, 'limit')
@@ -53,7 +61,7 @@ function refuse(visit: Visit, limit: number): never {
   if (replaced?.reason === 'replaced') {
     visit.endings.pop()
     visit.hold(replaced.held, replaced.token)
-    visit.cookie = 'none'
+    visit.cookie = replaced.cookie
   }
   visit.userId = visit.held?.record.userId ?? null
   visit.signedIn = visit.held ? signInOf(visit.held.record.values) : null

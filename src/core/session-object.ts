@@ -1,7 +1,7 @@
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
-import { refuseOption } from './option-checks.js'
-import { readAgain } from './read-again.js'
+import { refuseOtherThanFunction } from './option-checks.js'
+import { readAgain, sessionEnded } from './read-again.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import { show } from './show.js'
 import { type SignInOptions, signInName, signInOf } from './sign-in.js'
@@ -49,11 +49,11 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   signOut(callback?: Callback): void {
     this[visitOf].destroy(true)
-    saveFor(callback, this[visitOf])
+    if (callback) void this.save(callback)
   }
   renew(callback?: Callback): void {
     this[visitOf].renew()
-    saveFor(callback, this[visitOf])
+    if (callback) void this.save(callback)
   }
   regenerate(callback?: Callback): void {
     const visit = this[visitOf]
@@ -68,7 +68,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   }
   destroy(callback?: Callback): void {
     this[visitOf].destroy(false)
-    saveFor(callback, this[visitOf])
+    if (callback) void this.save(callback)
   }
   touch(): void {
     this[visitOf].touch()
@@ -76,7 +76,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   save(callback?: Callback): Promise<boolean> {
     const visit = this[visitOf]
     visit.saveIsAwaited = Boolean(callback)
-    return new Watched(callBack(save(visit), callback), awaitedBy(visit))
+    return new Watched(callBack(visit.engine.track(saved(visit)), callback), awaitedBy(visit))
   }
   reload(callback?: Callback): Promise<void> {
     const visit = this[visitOf]
@@ -150,16 +150,6 @@ function awaitedBy(visit: Visit): () => void {
   }
 }
 
-function saveFor(callback: Callback | undefined, visit: Visit): void {
-  if (!callback) return
-  visit.saveIsAwaited = true
-  callBack(save(visit), callback)
-}
-
-function save(visit: Visit): Promise<boolean> {
-  return visit.engine.track(saved(visit))
-}
-
 async function saved(visit: Visit): Promise<boolean> {
   await commit(visit)
   return !visit.lost
@@ -171,9 +161,7 @@ async function reloaded(visit: Visit): Promise<void> {
   await readAgain(visit, (record) => {
     const now = visit.engine.settings.clock()
     const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
-    if (!again || !visit.holdAgain(again, now)) {
-      throw new SojournError('session_ended', 'The session ended, or was given a new token, or is not stored')
-    }
+    if (!again || !visit.holdAgain(again, now)) throw sessionEnded()
     visit.planNotesAgain(visit.takeIntentions())
     visit.hold(again, visit.token)
     // That it is to prove itself again may not be stored yet.
@@ -201,7 +189,7 @@ async function taken(visit: Visit, name: string): Promise<unknown> {
  */
 function callBack<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
   // Called in a microtask, it would end the process.
-  if (callback && typeof callback !== 'function') refuseOption('The callback', 'a function', callback)
+  if (callback) refuseOtherThanFunction('The callback', callback)
   promise.then(
     () => callback && queueMicrotask(() => callback()),
     (error: unknown) => callback && queueMicrotask(() => callback(error)),
@@ -311,16 +299,12 @@ const instead: { readonly [name: string]: string } = {
 }
 
 function checkName(name: unknown): asserts name is string {
-  if (typeof name !== 'string') {
-    throw new SojournError('invalid_value', `A session value needs a text as its name; got ${show(name)}`)
-  }
-  if (reserved.has(name) || name.startsWith('__')) refuseReserved(name)
-  if (!isPortable(name, maxNameBytes)) {
-    throw new SojournError(
-      'invalid_value',
-      `The name of a session value must be 1 to ${maxNameBytes} bytes of well-formed text without control characters; got ${JSON.stringify(name.slice(0, 40))}`,
-    )
-  }
+  if (typeof name === 'string' && !isValueName(name)) refuseReserved(name)
+  if (isPortable(name, maxNameBytes)) return
+  throw new SojournError(
+    'invalid_value',
+    `The name of a session value must be well-formed text of 1 to ${maxNameBytes} bytes without control characters; got ${show(name)}`,
+  )
 }
 
 function refuseReserved(name: string): never {

@@ -11,13 +11,14 @@ import {
   type Renewal,
   type Replacement,
   renewalName,
+  replacementOf,
   successorOf,
   tokenName,
 } from './token.js'
 import type { ValueChanges } from './values.js'
 import type { Held, Visit } from './visit.js'
 
-/** What one write of a visit changes in the session that it holds. */
+/** What one write of a visit changes in the session that it holds; `null` where that is nothing. */
 export function patchOf(
   visit: Visit,
   held: Held,
@@ -25,7 +26,7 @@ export function patchOf(
   { tokenChange, ownValues, touch }: Intentions,
   secret: NewSecret | null,
   now: number,
-): SessionPatch {
+): SessionPatch | null {
   const set: Record<string, string> = { ...changes.set, ...ownValues }
   const { unset } = changes
   if (secret !== null) {
@@ -38,9 +39,9 @@ export function patchOf(
   if (unset.length > 0) patch.unset = [...unset]
   if (visit.userId !== held.record.userId) patch.userId = visit.userId
   if (touch || tokenChange === 'sign-in' || visit.touchIsDue(now)) addUse(patch, visit)
-  const isWrite = patch.set !== undefined || patch.unset !== undefined || patch.expiresAt !== undefined
+  if (!patch.set && !patch.unset && patch.expiresAt === undefined) return null
   // In passing: it is worth no write of its own. A connection is bound to its sign-in alone, and may not know of a renewal since.
-  if (isWrite && secret === null && !visit.isConnection && isReplacementOver(held.record, now)) {
+  if (secret === null && !visit.isConnection && isReplacementOver(held.record, now)) {
     patch.unset = [...unset, renewalName]
   }
   return patch
@@ -69,7 +70,10 @@ export interface NewSecret {
 export function newSecret(visit: Visit, held: Held, { tokenChange }: Intentions, now: number): NewSecret | null {
   if (tokenChange === 'none') return null
   const previous = held.record.values[tokenName] ?? ''
-  if (tokenChange !== 'scheduled') return { text: mintSecret(), replacement: { previous, at: now } }
+  if (tokenChange !== 'scheduled') {
+    const before = replacementOf(held.record)?.previous
+    return { text: mintSecret(), replacement: { previous, at: now, before } }
+  }
   if (!visit.token || !previous) return null
   const nonce = mintNonce()
   return { text: successorOf(visit.token.secret, nonce), replacement: { previous, nonce, at: now, seenAt: null } }

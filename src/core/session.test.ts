@@ -315,8 +315,8 @@ describe('verbs', () => {
     [{ remeber: true }, 'session.signIn(): "remeber" is not an option; there are "remember" and "method"'],
     [{ remember: 'on' }, "remember: req.body.remember === 'on'"],
     [{ method: 7 }, 'method of session.signIn() must be text'],
-    [null, 'The options of session.signIn() must be an object; got null'],
-    ['remember', 'The options of session.signIn() must be an object; got "remember"'],
+    [null, 'The options of session.signIn() must be an object of remember, method; got null'],
+    ['remember', 'The options of session.signIn() must be an object of remember, method; got "remember"'],
   ])('signIn with %j is refused, and signs nobody in', async (options, message) => {
     const session = await createSessions().load({})
     expect(() => session.signIn('ada', options as never)).toThrow(

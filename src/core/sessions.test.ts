@@ -186,6 +186,34 @@ test.each<[string, (session: Session<Data>) => unknown]>([
   expect((await visit(sessions, later.cookie)).session.a).toBe(3)
 })
 
+test.each<[string, (session: Session<Data>) => unknown]>([
+  [
+    'in one request',
+    async (session) => {
+      session.signIn('alice', { method: 'password' })
+      await session.save()
+      session.signIn('alice', { method: 'totp' })
+    },
+  ],
+  [
+    'by renew()',
+    async (session) => {
+      session.signIn('alice')
+      await session.save()
+      session.renew()
+    },
+  ],
+])('nor where it was replaced twice, %s', async (_, replace) => {
+  const sessions = make()
+  const { cookie } = await sessions.create({ values: { a: 1 } })
+  const next = await visit(sessions, cookie, replace)
+  now += 9_999
+  const late = await visit(sessions, cookie, (it) => Object.assign(it, { a: 2 }))
+  expect(late.setCookie).toBe(undefined)
+  const { session } = await visit(sessions, next.cookie)
+  expect([session.userId, session.a]).toEqual(['alice', 1])
+})
+
 test('a leaked store logs nobody in: what it holds is no token', async () => {
   const sessions = make()
   const { cookie, session } = await sessions.create({ userId: 'alice' })
@@ -564,12 +592,14 @@ describe('events', () => {
 })
 
 test.each(['signin', 'constructor', '', undefined])('no event has the name %j', (name) => {
-  expect(() => make().on(name as 'ended', () => {})).toThrow(/knows no event .* The events are created, signedIn, /)
+  expect(() => make().on(name as 'ended', () => {})).toThrow(
+    /^The event of sessions\.on\(\) must be "created", "signedIn", .*; got /,
+  )
 })
 
 test('a listener that is no function is refused', () => {
   expect(() => make().on('ended', undefined as never)).toThrow(
-    /sessions\.on\('ended'\) needs a function; got undefined/,
+    /^The listener of sessions\.on\('ended'\) must be a function; got undefined/,
   )
 })
 
@@ -691,7 +721,7 @@ describe('list and end', () => {
     for (const given of ['alice', null, 7] as never[]) {
       await expect(sessions.create(given)).rejects.toMatchObject({
         code: 'invalid_option',
-        message: expect.stringContaining('The options of sessions.create() must be an object; got '),
+        message: expect.stringContaining('The options of sessions.create() must be an object of userId, '),
       })
     }
     // Else the session that was to stay would end with the others.

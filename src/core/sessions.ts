@@ -18,7 +18,7 @@ import { type SignInOptions, signInOptionsOf, userIdText } from './sign-in.js'
 import { type SessionStatus, statusOf } from './status.js'
 import { type Awaitable, isPromise, type SessionStore } from './store.js'
 import { createSweeper } from './sweeper.js'
-import { tokenText } from './token.js'
+import { type Token, tokenText } from './token.js'
 import { headerValue } from './transport.js'
 import { createTurns } from './turns.js'
 import {
@@ -139,8 +139,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const store = isCookieStore(given) ? serverSide(given) : given
   const events = createEvents(settings.clock)
   let hasWarned = false
-  const tellOutage = (operation: string, error: unknown) => events.emit('outage', { operation, error })
-  const guarded = guardStore(store, settings.storeTimeout, tellOutage)
+  const guarded = guardStore(store, settings.storeTimeout, events)
   let underWay = 0
   let whenIdle = () => {}
   const engine: Engine = {
@@ -157,7 +156,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       hasWarned = true
     },
   }
-  const sweeper = createSweeper(guarded, settings.clock, () => undefined)
+  const sweeper = createSweeper(guarded, settings.clock)
   let closing: Promise<void> | undefined
 
   function track<Work extends Awaitable<unknown> | null>(work: Work): Work {
@@ -224,7 +223,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       const { userId, values = {}, ...signIn } = given
       beginToSweep()
       signInOptionsOf(signIn)
-      const form = settings.cookie.secure === false ? settings.cookie.plainly : settings.cookie.securely
+      const { transport } = settings
+      const { secure, securely, plainly } = settings.cookie
+      const form = secure === false ? plainly : securely
       const sealed = cookieStore?.session(form)
       const visit = new Visit(engine, { ...nobody, secure: form.secure }, form, sealed)
       const session = sessionOf<Data>(visit)
@@ -233,17 +234,10 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       // A user who turns out to be undefined is an error: the session must not come to be a guest's.
       if ('userId' in given) visit.signIn(userIdText(userId), signIn)
       await visits.commit(visit)
-      const { transport } = settings
-      if (transport && visit.token) {
-        return { session, cookie: '', headers: { [transport.header]: headerValue(transport, visit.token) } }
-      }
-      const { securely, plainly, secure } = settings.cookie
+      const token = visit.token as Token
+      if (transport) return { session, cookie: '', headers: { [transport.header]: headerValue(transport, token) } }
       const forms = secure === 'auto' ? [securely, plainly] : [form]
-      const { token } = visit
-      const pairs = forms.flatMap((it) => {
-        if (!token) return []
-        return sealed ? sealed.cookiePairs(token, it) : [`${it.name}=${tokenText(token)}`]
-      })
+      const pairs = forms.flatMap((it) => (sealed ? sealed.cookiePairs(token, it) : `${it.name}=${tokenText(token)}`))
       const cookie = pairs.join('; ')
       return { session, cookie, headers: { cookie } }
     },
@@ -314,7 +308,7 @@ function firstTryStore(): SessionStore {
   told = true
   const production = typeof process === 'object' && process.env?.NODE_ENV === 'production'
   warn(
-    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in memory, which is for a first try: they are lost when this process stops, and not shared with others. Give createSessions() a store, such as sqliteStore()`,
+    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in memory: they are lost when this process stops, and not shared with others. Give createSessions() a store, such as sqliteStore()`,
   )
   return store
 }

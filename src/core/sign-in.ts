@@ -1,8 +1,9 @@
 import { SojournError } from './errors.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
+import { noteIn } from './own-names.js'
 import { show } from './show.js'
-import { type SessionRecord, textOf } from './store.js'
-import { decode, isPortable } from './values.js'
+import type { SessionRecord } from './store.js'
+import { isPortable } from './values.js'
 
 /** How a user signed in. */
 export interface SignInOptions {
@@ -28,7 +29,7 @@ const maxUserIdBytes = 255
 
 /** A user id as it is stored: text, or an integer as text. Throws `invalid_value` for anything else. */
 export function userIdText(userId: unknown): string {
-  if (typeof userId === 'string' && isPortable(userId, maxUserIdBytes)) return userId
+  if (isPortable(userId, maxUserIdBytes)) return userId
   if (Number.isSafeInteger(userId)) return String(userId)
   const got = typeof userId === 'string' ? 'text that is empty, too long or malformed' : show(userId)
   throw new SojournError(
@@ -56,16 +57,10 @@ export function signInOptionsOf(options: SignInOptions): { remember: boolean; me
 
 /** Reads what a record keeps of its sign-in; `null` where there was none, or where what is kept cannot be read. */
 export function signInOf(values: Readonly<Record<string, string>>): SignIn | null {
-  const text = textOf(values, signInName)
-  if (text === null) return null
-  try {
-    const { at, method, remember, doubted } = decode(signInName, text) as Partial<SignIn>
-    if (typeof at !== 'number') return null
-    const isText = typeof method === 'string'
-    return { at, method: isText ? method : null, remember: remember === true, doubted: doubted === true }
-  } catch {
-    return null
-  }
+  const { at, method, remember, doubted } = noteIn(values, signInName)
+  if (typeof at !== 'number') return null
+  const isText = typeof method === 'string'
+  return { at, method: isText ? method : null, remember: remember === true, doubted: doubted === true }
 }
 
 /** Whether nobody signed in between two readings of a session. That it is to prove itself again is no sign-in. */

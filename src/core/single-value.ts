@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
-import { readAgain } from './read-again.js'
+import { readAgain, sessionEnded } from './read-again.js'
 import { addUse } from './session-patch.js'
 import { patched, type SessionPatch, textOf } from './store.js'
 import { decode, encode, type Known, type Values } from './values.js'
@@ -102,5 +102,5 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
 /** The visit may have gone on with another session meanwhile, which is not lost. */
 function ended(visit: Visit, values: Values, reason: 'ended' | 'token_replaced' = 'ended'): SojournError {
   if (values === visit.values) visit.lose(reason)
-  return new SojournError('session_ended', 'The session ended, or was given a new token, while this request ran')
+  return sessionEnded()
 }

@@ -170,12 +170,21 @@ export function holds(values: SessionRecord['values'], when: SessionPatch['when'
   return Object.entries(when).every(([name, text]) => textOf(values, name) === text)
 }
 
+/** Values after a change. `delete` would leave an object that is slower to read and takes more memory. */
+export function changedValues(
+  values: Readonly<SessionRecord['values']>,
+  set?: SessionPatch['set'],
+  unset?: readonly string[],
+): SessionRecord['values'] {
+  const merged = { ...values, ...set }
+  if (!unset?.length) return merged
+  return Object.fromEntries(Object.entries(merged).filter(([name]) => !unset.includes(name)))
+}
+
 /** A record after a patch. */
-export function patched(record: SessionRecord, { set, unset = [], userId, expiresAt }: SessionPatch): SessionRecord {
-  const values = { ...record.values, ...set }
-  for (const name of unset) delete values[name]
+export function patched(record: SessionRecord, { set, unset, userId, expiresAt }: SessionPatch): SessionRecord {
   return {
-    values,
+    values: changedValues(record.values, set, unset),
     userId: userId === undefined ? record.userId : userId,
     createdAt: record.createdAt,
     expiresAt: expiresAt ?? record.expiresAt,

@@ -25,7 +25,7 @@ export interface Sweeper {
 }
 
 /** Removes what expired a while ago, and never keeps the process alive for it. */
-export function createSweeper(store: GuardedStore, clock: () => number, failed: (error: unknown) => void): Sweeper {
+export function createSweeper(store: GuardedStore, clock: () => number): Sweeper {
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
   let underWay: Promise<number> | undefined
@@ -72,7 +72,7 @@ export function createSweeper(store: GuardedStore, clock: () => number, failed: 
     timer = setTimeout(
       () =>
         void sweep()
-          .catch(failed)
+          .catch(() => {})
           .then(() => !stopped && schedule()),
       interval * (0.5 + Math.random()),
     )

@@ -60,7 +60,7 @@ function guarded(
   return guardStore(
     { read: (id) => source.read(id), delete: (id) => source.end(id), create: readOnly, patch: readOnly },
     settings.storeTimeout,
-    (operation, error) => events.emit('outage', { operation, error }),
+    events,
   )
 }
 

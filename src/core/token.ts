@@ -1,4 +1,5 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { noteIn } from './own-names.js'
 import { type SessionRecord, textOf } from './store.js'
 
 /**
@@ -65,6 +66,8 @@ export interface Replacement {
   readonly previous: string
   /** When it was made. */
   readonly at: number
+  /** Digest text of the secret before that one: of two changes in a row, as by a password and then a code. */
+  readonly before?: unknown
 }
 
 /** The same of a scheduled renewal. */
@@ -116,7 +119,8 @@ export type Recognition = 'current' | 'previous' | 'replaced' | 'stale' | 'unkno
 export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
   if (sameText(digest, textOf(record.values, tokenName))) return 'current'
   const last = replacementOf(record)
-  if (!last || !sameText(digest, last.previous)) return 'unknown'
+  const isPrevious = last !== null && sameText(digest, last.previous)
+  if (!last || !(isPrevious || sameText(digest, last.before))) return 'unknown'
   if (!isRenewal(last)) return isOver(last, now) ? 'unknown' : 'replaced'
   return last.seenAt === null || now < last.seenAt + overlap ? 'previous' : 'stale'
 }
@@ -129,16 +133,10 @@ export function renewalOf(record: SessionRecord): Renewal | null {
 
 /** The last change of its secret that a record keeps; `null` as with `renewalOf`. */
 export function replacementOf(record: SessionRecord): Replacement | Renewal | null {
-  const text = textOf(record.values, renewalName)
-  if (text === null) return null
-  try {
-    const { previous, nonce, at, seenAt } = JSON.parse(text) as Partial<Renewal>
-    if (typeof previous !== 'string' || typeof at !== 'number') return null
-    if (typeof nonce !== 'string') return { previous, at }
-    return { previous, nonce, at, seenAt: typeof seenAt === 'number' ? seenAt : null }
-  } catch {
-    return null
-  }
+  const { previous, before, nonce, at, seenAt } = noteIn(record.values, renewalName)
+  if (typeof previous !== 'string' || typeof at !== 'number') return null
+  if (typeof nonce !== 'string') return { previous, at, before }
+  return { previous, nonce, at, seenAt: typeof seenAt === 'number' ? seenAt : null }
 }
 
 /** Whether what a record keeps of a replacement serves nobody any more. */
@@ -158,8 +156,8 @@ function isRenewal(last: Replacement | Renewal): last is Renewal {
 /** A digest's text fits in. Made once: to make them for each comparison costs more than to compare. */
 const [left, right] = [Buffer.alloc(48), Buffer.alloc(48)]
 
-function sameText(a: string, b: string | null): boolean {
-  if (b === null || a.length !== b.length || a.length > left.length) return false
+function sameText(a: string, b: unknown): boolean {
+  if (typeof b !== 'string' || a.length !== b.length || a.length > left.length) return false
   left.write(a, 'latin1')
   right.write(b, 'latin1')
   // Beyond Latin-1 two characters may share a byte.

@@ -35,8 +35,16 @@ describe('options', () => {
     ['the header of cookies', { transport: { header: 'Cookie' } }, /transport\.header/],
     ['another of cookies', { transport: { header, responseHeader: 'Set-Cookie' } }, /transport\.responseHeader/],
     ['a word for secure', { transport: { header, secure: 'yes' as 'auto' } }, /transport\.secure/],
-    ['an unknown one', { transport: { header, name: 'x' } as { header: string } }, /transport\.name/],
-    ['attributes of a cookie', { transport: { header }, cookie: { secure: true } }, /cookie .*transport\.secure/],
+    [
+      'an unknown one',
+      { transport: { header, name: 'x' } as { header: string } },
+      /^transport: "name" is not an option; there are "header"/,
+    ],
+    [
+      'attributes of a cookie',
+      { transport: { header }, cookie: { secure: true } },
+      /^cookie does not go with transport: leave it out/,
+    ],
     ['visitors with cookies', { transport: { header }, accept: { find: () => null } as never }, /accept/],
     [
       'sessions in cookies',

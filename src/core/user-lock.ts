@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
+import { noteIn } from './own-names.js'
 import { mintNonce } from './token.js'
 
 const lockName = '__lock'
@@ -41,21 +42,14 @@ async function acquire(engine: Engine, id: string): Promise<string> {
       if (await serverStore.create(id, fresh)) return mine
     } else {
       const before = record.values[lockName] ?? null
-      if (isFree(before, now) && (await write(engine, id, before, mine)) === 'applied') return mine
+      const { until } = noteIn(record.values, lockName)
+      // One that cannot be read is free: else nobody could sign in as that user while it lies there.
+      const isFree = typeof until !== 'number' || until <= now
+      if (isFree && (await write(engine, id, before, mine)) === 'applied') return mine
     }
     await delay(2 + Math.random() * 20)
   }
   throw new SojournError('contention', 'Too many sign-ins of one user at once')
-}
-
-/** One that cannot be read is free: else nobody could sign in as that user while it lies there. */
-function isFree(text: string | null, now: number): boolean {
-  try {
-    const { until } = JSON.parse(text ?? '{}') as { until?: unknown }
-    return typeof until !== 'number' || until <= now
-  } catch {
-    return true
-  }
 }
 
 /** Also on a lock whose record has expired, but is still there: hence the `now` of zero. */

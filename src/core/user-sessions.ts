@@ -1,7 +1,7 @@
 import { clientOf } from './client.js'
 import type { Engine } from './engine.js'
 import { lastSeenOf } from './lifetime.js'
-import { refuseOption, refuseUnknownOptions } from './option-checks.js'
+import { refuseOption, refuseUnknownOptions, wholeNumber } from './option-checks.js'
 import { endFromOutside, livingSessions } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
 import { isRecord, type SessionRecord } from './store.js'
@@ -62,9 +62,8 @@ export interface PageOptions {
 export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
   // A `userID` in place of `userId` must not come to mean everybody.
   refuseUnknownOptions('sessions.list()', options, ['userId', 'limit', 'after'] satisfies (keyof PageOptions)[])
-  const { limit = 50, after } = options
-  if (!Number.isSafeInteger(limit) || limit < 1)
-    refuseOption('limit of a page of sessions', 'a whole number from 1', limit)
+  const { after } = options
+  const limit = wholeNumber(options.limit ?? 50, 'limit of a page of sessions')
   // A page may end with a record that is no session of the engine's, such as one of the drop-in.
   if (after !== undefined && !isRecordId(after))
     refuseOption('after of a page of sessions', 'the `next` of the page before', after)

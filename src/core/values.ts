@@ -1,5 +1,5 @@
 import { SojournError } from './errors.js'
-import { textOf } from './store.js'
+import { changedValues, textOf } from './store.js'
 
 /** What changed since a record was read. */
 export interface ValueChanges {
@@ -87,9 +87,7 @@ export class Values {
    * changed meanwhile is not mistaken for a change of ours. What was changed during the write is still a change.
    */
   written({ set, unset }: ValueChanges): void {
-    const texts = { ...this.#texts, ...set }
-    for (const name of unset) delete texts[name]
-    this.#texts = texts
+    this.#texts = changedValues(this.#texts, set, unset)
     for (const [name, { value }] of this.#known ?? []) {
       if (!isObject(value) && JSON.stringify(value) === this.storedText(name)) this.#known?.delete(name)
     }
@@ -210,8 +208,9 @@ const encoder = new TextEncoder()
 const control = /[\u0000-\u001f\u007f-\u009f]/
 
 /** Whether text can be a key in every backend: well-formed, not empty, without control characters, and short enough. */
-export function isPortable(text: string, bytes: number): boolean {
+export function isPortable(text: unknown, bytes: number): text is string {
   return (
+    typeof text === 'string' &&
     text.length > 0 &&
     !control.test(text) &&
     text.isWellFormed() &&

@@ -39,6 +39,8 @@ export interface Held {
 export interface Ending {
   readonly held: Held
   readonly token: Token | null
+  /** What the client was about to be told. */
+  readonly cookie: CookieAction
   readonly reason: EndReason
 }
 
@@ -90,6 +92,8 @@ export class Visit {
   /** Whether somebody awaits what `save()`, `update()` or `take()` returned, and so learns how the write ends. */
   saveIsAwaited = false
   committing: PromiseLike<unknown> | null = null
+  /** The user whose number of sessions nobody else changes meanwhile. */
+  countedUser: string | null = null
 
   /** The object that handlers hold, once one asked for it. */
   session: object | null = null
@@ -133,9 +137,6 @@ export class Visit {
   get values(): Values {
     this.#values ??= new Values(this.held?.record.values ?? {})
     return this.#values
-  }
-  set values(values: Values) {
-    this.#values = values
   }
 
   get id(): string {
@@ -255,7 +256,7 @@ export class Visit {
     this.intend('session.destroy()', false)
     this.#end('destroyed')
     this.startAsked = false
-    this.clearSiteData ||= clearSiteData
+    this.clearSiteData ||= clearSiteData && this.failure === undefined
   }
 
   touch(): void {
@@ -266,8 +267,9 @@ export class Visit {
   /** Lets go of the present session, to be deleted by the commit, and goes on with an empty one. */
   #end(reason: EndReason): void {
     if (this.held) {
-      this.endings.push({ held: this.held, token: this.token, reason })
-      this.cookie = 'clear'
+      this.endings.push({ held: this.held, token: this.token, cookie: this.cookie, reason })
+      // After a failure nothing is written any more: it does not end.
+      this.cookie = this.failure === undefined ? 'clear' : 'none'
     } else if (this.cookie === 'send') this.cookie = 'none'
     this.forget()
   }

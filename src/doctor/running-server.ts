@@ -8,8 +8,11 @@ export async function serverFindings(url: string): Promise<Finding[]> {
   return [...transportFindings(url, plain), ...cookieFindings(plain), ...corsFindings(foreign)]
 }
 
-function visit(url: string, headers: Record<string, string>): Promise<Response> {
-  return fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
+async function visit(url: string, headers: Record<string, string>): Promise<Response> {
+  const response = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
+  // A page that nobody reads would keep the process until the signal.
+  await response.body?.cancel()
+  return response
 }
 
 function transportFindings(url: string, { headers }: Response): Finding[] {

@@ -75,7 +75,8 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
     return new Promise((resolve, reject) => {
       const late = () => reject(new Error(`the store did not call back within ${patience} ms`))
       const timer = setTimeout(late, patience)
-      timer.unref()
+      // Of a page's window, as in jsdom, a timer is a number.
+      timer.unref?.()
       const settle = (error?: unknown, result?: T) => {
         clearTimeout(timer)
         if (error) reject(error)

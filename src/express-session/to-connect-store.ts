@@ -66,7 +66,7 @@ class PatchingStore extends Store {
     this.#idle = idle
     this.#clock = clock
     const ignore = () => {}
-    const sweeper = createSweeper(guardStore(store, 60_000, ignore), clock, ignore)
+    const sweeper = createSweeper(guardStore(store, 60_000, { emit: ignore }), clock)
     this.#startSweeping = store.sweep ? () => sweeper.start() : ignore
     if (store.list) Object.assign(this, listing(store as ListingStore, clock))
   }

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { cookieHeader, type Jar, takeCookies } from '../../test/stores/browser-store.js'
+import { withSession } from '../adapters/fetch.js'
+import type { SojournError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
@@ -333,6 +335,40 @@ describe('with a revocation store', () => {
     const saved = await request(sessions, jar, (session) => Object.assign(session, { a: 1 }).save())
     expect([saved.session.userId, saved.result]).toEqual(['alice', true])
     expect((await request(sessions, jar)).session.a).toBe(1)
+  })
+
+  test('a sign-out that failed takes nothing from the browser', async () => {
+    const revocation = memoryStore()
+    const sessions = make({ revocation })
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => session.signIn('alice'))
+    const remove = revocation.delete
+    revocation.delete = () => Promise.reject(new Error('down'))
+    const answer = withSession(sessions, async (_request, session) => {
+      session.signOut()
+      const failure = await session.save().catch((error: SojournError) => error.code)
+      return new Response(String(failure), { status: 503 })
+    })
+    const cookie = cookieHeader(jar)
+    const response = await answer(new Request('https://app.test/', { headers: { cookie } }))
+    expect(await response.text()).toBe('store_unavailable')
+    expect(response.headers.getSetCookie()).toEqual([])
+    revocation.delete = remove
+    expect((await request(sessions, jar)).session.userId).toBe('alice')
+  })
+
+  test('a request that lost its session to a sign-in does not send what it had saved before', async () => {
+    const { sessions } = withRevocation()
+    const jar: Jar = new Map()
+    await request(sessions, jar, (session) => session.signIn('alice'))
+    const { cookies } = await request(sessions, new Map(jar), async (session) => {
+      session.a = 1
+      expect(await session.save()).toBe(true)
+      await request(sessions, jar, (it) => it.signIn('alice'))
+      session.a = 2
+      expect(await session.save()).toBe(false)
+    })
+    expect(cookies).toEqual([])
   })
 
   test('an outage of it is seen', async () => {

@@ -6,7 +6,7 @@ import cookieParser from 'cookie-parser'
 import original from 'express-session'
 import session from 'sojourn/express-session'
 import request from 'supertest'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 // biome-ignore lint/suspicious/noExplicitAny: both packages go through here, each with typings of its own.
 type Any = any
@@ -390,6 +390,8 @@ describe.each<[string, Any]>([
     })
 
     test('copied from another keeps to it', () => {
+      vi.useFakeTimers({ toFake: ['Date'] })
+      onTestFinished(() => void vi.useRealTimers())
       const cookie = new lib.Cookie({ maxAge: 1000, secure: true })
       const copy = new lib.Cookie(cookie)
       expect(JSON.stringify(copy)).toBe(JSON.stringify(cookie))

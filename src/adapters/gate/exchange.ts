@@ -37,7 +37,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   readonly entry: ResponseOnEntry
   /** Called when the session cannot be saved, with the response as it was on entry. */
   readonly failed: (error: unknown) => void
-  readonly connection: Connection
+  readonly #connection: Connection
   /** The visit, once the session was read. */
   visit: Visit | undefined
   #gate: PlacedGate | undefined
@@ -56,7 +56,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     this.visits = visits
     this.entry = onEntry(response)
     this.failed = failed
-    this.connection = connection
+    this.#connection = connection
     // Of HTTP/2, what has ended tells nothing any more.
     if (request.httpVersionMajor > 1) this.#secure = this.secure
   }
@@ -96,11 +96,11 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return value as string | undefined
   }
   get address(): string | undefined {
-    return this.connection.ip ?? this.request.socket.remoteAddress
+    return this.#connection.ip ?? this.request.socket.remoteAddress
   }
   /** What a framework says, which knows whether to trust a proxy; else whether this very connection is TLS. */
   get secure(): boolean {
-    return this.#secure ?? this.connection.secure ?? (this.request.socket as Partial<TLSSocket>).encrypted === true
+    return this.#secure ?? this.#connection.secure ?? (this.request.socket as Partial<TLSSocket>).encrypted === true
   }
   get host(): string | undefined {
     return directHost(this)
@@ -135,20 +135,14 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
       return undefined
     }
     const saved = this.#commit()
-    return saved && this.#orGiveUp(saved)
-  }
-  async #orGiveUp(saved: PromiseLike<void>): Promise<void> {
-    try {
-      await saved
-    } catch (error) {
-      this.giveUp()
-      throw error
-    }
-  }
-  /** Takes back what the handler did to the response, for an answer to an error, and saves nothing any more. */
-  giveUp(): void {
-    this.#isGivenUp = true
-    if (!this.response.headersSent) restore(this.response, this.entry)
+    return (
+      saved &&
+      Promise.resolve(saved).catch((error: unknown) => {
+        this.#isGivenUp = true
+        if (!this.response.headersSent) restore(this.response, this.entry)
+        throw error
+      })
+    )
   }
 
   /** A handler ended with an error. Has it answered, where the response has not begun; else prints it and breaks the response off. */
@@ -167,7 +161,10 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
 
   beforeHead(): PromiseLike<void> | undefined {
-    return this.#commit()
+    if ('on' in this.response) return this.#commit()
+    // Half a response, as Engine.IO shows its middleware, cannot be held: its socket is open a moment later.
+    void this.beforeEnd()
+    return undefined
   }
   writeHeaders(): void {
     if (this.visit && !this.#isGivenUp) finishHead(this.visit, this)

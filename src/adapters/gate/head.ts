@@ -96,15 +96,13 @@ function setHeaders(response: NodeResponse, headers: object): void {
 
 function pairsOf(flat: string[]): [name: string, value: string][] {
   if (flat.length % 2 !== 0) strayResponse().writeHead(200, flat)
-  const names = flat.filter((_, index) => index % 2 === 0)
-  return names.map((name, index) => [name, flat[2 * index + 1] as string])
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1] as string]] : []))
 }
 
 /** Throws what Node throws for a status line that cannot be sent. On HTTP/2 it threw when the status was set. */
 export function refuseStatusLine(response: NodeResponse, { statusCode, statusMessage }: StatusLine): void {
   if (!(response instanceof ServerResponse)) return
-  const isPlain = statusCode >= 100 && statusCode <= 999 && !statusMessage
-  if (!isPlain) strayResponse().writeHead(statusCode, statusMessage)
+  if (statusMessage || !(statusCode >= 100 && statusCode <= 999)) strayResponse().writeHead(statusCode, statusMessage)
 }
 
 /** Throws what Node throws for a chunk that cannot be written. */

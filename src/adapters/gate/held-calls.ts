@@ -1,6 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { responsePrototype } from './express-prototypes.js'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
+import { holdConnection } from './held-connection.js'
 import { ServerResponse } from './node-http.js'
 
 /** A method that sends, or that decides when bytes leave. */
@@ -23,6 +24,7 @@ export class HeldCalls {
   readonly #calls: Call[] = []
   #replayed = 0
   readonly #response: Covered
+  #letConnectionGo: (() => void) | undefined
 
   constructor(response: NodeResponse) {
     this.#response = cover(response)
@@ -32,6 +34,7 @@ export class HeldCalls {
   /** From now on the response reads as it is. */
   release(): void {
     this.#response[heldOf] = undefined
+    this.#letConnectionGo?.()
   }
 
   /** Those that are still to be replayed. */
@@ -59,8 +62,10 @@ export class HeldCalls {
   #hold(call: Call): void {
     const [chunk] = call.args
     this.#calls.push(call)
-    this.isEnded ||= call.name === 'end'
     if (isChunk(chunk)) this.length += chunk.length
+    if (call.name !== 'end') return
+    this.isEnded = true
+    this.#letConnectionGo = holdConnection(this.#response)
   }
 }
 
