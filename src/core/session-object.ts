@@ -1,14 +1,13 @@
 import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
-import { refuseOtherThanFunction } from './option-checks.js'
 import { readAgain, sessionEnded } from './read-again.js'
 import type { Callback, Session, SessionData, SessionFacts, SessionVerbs } from './session.js'
 import { show } from './show.js'
 import { type SignInOptions, signInName, signInOf } from './sign-in.js'
 import { changeValue, takeValue } from './single-value.js'
 import { isPortable, refuseUnstorable, type Values } from './values.js'
+import { callBack, heard, Watched } from './verb-results.js'
 import type { Visit } from './visit.js'
-import { reasonOf, warn } from './warning.js'
 
 const visitOf = Symbol('sojourn.visit')
 const targetOf = Symbol('sojourn.target')
@@ -110,40 +109,6 @@ const reserved: ReadonlySet<string | symbol> = new Set(
   Object.getOwnPropertyNames(SessionObject.prototype).filter((name) => name !== 'constructor'),
 )
 
-/** What a verb returns. It tells when somebody looks at how it ends; a rejection that nobody looks at ends no process. */
-class Watched<T> extends Promise<T> {
-  static override get [Symbol.species]() {
-    return Promise
-  }
-  readonly #lookedAt: () => void
-  constructor(work: Promise<T>, lookedAt: () => void) {
-    super((resolve) => resolve(work))
-    this.#lookedAt = lookedAt
-    super.then(undefined, () => undefined)
-  }
-  // biome-ignore lint/suspicious/noThenProperty: this is a promise
-  override then<A, B>(
-    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    this.#lookedAt()
-    return super.then(fulfilled, rejected)
-  }
-}
-
-/** The response does not fail with what a verb does by itself: where nobody waits for that, a warning tells that it failed. */
-function heard<T>(verb: string, work: Promise<T>, lookedAt: () => void, isHeard = false): Promise<T> {
-  const tell = (error: unknown) => {
-    if (!isHeard) warn(`session.${verb}() failed, and nobody waits for it: ${reasonOf(error)}`)
-  }
-  // Later, for `await` looks at a promise only when all that is due now is done.
-  work.then(undefined, (error: unknown) => setTimeout(tell, 0, error))
-  return new Watched(work, () => {
-    isHeard = true
-    lookedAt()
-  })
-}
-
 function awaitedBy(visit: Visit): () => void {
   return () => {
     visit.saveIsAwaited = true
@@ -181,20 +146,6 @@ async function updated(visit: Visit, name: string, change: (value: unknown) => u
 async function taken(visit: Visit, name: string): Promise<unknown> {
   checkName(name)
   return takeValue(visit, name)
-}
-
-/**
- * Answers a promise to a Node callback as well. A rejection that nobody looks at does not end the process: the response
- * is about to fail with the same error.
- */
-function callBack<T>(promise: Promise<T>, callback: Callback | undefined): Promise<T> {
-  // Called in a microtask, it would end the process.
-  if (callback) refuseOtherThanFunction('The callback', callback)
-  promise.then(
-    () => callback && queueMicrotask(() => callback()),
-    (error: unknown) => callback && queueMicrotask(() => callback(error)),
-  )
-  return promise
 }
 
 /** Turns what a handler does with its session into questions to the visit. */

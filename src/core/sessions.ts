@@ -202,7 +202,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host, method }) {
+    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host, method } = {}) {
       const header = (name: string) => textOf(headers[name])
       return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, method, header }))
     },
