@@ -102,7 +102,10 @@ function admit(requirement: Requirement, options: RequireUserOptions) {
         next()
         return
       }
-      res.writeHead(302, { Location: address, 'Cache-Control': 'no-store' }).end()
+      res.setHeader('Location', address)
+      res.setHeader('Cache-Control', 'no-store')
+      res.statusCode = 302
+      res.end()
     } catch (error) {
       next(error)
     }

@@ -25,6 +25,7 @@ import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { type Connection, Exchange } from './gate/exchange.js'
+import { saveBeforeSending } from './gate/save-before-sending.js'
 import { refuseAssignment } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -90,12 +91,11 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
 
   app.addHook('onSend', function saveSession(request, reply, payload, next) {
     const exchange = (request as Entered)[exchangeOf]
-    const isResponse = Object.prototype.toString.call(payload) === '[object Response]'
-    const status = isResponse ? (payload as Response).status : 0
-    if (status > 0) reply.code(status)
-    const saved = exchange?.save(headOf(reply))
+    const response = responseIn(payload)
+    if (response?.status) reply.code(response.status)
+    const saved = exchange && saveBeforeSending(exchange, headOf(reply))
     // Fastify is yet to put the headers of a Response in the place of those that are there.
-    if (isResponse) exchange?.mayChange()
+    if (response) exchange?.mayChange()
     if (!saved) return next()
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
     return saved.catch((error: unknown) => {
@@ -104,6 +104,12 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
       throw error
     })
   })
+}
+
+/** What a handler sent, where that is a Response of the fetch standard, as Fastify tells one. */
+function responseIn(payload: unknown): Response | null {
+  const isResponse = typeof payload === 'object' && Object.prototype.toString.call(payload) === '[object Response]'
+  return isResponse ? (payload as Response) : null
 }
 
 function alreadyThere(): SojournError {

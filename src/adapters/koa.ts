@@ -20,6 +20,7 @@ import type { Session, SessionData } from '../core/session.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange } from './gate/exchange.js'
+import { saveBeforeSending } from './gate/save-before-sending.js'
 import { giveSession, hasSession } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -51,7 +52,7 @@ export function session<Data extends object = SessionData>(
     exchange.begin(visit)
     await next()
     try {
-      await exchange.save()
+      await saveBeforeSending(exchange)
     } catch (error) {
       // Whoever catches it above must not find the page that was to be sent.
       ctx.body = undefined

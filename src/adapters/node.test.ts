@@ -47,6 +47,10 @@ function get(listener: RequestListener, path = '/', headers: Record<string, stri
     .set({ Host: 'localhost', ...headers })
 }
 
+function raise(message: string): never {
+  throw new Error(message)
+}
+
 function view(session: Session): string {
   session.views = (session.views ?? 0) + 1
   return String(session.views)
@@ -234,12 +238,13 @@ describe('an error', () => {
     expect(logged).toHaveBeenCalledOnce()
   })
 
-  test('of onError is printed, and breaks the connection off', async () => {
-    const fail = () => {
-      throw new Error('of the app')
-    }
-    await expect(get(withSession(sessions, fail, { onError: fail }))).rejects.toMatchObject({ code: 'ECONNRESET' })
-    expect(logged.mock.calls).toEqual([[new Error('of the app')]])
+  test.each<[string, () => unknown]>([
+    ['throws', () => raise('of onError')],
+    ['rejects', async () => raise('of onError')],
+  ])('where onError %s is printed, and breaks the connection off', async (_how, onError) => {
+    const answer = withSession(sessions, () => raise('of the app'), { onError })
+    await expect(get(answer)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(logged.mock.calls).toEqual([[new Error('of the app'), new Error('of onError')]])
   })
 
   test('of the store is answered with 503 and nothing of the page, once', async () => {

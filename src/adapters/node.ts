@@ -22,6 +22,7 @@ import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange, type NodeRequest } from './gate/exchange.js'
+import { restore } from './gate/head.js'
 import { exchangeOn } from './gate/session-property.js'
 import type { NodeResponse } from './gate.js'
 
@@ -80,7 +81,15 @@ export function withSession<
   refuseOtherThanFunctions('withSession', options, ['secure', 'address', 'onError'])
   const { secure, address, onError } = options
   return async function withSession(req: Incoming & Entered<Incoming, Outgoing>, res) {
-    const answer = (error: unknown) => (req[onErrorOf] ?? answerError)(error, req, res)
+    const answer = async (error: unknown) => {
+      try {
+        await (req[onErrorOf] ?? answerError)(error, req, res)
+      } catch (failure) {
+        // Nobody waits for this: it would end the process.
+        console.error(error, failure)
+        res.destroy?.()
+      }
+    }
     if (onError) req[onErrorOf] = onError
     let exchange = req[exchangeOf] ?? exchangeOn(req)
     try {
@@ -95,16 +104,25 @@ export function withSession<
       }
       await handler(req, res, sessionOf<Data>(exchange.ask()))
     } catch (error) {
-      try {
-        if (exchange) exchange.fail(error)
-        else answer(error)
-      } catch (failure) {
-        // Of `onError`: nobody waits for this function, so that it would end the process.
-        console.error(failure)
-        res.destroy?.()
-      }
+      if (exchange) fail(exchange, error)
+      else await answer(error)
     }
   }
+}
+
+/** Has an error of the handler answered, where the response has not begun; else prints it and breaks the response off. */
+function fail(exchange: Exchange, error: unknown): void {
+  const { response, visit } = exchange
+  if (response.headersSent) {
+    // One of saving is told by whoever saves.
+    if (error !== visit?.failure) console.error(error)
+    if (!response.writableEnded) response.destroy?.(error as Error)
+    return
+  }
+  // What could not be saved would fail once more with the answer.
+  if (visit?.failure !== undefined) exchange.isGivenUp = true
+  restore(response, exchange.entry)
+  exchange.failed(error)
 }
 
 function answerError(error: unknown, _req: NodeRequest, res: NodeResponse): void {

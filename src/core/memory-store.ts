@@ -100,7 +100,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
 
 function checked(options: MemoryStoreOptions): number {
   refuseUnknownOptions('memoryStore', options, ['maxSessions'])
-  return wholeNumber(options.maxSessions ?? 100_000, 'memoryStore: "maxSessions"')
+  const { maxSessions = 100_000 } = options
+  return wholeNumber(maxSessions, 'memoryStore: "maxSessions"')
 }
 
 /** A copy for the caller. Spread makes own properties of all names, `__proto__` among them. */

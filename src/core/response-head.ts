@@ -17,8 +17,8 @@ export interface ResponseHeaders {
 export function sessionCookies(visit: Visit): string[] {
   const { token, cookie, sealed, failure, lost } = visit
   // A sealed session that was changed goes to the client each time; but not where its change failed, or has lost to another.
-  const isUnchanged = !sealed || failure !== undefined || lost
-  if (cookie === 'none' && isUnchanged) return []
+  const mayBeSealed = sealed && failure === undefined && !lost
+  if (cookie === 'none' && !mayBeSealed) return []
   const { form } = visit
   if (!form || visit.engine.settings.transport) return []
   if (sealed) return sealed.setCookies(token, secondsToKeep(visit), cookie === 'send')

@@ -27,7 +27,8 @@ export function isLimited({ engine, intentions, userId, held, countedUser }: Vis
 export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise<void> {
   const { engine, userId } = visit
   // Two that wait for each other's user would wait for ever.
-  if (visit.countedUser !== null) throw new SojournError('contention', 'Two users were signed in at once')
+  if (visit.countedUser !== null)
+    throw new SojournError('contention', 'Two users were signed in at once: await save() between them')
   const { limit, whenFull } = engine.settings.maxPerUser as NonNullable<Settings['maxPerUser']>
   const signedIn = withUserLock(engine, userId ?? '', async () => {
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this

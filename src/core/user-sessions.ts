@@ -62,8 +62,8 @@ export interface PageOptions {
 export async function listSessions(engine: Engine, options: PageOptions): Promise<SessionPage> {
   // A `userID` in place of `userId` must not come to mean everybody.
   refuseUnknownOptions('sessions.list()', options, ['userId', 'limit', 'after'] satisfies (keyof PageOptions)[])
-  const { after } = options
-  const limit = wholeNumber(options.limit ?? 50, 'limit of a page of sessions')
+  const { limit = 50, after } = options
+  wholeNumber(limit, 'limit of a page of sessions')
   // A page may end with a record that is no session of the engine's, such as one of the drop-in.
   if (after !== undefined && !isRecordId(after))
     refuseOption('after of a page of sessions', 'the `next` of the page before', after)
@@ -137,12 +137,11 @@ async function deviceOf(agent: string): Promise<Device | null> {
     const { browser, os, platform } = parser.parse(agent)
     const system = os.name ?? null
     const name = browser.name || null
-    const kind = platform.type
     return {
       name: [name ?? 'An unknown browser', system].filter(Boolean).join(' on '),
       browser: name,
       system,
-      kind: kind === 'desktop' || kind === 'mobile' || kind === 'tablet' ? kind : 'other',
+      kind: (['desktop', 'mobile', 'tablet'] as const).find((kind) => kind === platform.type) ?? 'other',
     }
   } catch {
     return null

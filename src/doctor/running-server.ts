@@ -11,7 +11,7 @@ export async function serverFindings(url: string): Promise<Finding[]> {
 async function visit(url: string, headers: Record<string, string>): Promise<Response> {
   const response = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
   // A page that nobody reads would keep the process until the signal.
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => {})
   return response
 }
 

@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
 import type { RequestFacts } from '../../core/request-facts.js'
-import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
+import { finishHead, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
 import { isPromise } from '../../core/store.js'
 import type { Visit } from '../../core/visit.js'
@@ -16,7 +16,6 @@ import {
   placeGate,
   type ResponseOnEntry,
 } from '../gate.js'
-import { restore } from './head.js'
 import type { InheritedHooks } from './hooks.js'
 import { ServerResponse } from './node-http.js'
 
@@ -35,13 +34,16 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   readonly response: NodeResponse
   readonly visits: Visits
   readonly entry: ResponseOnEntry
+  /** The hooks that the response inherits, if it does. */
+  declare readonly inherited?: InheritedHooks
   /** Called when the session cannot be saved, with the response as it was on entry. */
   readonly failed: (error: unknown) => void
   readonly #connection: Connection
   /** The visit, once the session was read. */
   visit: Visit | undefined
   #gate: PlacedGate | undefined
-  #isGivenUp = false
+  /** Nothing is saved any more, nor said of the session: the response is to answer an error. */
+  isGivenUp = false
   #secure: boolean | undefined
 
   constructor(
@@ -78,9 +80,6 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   placeGate(): PlacedGate {
     this.#gate ??= placeGate(this.response, this.entry, this, this.inherited)
     return this.#gate
-  }
-  get inherited(): InheritedHooks | undefined {
-    return undefined
   }
 
   get cookie(): string | undefined {
@@ -121,62 +120,23 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     this.#gate?.watch()
   }
 
-  /**
-   * Saves where a framework waits before it sends, so that a failure takes the framework's own way; `head` is the
-   * framework's view of the response. A failure, always told by a promise, leaves the response as it was on entry.
-   */
-  save(head: ResponseHeaders = this): Promise<void> | undefined {
-    if (!this.visit || this.#isGivenUp || this.response.headersSent) return undefined
-    const { wasUsed, needsCommit } = this.visit
-    if (wasUsed) noteUse(this.visit, head)
-    if (!needsCommit) {
-      // Else somebody may yet look at the session, whom caches must hear of.
-      if (wasUsed) this.#gate?.standAside()
-      return undefined
-    }
-    const saved = this.#commit()
-    return (
-      saved &&
-      Promise.resolve(saved).catch((error: unknown) => {
-        this.#isGivenUp = true
-        if (!this.response.headersSent) restore(this.response, this.entry)
-        throw error
-      })
-    )
-  }
-
-  /** A handler ended with an error. Has it answered, where the response has not begun; else prints it and breaks the response off. */
-  fail(error: unknown): void {
-    const { response, visit } = this
-    if (response.headersSent) {
-      // One of saving is told by whoever saves.
-      if (error !== visit?.failure) console.error(error)
-      if (!response.writableEnded) response.destroy?.(error as Error)
-      return
-    }
-    // What could not be saved would fail once more with the answer.
-    if (visit?.failure !== undefined) this.#isGivenUp = true
-    restore(response, this.entry)
-    this.failed(error)
-  }
-
   beforeHead(): PromiseLike<void> | undefined {
-    if ('on' in this.response) return this.#commit()
+    if ('on' in this.response) return this.commit()
     // Half a response, as Engine.IO shows its middleware, cannot be held: its socket is open a moment later.
     void this.beforeEnd()
     return undefined
   }
   writeHeaders(): void {
-    if (this.visit && !this.#isGivenUp) finishHead(this.visit, this)
+    if (this.visit && !this.isGivenUp) finishHead(this.visit, this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {
-    return this.#commit()?.then(undefined, reportLateFailure)
+    return this.commit()?.then(undefined, reportLateFailure)
   }
   /** A failure is always told by a promise. */
-  #commit(): PromiseLike<void> | undefined {
+  commit(): PromiseLike<void> | undefined {
     const { visit } = this
-    if (!visit || this.#isGivenUp || visit.isFailureAnswered(this.response.statusCode)) return undefined
+    if (!visit || this.isGivenUp || visit.isFailureAnswered(this.response.statusCode)) return undefined
     try {
       const done = this.visits.commit(visit)
       return isPromise(done) ? done : undefined

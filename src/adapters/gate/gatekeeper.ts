@@ -28,7 +28,7 @@ export interface Gatekeeper {
 /** Two keepers as one, each asked in turn. The second may come when the head has left. */
 export function together(first: Gatekeeper, second: Gatekeeper): Gatekeeper {
   const inTurn = (saved: PromiseLike<void> | undefined, next: () => PromiseLike<void> | undefined) =>
-    saved?.then(next) ?? next()
+    saved ? saved.then(next) : next()
   return {
     beforeHead: (isEnd) => inTurn(first.beforeHead(isEnd), () => second.beforeHead(isEnd)),
     writeHeaders() {

@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { responsePrototype } from './express-prototypes.js'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
-import { holdConnection } from './held-connection.js'
+import { type HeldConnection, holdConnection, letGo } from './held-connection.js'
 import { ServerResponse } from './node-http.js'
 
 /** A method that sends, or that decides when bytes leave. */
@@ -24,7 +24,7 @@ export class HeldCalls {
   readonly #calls: Call[] = []
   #replayed = 0
   readonly #response: Covered
-  #letConnectionGo: (() => void) | undefined
+  #connection: HeldConnection | null = null
 
   constructor(response: NodeResponse) {
     this.#response = cover(response)
@@ -34,7 +34,7 @@ export class HeldCalls {
   /** From now on the response reads as it is. */
   release(): void {
     this.#response[heldOf] = undefined
-    this.#letConnectionGo?.()
+    letGo(this.#connection)
   }
 
   /** Those that are still to be replayed. */
@@ -65,7 +65,7 @@ export class HeldCalls {
     if (isChunk(chunk)) this.length += chunk.length
     if (call.name !== 'end') return
     this.isEnded = true
-    this.#letConnectionGo = holdConnection(this.#response)
+    this.#connection = holdConnection(this.#response)
   }
 }
 

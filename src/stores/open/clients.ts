@@ -101,12 +101,16 @@ export async function valkeyClient(address: Address, own: Own) {
   const { Redis } = await load('iovalkey', () => import('iovalkey'))
   const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
   const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
-  const renew = () => client.disconnect(true)
-  const stop = keepAnswering(() => client.time(), renew)
+  const stop = keepAnswering(
+    () => client.time(),
+    () => client.disconnect(true),
+  )
   const close = () => {
     stop()
     client.disconnect()
   }
+  // One that was closed is to stay so.
+  const renew = () => void (client.status === 'ready' && client.disconnect(true))
   return { client: await connected(client, close, own), renew }
 }
 

@@ -28,11 +28,12 @@ CREATE INDEX IF NOT EXISTS ${byExpiry} ON ${table} (expires_at);
  * for all who write to the table, to keep others from it meanwhile, and for its owner alone.
  */
 export function missingFrom(table: string): string {
-  // An index stands in the schema of its table.
+  // An index stands in the schema of its table. One that is not named is that where things are made, and none of those after it.
   const schema = table.slice(0, table.lastIndexOf('.') + 1)
   const { byUser, byExpiry } = indexesOf(table)
   const names = [table, schema + byUser, schema + byExpiry].map((name) => `('${name}')`)
-  return `SELECT name FROM (VALUES ${names.join(', ')}) AS wanted (name) WHERE to_regclass(name) IS NULL`
+  const found = schema ? 'to_regclass(name)' : "to_regclass(quote_ident(current_schema()) || '.' || name)"
+  return `SELECT name FROM (VALUES ${names.join(', ')}) AS wanted (name) WHERE ${found} IS NULL`
 }
 
 /** In quotes, as the table is. */

@@ -74,9 +74,10 @@ function patiently<T>(database: SqliteDatabase, busyTimeout: number, attempt: ()
       return attempt()
     } catch (error) {
       if (!isBusy(error) || performance.now() >= deadline) throw error
-      // This does wait, for as long as SQLite was told.
+      // This does wait for one that writes, for as long as SQLite was told; and the pause for one that reads.
       database.exec('BEGIN IMMEDIATE')
       database.exec('ROLLBACK')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
   }
 }

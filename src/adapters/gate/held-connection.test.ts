@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { Keeper } from '../../../test/harness/gatekeeper.js'
+
+async function start(listener: RequestListener) {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('latin1')
+  onTestFinished(() => void client.destroy())
+  return { server, client }
+}
+
+/** Ends an answer that is held until `saved`. */
+function held(request: IncomingMessage, response: ServerResponse, saved: Promise<void>): void {
+  const keeper = new Keeper(response, 'later', () => {})
+  keeper.beforeHead = () => saved
+  request.resume()
+  response.end('hello')
+}
+
+const request = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+test('a server that closes its connections twice is not kept waiting by a store that never answers', async () => {
+  const { server, client } = await start((incoming, response) => held(incoming, response, new Promise(() => {})))
+  let isClosed = false
+  client.on('close', () => {
+    isClosed = true
+  })
+  client.on('error', () => {})
+  client.write(request)
+  await once(server, 'request')
+  server.closeAllConnections()
+  await delay(20)
+  expect(isClosed).toBe(false)
+  server.closeAllConnections()
+  await once(client, 'close')
+})
+
+test('a connection that others have hooked too, with each request, is closed at last', async () => {
+  const { client } = await start((incoming, response) => {
+    const { socket } = incoming
+    held(incoming, response, delay(1))
+    const { destroy } = socket
+    socket.destroy = function (this: typeof socket, error) {
+      return destroy.call(this, error)
+    }
+  })
+  for (let count = 0; count < 3; count++) {
+    client.write(request)
+    const [answer] = await once(client, 'data')
+    expect(answer).toMatch(/\r\n\r\nhello$/)
+  }
+  client.end()
+  await once(client, 'close')
+})

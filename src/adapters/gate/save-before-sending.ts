@@ -1,0 +1,27 @@
+import { noteUse, type ResponseHeaders } from '../../core/response-head.js'
+import type { Exchange } from './exchange.js'
+import { restore } from './head.js'
+
+/**
+ * Saves where a framework waits before it sends, so that a failure takes the framework's own way; `head` is the
+ * framework's view of the response. A failure, always told by a promise, leaves the response as it was on entry.
+ */
+export function saveBeforeSending(exchange: Exchange, head: ResponseHeaders = exchange): Promise<void> | undefined {
+  const { visit, response } = exchange
+  if (!visit || exchange.isGivenUp || response.headersSent) return undefined
+  if (visit.wasUsed) noteUse(visit, head)
+  if (!visit.needsCommit) {
+    // Else somebody may yet look at the session, whom caches must hear of.
+    if (visit.wasUsed) exchange.placeGate().standAside()
+    return undefined
+  }
+  const saved = exchange.commit()
+  return (
+    saved &&
+    Promise.resolve(saved).catch((error: unknown) => {
+      exchange.isGivenUp = true
+      if (!response.headersSent) restore(response, exchange.entry)
+      throw error
+    })
+  )
+}
