@@ -42,7 +42,7 @@ for (const [tool, startServer, parameters] of servers) {
 
 test('a store that cannot be opened is an error that says why', async () => {
   const message = await startLogin('redis://user:secret@127.0.0.1:1').then(String, String)
-  expect(message).toContain('openStore: the store could not be reached')
+  expect(message).toContain('openStore: the store could not be opened')
   expect(message).toContain('ended with code 1')
   expect(message).not.toContain('secret')
 })
