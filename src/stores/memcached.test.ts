@@ -167,6 +167,22 @@ await describeWith(['memcached'], 'Memcached', () => {
       await proxy.stop()
     })
 
+    test('a server that hangs is not asked for more and more connections', async () => {
+      const own = await startMemcached({ own: true })
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${own.host}:${own.port}`)
+      const store = memcachedStore({ client })
+      await store.create('a', record())
+      const sockets = () => process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
+      const before = sockets()
+      process.kill(own.pid as number, 'SIGSTOP')
+      for (let attempt = 0; attempt < 4; attempt++) await expect(store.read('a')).rejects.toThrow()
+      // One for what comes next may be there.
+      expect(sockets()).toBeLessThanOrEqual(before + 1)
+      close()
+      process.kill(own.pid as number, 'SIGCONT')
+      await own.stop()
+    })
+
     test('a connection that breaks in the middle of an answer spoils no later one', async () => {
       const network = await startCutter(server)
       const { client, close } = (clients[name] as (typeof clients)[string])(network.address)

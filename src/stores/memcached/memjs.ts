@@ -26,9 +26,15 @@ interface MemjsServer {
   responseBuffer: Buffer
   /** By the sequence number of a request that waits for its answer. */
   readonly responseCallbacks?: { readonly [seq: number]: unknown }
-  _socket?: { removeAllListeners(event: 'close'): unknown } | undefined
+  _socket?: MemjsSocket | undefined
   /** Closes the connection, and fails what waits for it. */
   error(error: Error): void
+}
+
+interface MemjsSocket {
+  once(event: 'finish', listener: () => void): unknown
+  removeAllListeners(event: 'close'): unknown
+  destroy(): unknown
 }
 
 export function isMemjs(client: object): client is MemjsClient {
@@ -46,7 +52,10 @@ export function overMemjs(client: MemjsClient): Commands {
     const { seq } = client
     try {
       // One try: where the first may have been done, the answer to a second would not be the truth.
-      return await answer((callback) => client.perform(key, build(seq), seq, callback, 1))
+      return await answer((callback) => {
+        client.perform(key, build(seq), seq, callback, 1)
+        for (const server of client.servers) leaveOnceEnded(server)
+      })
     } catch (error) {
       for (const server of client.servers) if (server.responseCallbacks?.[seq]) giveUp(server, error)
       // It keeps the part of an answer that a lost connection left, and takes what comes over the next for the rest.
@@ -91,6 +100,22 @@ function giveUp(server: MemjsServer, error: unknown): void {
   server._socket?.removeAllListeners('close')
   server.connected = false
   server.error(error instanceof Error ? error : new Error(String(error)))
+}
+
+const heeded = new WeakSet<MemjsSocket>()
+
+/**
+ * Has a socket gone once the client has ended it, as it does at its own time limit. It would wait for the server to do so too,
+ * and where the server hangs there would be more of them with each attempt.
+ */
+function leaveOnceEnded(server: MemjsServer): void {
+  const socket = server._socket
+  if (!socket || heeded.has(socket)) return
+  heeded.add(socket)
+  socket.once('finish', () => {
+    if (server._socket !== socket) socket.removeAllListeners('close')
+    socket.destroy()
+  })
 }
 
 /** One request: a header of 24 bytes, the flags and the expiry where there is text, the key, the text. */
