@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -138,6 +139,13 @@ const servers: [
     (url) => [`${url}?migrate=true`, `${url.replace('mysql:', 'mariadb:')}?migrate=true&table=shop`],
   ],
 ]
+/** Reached through a proxy, of which it does not know. */
+const mongodb = [
+  'mongodb',
+  startMongodb,
+  (url: string) => [url.replace(/replicaSet=\w+/, 'directConnection=true')],
+] as const
+
 for (const [tool, start, urls] of servers) {
   await describeWith([tool], tool, () => {
     let server: Server
@@ -191,6 +199,47 @@ await describeWith(
         await sessions.close()
       },
     )
+  },
+)
+
+await describeWith(
+  servers.map(([tool]) => tool),
+  'a process that closes its store while the server hangs',
+  () => {
+    const program = (url: string) => `
+      const { openStore } = await import(${JSON.stringify(join(root, 'dist/stores/open.js'))})
+      const store = await openStore(${JSON.stringify(url)})
+      const read = () => Promise.allSettled(Array.from({ length: 20 }, (_, index) => store.read('a' + index)))
+      await read()
+      process.stdout.write('open')
+      process.stdin.once('data', async () => {
+        const reading = process.env.HOW === 'busy' && read()
+        // Time to be sent.
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        await store.close()
+        process.stdin.destroy()
+        await reading
+      })`
+    const cases = [...servers, mongodb].flatMap(([tool, start, urls]) =>
+      ['idle', 'busy'].map((how) => [tool, how, start, urls] as const),
+    )
+
+    test.concurrent.for(cases)('%s, %s: ends', async ([_, how, start, urls], { expect, onTestFinished }) => {
+      const server = await start({ own: true })
+      onTestFinished(() => server.stop())
+      const proxy = await startProxy(server)
+      onTestFinished(() => proxy.stop())
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program(urls(proxy.url).at(-1) as string)], {
+        env: { ...process.env, HOW: how },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      await once(child.stdout, 'data')
+      proxy.stall()
+      child.stdin.write('close')
+      const ended = once(child, 'exit').then(([code]) => code)
+      expect(await Promise.race([ended, sleep(30_000, 'goes on')])).toBe(0)
+    })
   },
 )
 
@@ -438,6 +487,23 @@ describe('MongoDB, or its double', () => {
     const url = `${server.url}${server.url.includes('?') ? '&' : '?'}`
     await expectToKeepSessions(`${url}migrate=true`)
     await expectToKeepSessions(`${url}collection=shop`)
+    await server.stop()
+  })
+})
+
+describe('MongoDB, or its double, over a connection that carries nothing any more', () => {
+  test('is reached over another one within seconds', async () => {
+    const [, start, urls] = mongodb
+    const server = await start()
+    const proxy = await startProxy(server)
+    const store = await openStore(urls(proxy.url)[0] as string)
+    proxy.strand()
+    const before = performance.now()
+    // The driver asks once more by itself.
+    expect(await store.read('a')).toBe(null)
+    expect(performance.now() - before).toBeLessThan(15_000)
+    await store.close()
+    await proxy.stop()
     await server.stop()
   })
 })

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Socket } from 'node:net'
 import { SojournError } from '../../core/errors.js'
 import { type Address, hostsOf } from './address.js'
 import { impatient, inTime, keepAnswering, patience, queueLimit } from './patience.js'
@@ -121,6 +122,7 @@ export async function pgPool(address: Address, own: Own) {
     connectionTimeoutMillis: patience,
     // A connection whose statement had no answer in time is closed, and another takes its place in the pool.
     query_timeout: patience,
+    stream: () => goneOnceEnded(new Socket()),
   }
   // A pool does not look at its URL before it connects.
   made('pg', () => new pg.Client(settings))
@@ -135,15 +137,16 @@ export async function mysqlPool(address: Address, own: Own) {
   // In the URL, as what stands beside it would win over what the app says there.
   const uri = address.urlFor('mysql', { connectTimeout: patience, queueLimit })
   const pool = made('mysql2', () => createPool({ uri }))
-  const connections = new Set<{ destroy(): void }>()
+  const sockets = new Set<Socket>()
   pool.on('connection', (connection) => {
-    connections.add(connection)
-    connection.once('end', () => connections.delete(connection))
+    const { stream } = connection as unknown as { stream: Socket }
+    sockets.add(goneOnceEnded(stream))
+    stream.once('close', () => sockets.delete(stream))
   })
   own(async () => {
-    // One that hangs and is not in use does not say good-bye.
+    // One that hangs in the middle of a statement does not end.
     await inTime(pool.end()).catch(() => {})
-    for (const connection of connections) connection.destroy()
+    for (const socket of sockets) socket.destroy()
   })
   return impatient(pool)
 }
@@ -164,9 +167,11 @@ export async function memjsClient(address: Address, own: Own) {
 
 export async function mongoDatabase(address: Address, own: Own) {
   const { MongoClient } = await load('mongodb', () => import('mongodb'))
-  const url = address.urlFor(address.scheme, { serverSelectionTimeoutMS: patience })
+  const limits = { serverSelectionTimeoutMS: patience, connectTimeoutMS: patience, socketTimeoutMS: patience }
+  const url = address.urlFor(address.scheme, limits)
   const client = made('mongodb', () => new MongoClient(url))
-  own(() => client.close())
+  // It waits for a last answer, and asks for it again.
+  own(() => inTime(client.close()).catch(() => {}))
   return client.db()
 }
 
@@ -183,6 +188,14 @@ export async function firestoreClient(address: Address) {
   const name = '@google-cloud/firestore'
   const { Firestore } = await load(name, () => import('@google-cloud/firestore'))
   return made(name, () => new Firestore(address.take('projectId', 'databaseId')))
+}
+
+/**
+ * A socket that is gone once this side has ended it. Clients wait for the other side to do so too, and a server that hangs
+ * does not: the connection would stay, and keep the process from ending.
+ */
+function goneOnceEnded(socket: Socket): Socket {
+  return socket.once('finish', () => socket.destroy())
 }
 
 /** The package of a client, or `client_missing` with what to install. */
