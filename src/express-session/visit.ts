@@ -191,10 +191,17 @@ export class Visit implements Gatekeeper, Watcher {
    */
   #report(error: unknown): void {
     const { response, next } = this.#arrival
-    defer(() => {
-      if (typeof response.once !== 'function' || response.writableFinished || response.destroyed) next(error)
-      else response.once('close', () => next(error))
-    })
+    let isTold = false
+    const tell = () => {
+      if (!isTold) defer(next, error)
+      isTold = true
+    }
+    if (typeof response.once !== 'function' || response.writableFinished || response.destroyed) tell()
+    else {
+      // At once: a response without a socket of Node's may tell its end within the call, and never that it closed.
+      response.once('finish', tell)
+      response.once('close', tell)
+    }
   }
 
   #prepareCookie(session: Session): void {

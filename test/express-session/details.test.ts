@@ -839,6 +839,34 @@ describe('the response', () => {
     return [res.headersSent, res.writableEnded]
   })
 
+  // As where a function in the cloud is called, or a test without a server.
+  for (const ends of [['finish'], ['finish', 'close'], ['close']]) {
+    for (const isLater of [false, true]) {
+      const failure = isLater ? 'later' : 'at once'
+      same(`without a socket has a save told that fails ${failure}, where it emits ${ends}`, async (lib) => {
+        const store = new lib.MemoryStore()
+        store.set = (_id: string, _session: Any, done: Any) => {
+          const fail = () => done(new Error('not stored'))
+          if (isLater) setImmediate(fail)
+          else fail()
+        }
+        const middleware = lib({ secret: 's', resave: false, saveUninitialized: true, store })
+        const res: Any = new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 } as Any)
+        res.write = () => true
+        res.end = () => ends.forEach((event) => void res.emit(event))
+        const told: string[] = []
+        let isInHandler = true
+        middleware({ url: '/', headers: {} }, res, (error?: Error) => {
+          if (error) return told.push(`${error.message}${isInHandler ? ', at once' : ''}`)
+          res.end('hello')
+        })
+        isInHandler = false
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        return told
+      })
+    }
+  }
+
   const headWaiters: { [name: string]: (res: Any) => void } = {
     'replaces the cookies': (res) => onHeaders(res, () => res.setHeader('Set-Cookie', 'late=1')),
     'removes the cookies': (res) => onHeaders(res, () => res.removeHeader('Set-Cookie')),
