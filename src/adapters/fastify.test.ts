@@ -421,6 +421,19 @@ describe('a store that fails', () => {
     expect([response.status, await response.text()]).toEqual([503, 'later'])
   })
 
+  test('to write is answered with 503 also where the handler fails after it has sent', async () => {
+    const { url } = await start((app) =>
+      app.get('/', async (request, reply) => {
+        request.session.views = 1
+        reply.send('never sent')
+        throw new Error('too late')
+      }),
+    )
+    store.broken.add('create')
+    const response = await fetch(url)
+    expect([response.status, await response.json()]).toMatchObject([503, { code: 'store_unavailable' }])
+  })
+
   test('to write is answered also where the handler sends by itself', async () => {
     const { app, url } = await start((app) =>
       app.get('/', (request, reply) => {

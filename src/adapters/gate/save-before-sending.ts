@@ -19,8 +19,9 @@ export function saveBeforeSending(exchange: Exchange, head: ResponseHeaders = ex
   return (
     saved &&
     Promise.resolve(saved).catch((error: unknown) => {
+      // Once: where a handler has sent two replies, the answer to the first is under way.
+      if (!exchange.isGivenUp && !response.headersSent) restore(response, exchange.entry)
       exchange.isGivenUp = true
-      if (!response.headersSent) restore(response, exchange.entry)
       throw error
     })
   )
