@@ -172,6 +172,22 @@ describe('a handler for one route within one for all', () => {
     const { text, headers } = await get(app).buffer()
     expect([text, headers['set-cookie']]).toEqual(['1', expect.arrayContaining([expect.stringMatching(/^other=/)])])
   })
+
+  test('has the same session also where one with other sessions stands between', async () => {
+    const others = createSessions({ store, cookie: { name: 'other' } })
+    const route = withSession(sessions, (_req, res, session) => res.end(view(session)))
+    const between = withSession(others, (req, res, other) => {
+      other.views = 1
+      return route(req, res)
+    })
+    const app = withSession(sessions, (req, res, session) => {
+      session.views = 7
+      return between(req, res)
+    })
+    const { text, headers } = await get(app).buffer()
+    const names = (headers['set-cookie'] as unknown as string[]).map((cookie) => cookie.split('=', 1)[0])
+    expect([text, names.sort()]).toEqual(['8', ['other', 'session']])
+  })
 })
 
 test('is told of TLS and of the client by the app', async () => {

@@ -32,8 +32,8 @@ const exchangeOf = Symbol('sojourn.exchange')
 const onErrorOf = Symbol('sojourn.onError')
 
 /**
- * By this a handler that is called within another finds their one session; the inner one's `onError` answers, if it has
- * one. Within an app of Express the session, and who answers errors, are Express's.
+ * By this a handler that is called within another finds their one session, also where other sessions stand between; the
+ * inner one's `onError` answers, if it has one. Within an app of Express the session, and who answers errors, are Express's.
  */
 interface Entered<Incoming, Outgoing> {
   [exchangeOf]?: Exchange
@@ -91,11 +91,14 @@ export function withSession<
       }
     }
     if (onError) req[onErrorOf] = onError
-    let exchange = req[exchangeOf] ?? exchangeOn(req)
+    const around = req[exchangeOf] ?? exchangeOn(req)
+    let exchange = around
+    while (exchange && exchange.visits !== visits) exchange = exchange.around
     try {
-      if (exchange?.visits !== visits) {
+      if (!exchange) {
         const connection = { secure: secure?.(req), ip: address?.(req) }
         exchange = new Exchange(req, res, visits, answer, connection)
+        if (around) exchange.around = around
         req[exchangeOf] = exchange
       }
       if (!exchange.visit) {

@@ -36,6 +36,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   readonly entry: ResponseOnEntry
   /** The hooks that the response inherits, if it does. */
   declare readonly inherited?: InheritedHooks
+  /** That of other sessions, which the request had before. */
+  declare around?: Exchange
   /** Called when the session cannot be saved, with the response as it was on entry. */
   readonly failed: (error: unknown) => void
   readonly #connection: Connection
