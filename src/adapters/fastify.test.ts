@@ -336,6 +336,23 @@ describe('a handler that answers twice', () => {
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])
   })
+
+  test('and fails then, while its session is saved, has sent the first as it was', async () => {
+    const { url } = await start((app) =>
+      app.get('/', async (request, reply) => {
+        request.session.views = 1
+        reply.header('x-frame-options', 'DENY').send('first')
+        throw Object.assign(new Error('too late'), { headers: { 'x-frame-options': 'none' } })
+      }),
+    )
+    const { status, headers } = await fetch(url)
+    expect([
+      status,
+      headers.get('content-type'),
+      headers.get('x-frame-options'),
+      headers.getSetCookie().length,
+    ]).toEqual([200, 'text/plain; charset=utf-8', 'DENY', 1])
+  })
 })
 
 describe('a store that fails', () => {

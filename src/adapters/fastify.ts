@@ -33,9 +33,10 @@ export type { RequireFreshOptions, RequireUserOptions } from '../core/require-us
 type Headers = ReturnType<FastifyReply['getHeaders']>
 
 const exchangeOf = Symbol('sojourn.exchange')
-const headersOnEntry = Symbol('sojourn.headersOnEntry')
 
-type Entered = FastifyRequest & { [exchangeOf]: Exchange | null; [headersOnEntry]: Headers | null }
+type FastifyExchange = Exchange & { headersOnEntry?: Headers }
+
+type Entered = FastifyRequest & { [exchangeOf]: FastifyExchange | null }
 
 /** What Fastify itself takes with a plugin. */
 const optionsOfFastify = ['prefix', 'logLevel', 'logSerializers']
@@ -66,7 +67,6 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     setter: refuseAssignment,
   })
   app.decorateRequest(exchangeOf, null)
-  app.decorateRequest(headersOnEntry, null)
 
   app.addHook('onRequest', function openSession(request, reply, next) {
     const standing = (request as Entered)[exchangeOf]
@@ -76,14 +76,13 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
       return
     }
     const fail = (error: unknown) => answerFailure(request, reply, error)
-    const exchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
+    const exchange: FastifyExchange = new Exchange(request.raw, reply.raw, visits, fail, new FastifyConnection(request))
     const begin = (visit: Visit) => {
       exchange.begin(visit)
       next()
     }
-    const entered = request as Entered
-    entered[exchangeOf] = exchange
-    entered[headersOnEntry] = headersOf(reply)
+    exchange.headersOnEntry = headersOf(reply)
+    ;(request as Entered)[exchangeOf] = exchange
     const visit = visits.open(exchange)
     if (isPromise(visit)) visit.then(begin, next)
     else begin(visit)
@@ -97,8 +96,14 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     // Fastify is yet to put the headers of a Response in the place of those that are there.
     if (response) exchange?.mayChange()
     if (!saved) return next()
+    const { statusCode } = reply
+    const headers = headersOf(reply)
+    const proceed = () => {
+      // A handler that went on after it had sent, and failed: Fastify has prepared to answer that in its place.
+      if (reply.statusCode !== statusCode) putBack(reply, statusCode, headers)
+    }
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
-    return saved.catch((error: unknown) => {
+    return saved.then(proceed, (error: unknown) => {
       discard(payload)
       takeBack(request, reply, error)
       throw error
@@ -156,9 +161,13 @@ function headersOf(reply: FastifyReply): Headers {
 
 /** Takes back what a handler did to the response, as far as Fastify keeps it. */
 function takeBack(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
-  reply.headers((request as Entered)[headersOnEntry] ?? {})
-  reply.code(publicError(error).status)
+  putBack(reply, publicError(error).status, (request as Entered)[exchangeOf]?.headersOnEntry ?? {})
+}
+
+function putBack(reply: FastifyReply, status: number, headers: Partial<Headers>): void {
+  for (const name in reply.getHeaders()) reply.removeHeader(name)
+  reply.headers(headers)
+  reply.code(status)
 }
 
 /** The session could not be saved where the handler sent the response by itself, or another plugin changed it late. */
@@ -174,8 +183,8 @@ function answerFailure(request: FastifyRequest, reply: FastifyReply, error: unkn
 
 /** Lets go of a body that will not be sent. */
 function discard(payload: unknown): void {
-  const body = payload instanceof Response ? payload.body : payload
-  if (body instanceof ReadableStream) void body.cancel().catch(() => {})
+  const body = responseIn(payload)?.body ?? payload
+  if (body instanceof ReadableStream) body.cancel().catch(() => {})
   else (body as { destroy?(): void } | null | undefined)?.destroy?.()
 }
 
