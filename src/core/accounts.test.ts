@@ -400,6 +400,17 @@ describe('maxPerUser', () => {
   })
 })
 
+test('a sign-in with a value that cannot be stored ends no session of another user', async () => {
+  const sessions = make()
+  const cookie = await request(sessions, {}, (session) => session.signIn('alice'))
+  const attempt = request(sessions, { cookie }, (session) => {
+    session.signIn('bob')
+    Object.assign(session, { cart: { items: new Map() } })
+  })
+  await expect(attempt).rejects.toMatchObject({ code: 'invalid_value' })
+  await request(sessions, { cookie }, (session) => expect(session.userId).toBe('alice'))
+})
+
 describe('bindings are signals', () => {
   async function moved(
     options: SessionsOptions,

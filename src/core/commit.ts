@@ -18,6 +18,8 @@ export function commit(visit: Visit): Awaitable<void> {
   if (visit.committing) return visit.committing.then(() => commit(visit))
   if (visit.failure !== undefined) throw visit.failure
   if (!visit.needsCommit) return
+  // What cannot be stored is refused before another user's session ends for it.
+  if (visit.endings.at(-1)?.reason === 'replaced') visit.values.changes()
   const done = limited(visit, () => after(endSessions(visit), () => writeSession(visit)))
   if (!isPromise(done)) return
   const settled = () => {

@@ -19,8 +19,8 @@ export interface ExpressSessionCookieOptions {
   /** Where the sessions are: the store that express-session was given. `toConnectStore(…)` is one too. */
   store: ConnectStoreCalls
   /**
-   * Tells from a session who is signed in, as the app kept it: with passport, `(session) => session.passport?.user`.
-   * Nobody, for `null` or `undefined`; an error, for what is no user id.
+   * Tells from a session who is signed in, as the app kept it: with passport,
+   * `(session) => (session.passport as { user?: string } | undefined)?.user`. Nobody, for `null` or `undefined`; an error, for what is no user id.
    */
   userId?(session: SessionData & { [name: string]: unknown }): string | number | null | undefined
 }
