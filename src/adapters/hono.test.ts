@@ -2,6 +2,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { csrf } from 'hono/csrf'
+import { etag } from 'hono/etag'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { streamOf } from '../../test/adapters/routes/parts.js'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
@@ -30,6 +31,18 @@ describe('c.var.session', () => {
     expect(await (await app.request('http://localhost/', { headers: { cookie } })).text()).toBe('2')
     expect((await app.request('https://shop.example/')).headers.getSetCookie()[0]).toMatch(/^__Host-session=/)
     expect((await app.request('http://shop.example/')).headers.getSetCookie()).toEqual([])
+  })
+
+  test('mounted above etag(), sends its cookie with a 304 too', async () => {
+    const app = appOf(sessions)
+    app.use(etag())
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      return c.text('the same page')
+    })
+    const tag = (await app.request('http://localhost/')).headers.get('etag') ?? ''
+    const response = await app.request('http://localhost/', { headers: { 'if-none-match': tag } })
+    expect([response.status, response.headers.getSetCookie().length]).toEqual([304, 1])
   })
 
   test('is told of TLS and of the client by the app', async () => {
