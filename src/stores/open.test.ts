@@ -380,8 +380,7 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
       const visits = await Promise.allSettled(visitors.map(({ cookie }) => sessions.load({ cookie })))
       return visits.filter((visit) => visit.status === 'fulfilled' && !visit.value.isNew).length
     }
-    // Time for the replicas to get the sessions.
-    await sleep(500)
+    await cluster.replicated()
     process.kill(pid, 'SIGSTOP')
     try {
       expect(await served()).toBeLessThan(visitors.length)

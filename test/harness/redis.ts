@@ -34,6 +34,8 @@ export async function startValkey(options: RedisOptions = {}): Promise<Server> {
 export interface RedisCluster {
   /** The primaries at the start, and after them their replicas. */
   readonly nodes: readonly Server[]
+  /** Resolves when the replicas have all that the primaries have. */
+  replicated(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,7 +63,11 @@ export async function startRedisCluster({ replicas = 0 }: { replicas?: 0 | 1 } =
     await stop()
     throw error
   }
-  return { nodes, stop }
+  const replicated = async () => {
+    const same = /offset=(\d+),lag=\d+[\s\S]*\nmaster_repl_offset:\1\r/
+    for (const { port } of nodes.slice(0, 3)) await until(port, 'INFO replication', same)
+  }
+  return { nodes, replicated, stop }
 }
 
 /** A primary, a replica, and three sentinels that watch them under the name `sojourn`. */
