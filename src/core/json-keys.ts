@@ -28,15 +28,16 @@ export function byKey<Text>(values: Record<string, Text>): Record<string, Text> 
  * fits it, and a listing that comes upon it goes on.
  */
 export function valuesOf(text: string): Record<string, string> {
-  const values = objectIn(text)
+  const values = objectIn<string>(text)
   // To look through the whole text takes less than to look through the keys.
   return text.includes('%') ? byName(values) : values
 }
 
-function objectIn(text: string): Record<string, string> {
+/** What JSON text holds, where that is an object; else an empty one. */
+export function objectIn<Value>(text: string): Record<string, Value> {
   try {
     const found: unknown = JSON.parse(text)
-    if (typeof found === 'object' && found !== null) return found as Record<string, string>
+    if (typeof found === 'object' && found !== null) return found as Record<string, Value>
   } catch {
     // No JSON at all.
   }

@@ -1,3 +1,4 @@
+import { objectIn } from './json-keys.js'
 import { type SessionRecord, textOf } from './store.js'
 
 /** Begins the names under which a bridge keeps values of the app whose own names no store takes. */
@@ -11,9 +12,5 @@ export function isOwnName(name: string): boolean {
 /** What a record keeps under a name of the engine's; empty where there is nothing, or where it cannot be read. */
 export function noteIn(values: Readonly<SessionRecord['values']>, name: string): { readonly [key: string]: unknown } {
   const text = textOf(values, name)
-  try {
-    return text === null ? {} : Object(JSON.parse(text))
-  } catch {
-    return {}
-  }
+  return text === null ? {} : objectIn(text)
 }

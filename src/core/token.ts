@@ -119,8 +119,7 @@ export type Recognition = 'current' | 'previous' | 'replaced' | 'stale' | 'unkno
 export function recognize(digest: string, record: SessionRecord, now: number, overlap: number): Recognition {
   if (sameText(digest, textOf(record.values, tokenName))) return 'current'
   const last = replacementOf(record)
-  const isPrevious = last !== null && sameText(digest, last.previous)
-  if (!last || !(isPrevious || sameText(digest, last.before))) return 'unknown'
+  if (!last || !(sameText(digest, last.previous) || sameText(digest, last.before))) return 'unknown'
   if (!isRenewal(last)) return isOver(last, now) ? 'unknown' : 'replaced'
   return last.seenAt === null || now < last.seenAt + overlap ? 'previous' : 'stale'
 }

@@ -20,7 +20,8 @@ export interface ExpressSessionCookieOptions {
   store: ConnectStoreCalls
   /**
    * Tells from a session who is signed in, as the app kept it: with passport,
-   * `(session) => (session.passport as { user?: string } | undefined)?.user`. Nobody, for `null` or `undefined`; an error, for what is no user id.
+   * `(session) => (session.passport as { user?: string } | undefined)?.user`. Nobody, for `null` or `undefined`; an error, for
+   * what is no user id.
    */
   userId?(session: SessionData & { [name: string]: unknown }): string | number | null | undefined
 }

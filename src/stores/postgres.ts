@@ -102,8 +102,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     schema,
 
     async migrate() {
-      const missing = await query(missingFrom(table), [])
-      if (isSome(missing)) await query(schema, [])
+      if (await isThere(missingFrom(table), [])) await query(schema, [])
       // A table of this name may have been there, with other columns.
       await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
     },

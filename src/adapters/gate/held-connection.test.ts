@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Keeper } from '../../../test/harness/gatekeeper.js'
 
 async function start(listener: RequestListener) {
@@ -41,6 +41,18 @@ test('a server that closes its connections twice is not kept waiting by a store 
   await delay(20)
   expect(isClosed).toBe(false)
   server.closeAllConnections()
+  await once(client, 'close')
+})
+
+test('nor one that closes them once, for longer than five seconds', async () => {
+  const { server, client } = await start((incoming, response) => held(incoming, response, new Promise(() => {})))
+  client.on('error', () => {})
+  client.write(request)
+  await once(server, 'request')
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  server.closeAllConnections()
+  vi.advanceTimersByTime(5000)
   await once(client, 'close')
 })
 
