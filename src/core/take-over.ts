@@ -39,7 +39,8 @@ async function recordOf(
     return present
   }
   const old = (await former.read(oldId)) as AcceptedRecord | null
-  if (!old || old.expiresAt <= settings.clock()) return null
+  // Another request may have taken it over since.
+  if (!old || old.expiresAt <= settings.clock()) return store.read(token.id)
   const record = newRecord(token, old, settings)
   if (!(await store.create(token.id, record))) return store.read(token.id)
   if (await former.delete(oldId)) {

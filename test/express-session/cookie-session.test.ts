@@ -1,6 +1,7 @@
 import cookieSession from 'cookie-session'
 import express, { type Express } from 'express'
-import { createSessions } from 'sojourn'
+import fc from 'fast-check'
+import { createSessions, type SessionStore } from 'sojourn'
 import { session } from 'sojourn/express'
 import { cookieSessionCookie } from 'sojourn/express-session'
 import { cookieStore } from 'sojourn/stores/cookie'
@@ -92,6 +93,27 @@ test('parallel requests come to one session', async () => {
   expect(new Set(visits.map(({ id }) => id)).size).toBe(1)
   expect({ ...visits[0] }).toMatchObject({ cart: ['book'], cookie: 'of the app' })
   expect(visits[0]?.authenticatedAt).toBe(null)
+})
+
+test('parallel requests come to one session, whichever of them is ahead', async () => {
+  const cookie = await oldCookie()
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+      const own = memoryStore()
+      const turn = () => scheduler.schedule(Promise.resolve())
+      const store: SessionStore = {
+        read: (id) => turn().then(() => own.read(id)),
+        create: (id, record) => turn().then(() => own.create(id, record)),
+        patch: (id, patch) => turn().then(() => own.patch(id, patch)),
+        delete: (id) => turn().then(() => own.delete(id)),
+      }
+      const accept = cookieSessionCookie({ keys, store, userId })
+      const sessions = createSessions<Any>({ ...settings, store, accept, storeTimeout: '1h' })
+      const visits = await scheduler.waitFor(Promise.all(['a', 'b', 'c'].map(() => sessions.load({ cookie }))))
+      expect(new Set(visits.map(({ id }) => id)).size).toBe(1)
+    }),
+    { numRuns: 100 },
+  )
 })
 
 test.each([
