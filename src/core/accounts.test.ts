@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from './memory-store.js'
 import type { SessionsOptions } from './options.js'
@@ -15,6 +15,7 @@ beforeEach(() => {
   store = memoryStore()
   now = 1_800_000_000_000
 })
+afterEach(() => vi.restoreAllMocks())
 
 const make = (options: SessionsOptions = {}) =>
   createSessions({ store, clock: () => now, cookie: { secure: true }, ...options })
@@ -362,6 +363,26 @@ describe('maxPerUser', () => {
     })
     await request(sessions, { cookie: next }, (session) => expect(session.userId).toBe('alice'))
     expect(await living(sessions)).toHaveLength(1)
+  })
+
+  test.each<[string, Parameters<typeof request>[1], (session: ReturnType<typeof sessionOf>) => unknown]>([
+    ['cannot be sent a cookie', { secure: false }, (session) => session.signIn('alice')],
+    [
+      'is ended before it is stored',
+      {},
+      async (session) => {
+        session.signIn('alice')
+        const saved = session.save()
+        session.destroy()
+        await saved
+      },
+    ],
+  ])('a sign-in that %s ends no other session', async (_, given, signIn) => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const sessions = make({ cookie: {}, maxPerUser: { limit: 1, whenFull: 'end-oldest' } })
+    const { session } = await sessions.create({ userId: 'alice' })
+    await request(sessions, given, signIn)
+    expect(await living(sessions)).toEqual([session.id])
   })
 
   /** Signs a user in whose lock reads so. */

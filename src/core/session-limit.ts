@@ -42,6 +42,8 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
     } finally {
       visit.countedUser = null
     }
+    // It may not have been stored: where no cookie can be sent, or where it was ended meanwhile.
+    if (visit.held?.record.userId !== userId) return
     const excess = Math.max(0, others.length + 1 - limit)
     for (const [id] of others.sort(bySignIn).slice(0, excess)) {
       await endFromOutside(engine, id, userId, 'limit')
