@@ -465,6 +465,18 @@ describe('bindings are signals', () => {
     expect((await moved({}, before, after)).changes).toEqual(expected)
   })
 
+  test.each<[SessionsOptions, Parameters<typeof facts>[0], object]>([
+    [{ device: false }, { headers: { 'user-agent': iphone } }, { device: null, address: '203.0.113.7' }],
+    [{ address: false }, { address: '198.51.100.7' }, { device: { system: 'Linux' }, address: null }],
+  ])('what is switched off with %j is neither compared nor shown, also of older sessions', async (off, from, shown) => {
+    const headers = { 'user-agent': firefox }
+    const cookie = await request(make(), { headers }, (session) => session.signIn('alice'))
+    const sessions = make({ ...off, onBindingChange: 'reauthenticate' })
+    sessions.on('bindingChanged', () => expect.unreachable())
+    await request(sessions, { headers, ...from, cookie }, (session) => expect(session.authenticatedAt).toBe(now))
+    expect((await sessions.list({ userId: 'alice' })).sessions).toMatchObject([shown])
+  })
+
   test('it is noted once, also where the request reloads its session or meets a renewal', async () => {
     const sessions = make({ onBindingChange: 'reauthenticate', lifetime: { renewal: '1h' } })
     let changes = 0

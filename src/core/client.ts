@@ -24,12 +24,12 @@ export function clientText(request: RequestFacts, keep: ClientSettings): string 
   return agent === undefined && address === undefined ? undefined : JSON.stringify({ agent, address })
 }
 
-/** Reads what a record keeps. Empty where there is nothing, or where it cannot be read. */
-export function clientOf(values: Readonly<Record<string, string>>): Client {
+/** Reads what a record keeps and is still to be kept. Empty where there is nothing, or where it cannot be read. */
+export function clientOf(values: Readonly<Record<string, string>>, keep: ClientSettings): Client {
   const { agent, address } = noteIn(values, clientName)
   return {
-    ...(typeof agent === 'string' && { agent }),
-    ...(typeof address === 'string' && { address }),
+    ...(keep.device && typeof agent === 'string' && { agent }),
+    ...(keep.address && typeof address === 'string' && { address }),
   }
 }
 

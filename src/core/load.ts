@@ -152,10 +152,11 @@ function prepare(visit: Visit, record: SessionRecord, now: number): void {
 /** Tells when a signed-in session comes from elsewhere: once, for the record then takes the new client over. */
 function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: number): void {
   const { settings, events } = visit.engine
+  const keep = settings.client
   const before = record.values[clientName]
-  const text = before === undefined ? undefined : clientText(visit.request, settings.client)
+  const text = before === undefined ? undefined : clientText(visit.request, keep)
   if (text === undefined || text === before) return
-  const changes = clientChanges(clientOf(record.values), clientOf({ [clientName]: text }))
+  const changes = clientChanges(clientOf(record.values, keep), clientOf({ [clientName]: text }, keep))
   if (changes.length === 0) return
   visit.planOwnValue(clientName, text)
   if (visit.signedIn && settings.onBindingChange === 'reauthenticate') {

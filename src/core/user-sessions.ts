@@ -116,7 +116,7 @@ async function infoOf({ settings }: Engine, id: string, record: SessionRecord): 
   const { userId, createdAt, expiresAt } = record
   const signedIn = signInOf(record.values)
   const limits = signedIn?.remember ? settings.lifetime.remember : settings.lifetime
-  const { agent, address = null } = clientOf(record.values)
+  const { agent, address = null } = clientOf(record.values, settings.client)
   return {
     id,
     userId,
