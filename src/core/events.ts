@@ -24,7 +24,7 @@ export interface SessionEvents {
   writeDropped: { id: string; at: number; reason: 'ended' | 'token_replaced'; names: readonly string[] }
   /** A signed-in session came from another device or network than before. */
   bindingChanged: { id: string; userId: string; at: number; changes: readonly ('device' | 'network')[] }
-  /** The store failed, or took too long. */
+  /** The store failed, took too long, or is `store_misconfigured`. */
   outage: { at: number; operation: string; error: unknown }
   /** A request carried two valid cookies of a name that others can set too; neither was trusted. */
   sameNameCookies: { at: number; ids: readonly string[] }

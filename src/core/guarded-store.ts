@@ -13,12 +13,13 @@ export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'del
 
 /**
  * Bounds each call of a store by `timeLimit` milliseconds. A write that timed out may have happened and is not
- * repeated. An error that the store itself explains (`record_too_large` …) passes as it is.
+ * repeated. An error that the store itself explains (`record_too_large`, `store_misconfigured` …) passes as it is.
  */
 export function guardStore(store: SessionStore, timeLimit: number, events: Pick<Events, 'emit'>): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
-    if (isSojournError(cause) && cause.code !== 'store_unavailable') return cause as SojournError
-    events.emit('outage', { operation, error: cause })
+    const isExplained = isSojournError(cause) && cause.code !== 'store_unavailable'
+    if (!isExplained || cause.code === 'store_misconfigured') events.emit('outage', { operation, error: cause })
+    if (isExplained) return cause
     return new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
   }
 

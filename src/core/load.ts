@@ -4,7 +4,7 @@ import { type CookieForm, cookieFormOf, cookieValues, isOursAlone } from './cook
 import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
+import { isSojournError } from './errors.js'
 import type { RefusalReason } from './events.js'
 import { after } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
@@ -173,7 +173,9 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason, at: number): 
 }
 
 function meetOutage(visit: Visit, error: unknown): Visit {
-  if (visit.engine.settings.onStoreError === 'fail' || !(error instanceof SojournError)) throw error
+  if (visit.engine.settings.onStoreError === 'fail' || !isSojournError(error)) throw error
+  // Such as a user id that the app made of a session which is taken over.
+  if (error.code !== 'store_unavailable' && error.code !== 'store_misconfigured') throw error
   const empty = emptyVisit(visit)
   empty.outage = error
   return empty

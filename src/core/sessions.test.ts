@@ -339,6 +339,21 @@ describe('an outage', () => {
     }
   })
 
+  test.each(['fail', 'anonymous'] as const)(
+    'is told also where a table or a right went missing meanwhile, with onStoreError %j',
+    async (onStoreError) => {
+      const { cookie } = await make().create({ values: { a: 1 } })
+      const outages: unknown[] = []
+      const error = new SojournError('store_misconfigured', 'there is no table sessions')
+      const sessions = make({ store: { ...memory, read: () => Promise.reject(error) }, onStoreError })
+      sessions.on('outage', (event) => outages.push(event.error))
+      const asked = visit(sessions, cookie)
+      if (onStoreError === 'fail') await expect(asked).rejects.toBe(error)
+      else expect((await asked).session.userId).toBe(null)
+      expect(outages).toEqual([error])
+    },
+  )
+
   test("is met with an empty session that cannot be changed, with 'anonymous'", async () => {
     const { cookie } = await make().create({ userId: 'alice' })
     const sessions = make({ store: broken('read'), onStoreError: 'anonymous' })

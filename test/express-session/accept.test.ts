@@ -71,7 +71,10 @@ describe('a visitor with the cookie of express-session', () => {
     async (user) => {
       const { store, cookie } = await old()
       const accept = expressSessionCookie({ secret, store: store as Any, userId: () => user as Any })
-      await expect(engine(store, { accept }).load({ cookie })).rejects.toMatchObject({ code: 'invalid_value' })
+      for (const onStoreError of ['fail', 'anonymous']) {
+        const loaded = engine(store, { accept, onStoreError }).load({ cookie })
+        await expect(loaded).rejects.toMatchObject({ code: 'invalid_value' })
+      }
       expect(Object.keys((store as Any).sessions)).toHaveLength(1)
     },
   )
