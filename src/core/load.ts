@@ -101,6 +101,8 @@ async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<
   // The second also where its token was just replaced: it starts no session.
   if (!visit.held || !other.held) return other.held || (other.lost && !visit.held) ? other : visit
   if (visit.form && isOursAlone(visit.form)) return visit
+  // The cookie was given another path, or this is the token before a renewal, which need not be sent once more.
+  if (visit.held.id === other.held.id) return visit.cookie === 'send' ? other : visit
   visit.engine.events.emit('sameNameCookies', { ids: [visit.held.id, other.held.id] })
   return emptyVisit(visit)
 }

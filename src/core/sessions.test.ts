@@ -291,6 +291,17 @@ describe('the cookie', () => {
     expect(session.userId).toBe(null)
     expect(events).toEqual([[a.session.id, b.session.id]])
   })
+
+  test.each(['older', 'newer'])('two of one session are one, as after a change of path (%s first)', async (first) => {
+    const sessions = make({ cookie: { path: '/shop' }, lifetime: { renewal: '1h' } })
+    sessions.on('sameNameCookies', () => expect.unreachable())
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    now += 2 * 3_600_000
+    const renewed = (await visit(sessions, cookie)).setCookie?.split(';')[0]
+    const both = first === 'older' ? [cookie, renewed] : [renewed, cookie]
+    const { session, setCookie } = await visit(sessions, both.join('; '))
+    expect([session.userId, setCookie]).toEqual(['alice', undefined])
+  })
 })
 
 function raise(): never {
