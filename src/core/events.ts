@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { oneOf, refuseOtherThanFunction } from './option-checks.js'
-import { reasonOf, warn } from './warning.js'
+import { callListener } from './warning.js'
 
 /** Why a session ended. */
 export type EndReason = 'destroyed' | 'regenerated' | 'replaced' | 'revoked' | 'limit'
@@ -77,19 +77,10 @@ export function createEvents(clock: () => number): Events {
     emit(name, facts) {
       const event = { at: clock(), ...facts }
       for (const listener of listeners.get(name) ?? []) {
-        try {
-          const returned: unknown = (listener as (event: unknown) => unknown)(event)
-          if (returned instanceof Promise) returned.catch((error: unknown) => complain(name, error))
-        } catch (error) {
-          complain(name, error)
-        }
+        callListener(`A listener of sessions.on('${name}')`, () => (listener as (event: unknown) => unknown)(event))
       }
       const diagnostics = channel(`sojourn:${name}`)
       if (diagnostics.hasSubscribers) diagnostics.publish(event)
     },
   }
-}
-
-function complain(name: string, error: unknown): void {
-  warn(`A listener of sessions.on('${name}') threw: ${reasonOf(error)}`)
 }

@@ -2,7 +2,7 @@ import type { Engine } from './engine.js'
 import { refuseOtherThanFunction } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
-import { reasonOf, warn } from './warning.js'
+import { callListener } from './warning.js'
 
 /** How often a session is looked at whose store cannot tell of endings in other processes. Milliseconds. */
 const pollInterval = 5000
@@ -46,12 +46,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
   }
 
   function end(follower: Follower): void {
-    if (!forget(follower)) return
-    try {
-      follower.ended()
-    } catch (error) {
-      warn(`A function given to sessions.follow() threw: ${reasonOf(error)}`)
-    }
+    if (forget(follower)) callListener('A function given to sessions.follow()', follower.ended)
   }
 
   function forget(follower: Follower): boolean {

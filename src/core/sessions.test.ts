@@ -878,15 +878,17 @@ test('what is no function cannot follow', async () => {
   )
 })
 
-test('a follower that throws keeps no other from being told', async () => {
+test('a follower that throws, or rejects, keeps no other from being told', async () => {
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const sessions = make()
   const { session, cookie } = await sessions.create({ userId: 'alice' })
   const told = vi.fn()
-  for (const ended of [() => JSON.parse('not'), told]) sessions.follow(await sessions.load({ cookie }), ended)
+  const harmful = [() => JSON.parse('not'), async () => raise()]
+  for (const ended of [...harmful, told]) sessions.follow(await sessions.load({ cookie }), ended)
   await sessions.end(session.id)
   expect(told).toHaveBeenCalledOnce()
-  expect(process.emitWarning).toHaveBeenCalledOnce()
+  await new Promise(setImmediate)
+  expect(process.emitWarning).toHaveBeenCalledTimes(2)
 })
 
 describe('sweep and close', () => {

@@ -18,6 +18,17 @@ export function reportLateFailure(error: unknown): undefined {
   warn(`A session was changed after its response had begun, and the change was lost: ${reasonOf(error)}`)
 }
 
+/** Calls what the app asked to be told by. That it throws, or rejects, harms nobody: a warning tells. */
+export function callListener(what: string, listener: () => unknown): void {
+  const complain = (error: unknown) => warn(`${what} threw: ${reasonOf(error)}`)
+  try {
+    const returned = listener()
+    if (returned instanceof Promise) returned.catch(complain)
+  } catch (error) {
+    complain(error)
+  }
+}
+
 /** Anything can be thrown. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
