@@ -34,7 +34,9 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
     // The visit's own session is not among them, unless another request signed in under its token meanwhile: then this
     // one starts a session of its own. Nor are those that it ends.
     const isEnding = (id: string) => visit.endings.some(({ held }) => held.id === id)
-    const others = (await livingSessions(engine, userId ?? '')).filter(([id]) => !isEnding(id))
+    const all = await sessionsOf(engine, userId ?? '')
+    const now = engine.settings.clock()
+    const others = all.filter(([id, { expiresAt }]) => expiresAt > now && !isEnding(id))
     if (whenFull === 'refuse' && others.length >= limit) refuse(visit, limit)
     visit.countedUser = userId
     try {
@@ -81,16 +83,15 @@ function startOf(record: SessionRecord): number {
   return signInOf(record.values)?.at ?? record.createdAt
 }
 
-/** Every living session of a user, page by page. */
-export async function livingSessions(engine: Engine, userId: string): Promise<[id: string, record: SessionRecord][]> {
+/** Every session of a user, page by page, also those that have expired. */
+export async function sessionsOf(engine: Engine, userId: string): Promise<[id: string, record: SessionRecord][]> {
   const limit = 200
-  const living: [string, SessionRecord][] = []
+  const all: [string, SessionRecord][] = []
   for (let after: string | undefined; ; ) {
     const page = await engine.store.list({ userId, limit, ...(after && { after }) })
-    const now = engine.settings.clock()
-    living.push(...page.filter(([, record]) => record.expiresAt > now))
+    all.push(...page)
     after = page.at(-1)?.[0]
-    if (page.length < limit || after === undefined) return living
+    if (page.length < limit || after === undefined) return all
   }
 }
 

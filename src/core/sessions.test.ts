@@ -720,6 +720,18 @@ describe('list and end', () => {
     expect(await memory.read(session.id)).toBe(null)
   })
 
+  test('nor are those of a user who is signed out everywhere', async () => {
+    const sessions = make()
+    await sessions.create({ userId: 'alice' })
+    now += day
+    const { session } = await sessions.create({ userId: 'alice' })
+    const ended: string[] = []
+    sessions.on('ended', ({ id }) => ended.push(id))
+    expect(await sessions.endAll('alice')).toBe(1)
+    expect(ended).toEqual([session.id])
+    expect(await memory.list?.({ limit: 10 })).toEqual([])
+  })
+
   test('end refuses another user’s session', async () => {
     const sessions = make()
     const { session, cookie } = await sessions.create({ userId: 'alice' })

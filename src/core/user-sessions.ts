@@ -2,7 +2,7 @@ import { clientOf } from './client.js'
 import type { Engine } from './engine.js'
 import { lastSeenOf } from './lifetime.js'
 import { refuseOption, refuseUnknownOptions, wholeNumber } from './option-checks.js'
-import { endFromOutside, livingSessions } from './session-limit.js'
+import { endFromOutside, sessionsOf } from './session-limit.js'
 import { signInOf, userIdText } from './sign-in.js'
 import { isRecord, type SessionRecord } from './store.js'
 import { hasDigest, isRecordId, isSessionId } from './token.js'
@@ -94,7 +94,11 @@ export async function endSession(engine: Engine, id: string, userId: string | un
   if (!isSessionId(id)) return false
   const record = await engine.store.read(id)
   if (!record || (userId !== undefined && record.userId !== userId)) return false
-  if (record.expiresAt > engine.settings.clock()) return endFromOutside(engine, id, record.userId, 'revoked')
+  return revoke(engine, id, record)
+}
+
+async function revoke(engine: Engine, id: string, { userId, expiresAt }: SessionRecord): Promise<boolean> {
+  if (expiresAt > engine.settings.clock()) return endFromOutside(engine, id, userId, 'revoked')
   // It has ended by time. It goes all the same: by the clock of another machine it may live.
   await engine.store.delete(id)
   return false
@@ -104,8 +108,8 @@ export async function endSession(engine: Engine, id: string, userId: string | un
 export async function endAllSessions(engine: Engine, userId: string, except: string | undefined): Promise<number> {
   let ended = 0
   for (;;) {
-    const living = (await livingSessions(engine, userId)).filter(([id]) => id !== except)
-    const gone = await Promise.all(living.map(([id]) => endFromOutside(engine, id, userId, 'revoked')))
+    const others = (await sessionsOf(engine, userId)).filter(([id]) => id !== except)
+    const gone = await Promise.all(others.map(([id, record]) => revoke(engine, id, record)))
     const count = gone.filter(Boolean).length
     ended += count
     if (count === 0) return ended
