@@ -1,7 +1,7 @@
-import { SojournError } from './errors.js'
 import type { Events } from './events.js'
 import type { GuardedStore } from './guarded-store.js'
 import type { Lifetime } from './lifetime.js'
+import { refuse } from './option-checks.js'
 import type { Awaitable, SessionRecord } from './store.js'
 import type { Token } from './token.js'
 
@@ -45,6 +45,5 @@ export interface AcceptedRecord extends SessionRecord {
 export function acceptedOf(accept: AcceptedSessions | undefined): AcceptedSessions | null {
   if (accept === undefined) return null
   if (typeof accept?.continued === 'function') return accept
-  const fix = "accept must be what expressSessionCookie() or cookieSessionCookie() of 'sojourn/express-session' makes"
-  throw new SojournError('invalid_option', fix)
+  refuse("accept must be what expressSessionCookie() or cookieSessionCookie() of 'sojourn/express-session' makes")
 }

@@ -40,8 +40,7 @@ export function clientOf(values: Readonly<Record<string, string>>, keep: ClientS
 export function clientChanges(before: Client, now: Client): ('device' | 'network')[] {
   const changes: ('device' | 'network')[] = []
   if (before.agent !== undefined && withoutVersions(before.agent) !== withoutVersions(now.agent)) changes.push('device')
-  const knowsBoth = before.address !== undefined && now.address !== undefined
-  if (knowsBoth && networkOf(before.address) !== networkOf(now.address)) changes.push('network')
+  if (before.address && now.address && networkOf(before.address) !== networkOf(now.address)) changes.push('network')
   return changes
 }
 
@@ -50,7 +49,7 @@ function withoutVersions(agent = ''): string {
 }
 
 /** The /24 of an IPv4 address, the /48 of an IPv6 one. */
-function networkOf(address = ''): string {
+function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
   if (plain.includes('.')) return plain.split('.', 3).join('.')
   const [head = ''] = plain.split('::', 1)

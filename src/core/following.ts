@@ -1,13 +1,11 @@
 import type { Engine } from './engine.js'
-import { refuseOtherThanFunction } from './option-checks.js'
+import { longestTimer, refuseOtherThanFunction } from './option-checks.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
 import { callListener } from './warning.js'
 
 /** How often a session is looked at whose store cannot tell of endings in other processes. Milliseconds. */
 const pollInterval = 5000
-/** Timers hold 31 bits. */
-const longestWait = 2 ** 31 - 1
 
 /** Tells long connections when their session ends. */
 export interface Following {
@@ -74,7 +72,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     if (!followers.get(follower.id)?.has(follower)) return
     // No store tells that a guest has signed in, whose session goes on.
     const isTold = isWatching && follower.visit.userId !== null
-    const wait = Math.min(isTold ? longestWait : pollInterval, Math.max(untilExpiry, 1))
+    const wait = Math.min(isTold ? longestTimer : pollInterval, Math.max(untilExpiry, 1))
     clearTimeout(follower.timer)
     follower.timer = setTimeout(() => void look(follower), wait)
     follower.timer.unref?.()

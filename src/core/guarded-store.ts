@@ -7,6 +7,11 @@ export function after<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U
   return isPromise(value) ? value.then(next) : next(value)
 }
 
+/** Whether the store is down, or `store_misconfigured`: nothing of the visitor's is to blame. */
+export function isOutage(error: unknown): error is SojournError {
+  return isSojournError(error) && error.code.startsWith('store_')
+}
+
 /** A store as the engine calls it: a call that fails or takes too long throws `store_unavailable`. */
 export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'delete'> &
   Required<Pick<SessionStore, 'list' | 'sweep'>>
@@ -17,10 +22,12 @@ export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'del
  */
 export function guardStore(store: SessionStore, timeLimit: number, events: Pick<Events, 'emit'>): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
-    const isExplained = isSojournError(cause) && cause.code !== 'store_unavailable'
-    if (!isExplained || cause.code === 'store_misconfigured') events.emit('outage', { operation, error: cause })
-    if (isExplained) return cause
-    return new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
+    const error =
+      isSojournError(cause) && cause.code !== 'store_unavailable'
+        ? cause
+        : new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
+    if (isOutage(error)) events.emit('outage', { operation, error: cause })
+    return error
   }
 
   function bounded<T>(operation: string, promise: PromiseLike<T>): Promise<T> {

@@ -1,5 +1,4 @@
-import { SojournError } from './errors.js'
-import { refuseOption } from './option-checks.js'
+import { refuse, refuseOption } from './option-checks.js'
 import { type SessionRecord, textOf } from './store.js'
 
 const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
@@ -91,7 +90,7 @@ function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limi
   const { idle: unused = Math.min(usual.idle, absolute) } = options
   const idle = milliseconds(unused, `${where}.idle`)
   if (idle > absolute) {
-    throw new SojournError('invalid_option', `${where}.idle must not be longer than ${where}.absolute`)
+    refuse(`${where}.idle must not be longer than ${where}.absolute`)
   }
   return { idle, absolute }
 }

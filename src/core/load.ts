@@ -4,9 +4,8 @@ import { type CookieForm, cookieFormOf, cookieValues, isOursAlone } from './cook
 import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
-import { isSojournError } from './errors.js'
 import type { RefusalReason } from './events.js'
-import { after } from './guarded-store.js'
+import { after, isOutage } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
 import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, isRecord, type SessionRecord } from './store.js'
@@ -40,10 +39,10 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   if (!form || text === undefined) return visit
   const tokens = tokensOf(engine, text, form, sealed)
   if (tokens.length === 0 && !engine.accepted) return visit
+  if (engine.settings.onStoreError === 'fail') return findOwnOrAccepted(visit, tokens)
   try {
     const found = findOwnOrAccepted(visit, tokens)
-    if (!isPromise(found) || engine.settings.onStoreError === 'fail') return found
-    return found.then(undefined, (error: unknown) => meetOutage(visit, error))
+    return isPromise(found) ? found.then(undefined, (error: unknown) => meetOutage(visit, error)) : found
   } catch (error) {
     return meetOutage(visit, error)
   }
@@ -100,9 +99,9 @@ async function findOneOfTwo(visit: Visit, first: Token, second: Token): Promise<
   const other = await find(emptyVisit(visit), second)
   // The second also where its token was just replaced: it starts no session.
   if (!visit.held || !other.held) return other.held || (other.lost && !visit.held) ? other : visit
-  if (visit.form && isOursAlone(visit.form)) return visit
-  // The cookie was given another path, or this is the token before a renewal, which need not be sent once more.
+  // Of one session both are where the cookie was given another path. That before a renewal need not be renewed once more.
   if (visit.held.id === other.held.id) return visit.cookie === 'send' ? other : visit
+  if (visit.form && isOursAlone(visit.form)) return visit
   visit.engine.events.emit('sameNameCookies', { ids: [visit.held.id, other.held.id] })
   return emptyVisit(visit)
 }
@@ -175,9 +174,8 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason, at: number): 
 }
 
 function meetOutage(visit: Visit, error: unknown): Visit {
-  if (visit.engine.settings.onStoreError === 'fail' || !isSojournError(error)) throw error
-  // Such as a user id that the app made of a session which is taken over.
-  if (error.code !== 'store_unavailable' && error.code !== 'store_misconfigured') throw error
+  // It is none where, say, the app makes a wrong user id of a session that is taken over.
+  if (!isOutage(error)) throw error
   const empty = emptyVisit(visit)
   empty.outage = error
   return empty

@@ -1,9 +1,17 @@
 import { SojournError } from './errors.js'
 import { show } from './show.js'
 
+/** Timers hold 31 bits, and ring at once for more. */
+export const longestTimer = 2 ** 31 - 1
+
+/** Throws `invalid_option`. */
+export function refuse(message: string): never {
+  throw new SojournError('invalid_option', message)
+}
+
 /** Throws `invalid_option` for an option that is not what is `expected`. */
 export function refuseOption(option: string, expected: string, got: unknown): never {
-  throw new SojournError('invalid_option', `${option} must be ${expected}; got ${show(got)}`)
+  refuse(`${option} must be ${expected}; got ${show(got)}`)
 }
 
 /** The value, or the first of those allowed where it is not given. Throws `invalid_option` for another. */
@@ -44,10 +52,7 @@ export function refuseOtherThanFunctions(what: string, options: object, known: r
 export function refuseRequest(options: unknown): void {
   const given = Object(options)
   if (!('method' in given || 'req' in given)) return
-  throw new SojournError(
-    'invalid_option',
-    'A request was given in place of the options: call what you mount, as in app.use(session(sessions))',
-  )
+  refuse('A request was given in place of the options: call what you mount, as in app.use(session(sessions))')
 }
 
 /**
@@ -68,7 +73,8 @@ export function refuseUnknownOptions(
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
-  const instead = Object.hasOwn(elsewhere, unknown) ? elsewhere[unknown] : null
-  const fix = instead ?? `there ${known.length > 1 ? 'are' : 'is'} ${listOf(known, 'and')}`
-  throw new SojournError('invalid_option', `${what}: "${unknown}" is not an option; ${fix}`)
+  const fix = Object.hasOwn(elsewhere, unknown)
+    ? elsewhere[unknown]
+    : `there ${known.length > 1 ? 'are' : 'is'} ${listOf(known, 'and')}`
+  refuse(`${what}: "${unknown}" is not an option; ${fix}`)
 }

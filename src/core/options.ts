@@ -3,7 +3,6 @@ import type { ClientSettings } from './client.js'
 import { type CookieOptions, type CookieSettings, cookieSettingsOf } from './cookie.js'
 import { type CookieStore, isCookieStore, serverSide } from './cookie-store.js'
 import { type CrossOriginOptions, trustedOrigins } from './cross-origin.js'
-import { SojournError } from './errors.js'
 import {
   type AssuranceLevel,
   type Duration,
@@ -12,7 +11,15 @@ import {
   lifetimeOf,
   milliseconds,
 } from './lifetime.js'
-import { oneOf, refuseOption, refuseRequest, refuseUnknownOptions, wholeNumber } from './option-checks.js'
+import {
+  longestTimer,
+  oneOf,
+  refuse,
+  refuseOption,
+  refuseRequest,
+  refuseUnknownOptions,
+  wholeNumber,
+} from './option-checks.js'
 import type { SessionStore } from './store.js'
 import { type HeaderTransport, headerTransportOf, type TransportOptions } from './transport.js'
 
@@ -49,7 +56,8 @@ export interface SessionsOptions {
   address?: boolean
   /**
    * What happens when a signed-in session comes from another device or network: `'report'` (default), an event;
-   * `'reauthenticate'`, the event, and `requireFresh` asks for a new sign-in. Nobody is ever locked out by it.
+   * `'reauthenticate'`, the event, and `requireFresh` asks for a new sign-in. Nobody is ever locked out by it. What of
+   * `device` and `address` is not kept is not compared: with neither, nothing happens.
    */
   onBindingChange?: 'report' | 'reauthenticate'
   /** Send `Cache-Control: no-store` with what a signed-in user's session was used for. Default `false`. (ASVS 14.3.2) */
@@ -152,9 +160,6 @@ function checkClock(clock: unknown): void {
   refuseOption('clock', 'a function that returns whole milliseconds since the epoch', clock)
 }
 
-/** Timers hold 31 bits, and ring at once for more. */
-const longestTimer = 2 ** 31 - 1
-
 function storeTimeoutOf(duration: Duration): number {
   const timeout = milliseconds(duration, 'storeTimeout')
   if (timeout > longestTimer) refuseOption('storeTimeout', '24 days at most', duration)
@@ -219,8 +224,4 @@ function checkStore(store: SessionStore): void {
     ? "It looks like a store for express-session: wrap it in fromConnectStore() of 'sojourn/express-session'"
     : 'Give createSessions() a store, such as sqliteStore() or await openStore()'
   refuse(`store has no ${missing.join('(), no ')}(). ${fix}`)
-}
-
-function refuse(message: string): never {
-  throw new SojournError('invalid_option', message)
 }

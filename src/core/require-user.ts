@@ -1,6 +1,6 @@
 import { SojournError, type SojournErrorCode } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
-import { refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
+import { refuse, refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
 import { withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
@@ -83,7 +83,7 @@ export function turnAway(
   const { session, method, url, mode } = request
   // Of another library's session nothing is known: that it has no user `null` must let nobody in.
   if (typeof session?.signIn !== 'function') {
-    throw new SojournError('invalid_option', 'There is no session of Sojourn here: mount session() before')
+    refuse('There is no session of Sojourn here: mount session() before')
   }
   const code = requirement(session)
   if (code === null) return null

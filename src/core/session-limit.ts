@@ -4,7 +4,6 @@ import type { EndReason } from './events.js'
 import type { Settings } from './options.js'
 import { signInOf } from './sign-in.js'
 import type { Awaitable, SessionRecord } from './store.js'
-import { isTooLarge } from './store-call.js'
 import { withUserLock } from './user-lock.js'
 import type { Visit } from './visit.js'
 
@@ -53,8 +52,8 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
   })
   return signedIn.catch((error: unknown) => {
     // As after any call of the store: else the page that tells of an outage would sign in after all.
-    const isRefused = isSojournError(error) && ['session_limit', 'invalid_value'].includes(error.code)
-    if (!isRefused && !isTooLarge(error)) visit.fail(error)
+    const isRefused = isSojournError(error) && /^session_limit|^invalid_value|_too_large$/.test(error.code)
+    if (!isRefused) visit.fail(error)
     throw error
   })
 }
@@ -91,7 +90,7 @@ export async function sessionsOf(engine: Engine, userId: string): Promise<[id: s
     const page = await engine.store.list({ userId, limit, ...(after && { after }) })
     all.push(...page)
     after = page.at(-1)?.[0]
-    if (page.length < limit || after === undefined) return all
+    if (page.length < limit) return all
   }
 }
 

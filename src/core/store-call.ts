@@ -2,11 +2,6 @@ import { isSojournError } from './errors.js'
 import { type Awaitable, isPromise } from './store.js'
 import type { Visit } from './visit.js'
 
-/** Whether nothing was written, since it was too much. */
-export function isTooLarge(error: unknown): boolean {
-  return isSojournError(error) && ['record_too_large', 'cookie_too_large'].includes(error.code)
-}
-
 /**
  * Calls the store, and goes on with its answer. A failure is kept, for the response to fail with it, unless the write may be
  * made again: that of a record that is too large, which may shrink; and on a connection that goes on with its head out, where no
@@ -21,7 +16,8 @@ export function callStore<T, U>(
   resume?: () => unknown,
 ): Awaitable<U> {
   const keep = (error: unknown): never => {
-    if (resume && (isTooLarge(error) || visit.request.headIsOut)) resume()
+    const isTooLarge = isSojournError(error) && error.code.endsWith('_too_large')
+    if (resume && (isTooLarge || visit.request.headIsOut)) resume()
     else visit.fail(error)
     throw error
   }
