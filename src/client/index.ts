@@ -10,7 +10,10 @@ declare const document: EventTarget & { readonly baseURI: string; readonly visib
 export interface SessionStatus {
   /** Whether somebody is signed in. */
   readonly signedIn: boolean
-  /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
+  /**
+   * When they signed in, or were taken over by `accept`, in milliseconds since the epoch; `null` for a guest. Another time may
+   * be another user.
+   */
   readonly signedInAt: number | null
   /** Milliseconds until the session ends if it is not used; `null` where there is none. */
   readonly expiresIn: number | null

@@ -16,7 +16,10 @@ export interface CookieOptions {
   domain?: string
   /** Default `'/'`. Another path is no security boundary (RFC 6265bis, section 8.5) and gives up `__Host-`. */
   path?: string
-  /** Default `'lax'`. `'none'` sends it from other sites and needs `Secure`. */
+  /**
+   * Default `'lax'`. `'none'` sends it from other sites and needs `Secure`. With `'strict'`, whoever comes by a link from
+   * another site is a guest.
+   */
   sameSite?: 'lax' | 'strict' | 'none'
   /** Keep one cookie for each embedding site (CHIPS). Needs `Secure`. Default `false`. */
   partitioned?: boolean

@@ -22,7 +22,7 @@ export interface SessionEvents {
   refused: { id: string; at: number; reason: RefusalReason; address: string | null }
   /** A change was not written, because its session had ended or was given a new token meanwhile. */
   writeDropped: { id: string; at: number; reason: 'ended' | 'token_replaced'; names: readonly string[] }
-  /** A signed-in session came from another device or network than before. */
+  /** A signed-in session came from another device or network than before. Parallel requests may each tell of it. */
   bindingChanged: { id: string; userId: string; at: number; changes: readonly ('device' | 'network')[] }
   /** The store failed, took too long, or is `store_misconfigured`. */
   outage: { at: number; operation: string; error: unknown }

@@ -53,8 +53,8 @@ export interface SessionFacts {
   /** Milliseconds since the epoch. Moves while the session is used. */
   readonly expiresAt: number
   /**
-   * When the user last proved who they are, in milliseconds since the epoch. `null` before sign-in, and where
-   * `onBindingChange: 'reauthenticate'` asks for a new one.
+   * When the user last proved who they are, in milliseconds since the epoch. `null` before sign-in, after a take-over by
+   * `accept`, and where `onBindingChange: 'reauthenticate'` asks for a new one.
    */
   readonly authenticatedAt: number | null
 }
@@ -109,7 +109,8 @@ export interface SessionVerbs<Data> {
    * Changes one value by compare and set, so that no parallel change is lost. `change` may be called several times, and
    * cannot be async; what it returns is written, and a function that returns nothing removes the value. Resolves to the new value.
    * @throws `session_ended` when there is no session any more, or it was given a new token by another request; `contention` after many lost races, or two `storeTimeout`s;
-   * `headers_sent` for the first value of a new session after the response began
+   * `headers_sent` for the first value of a new session after the response began; `invalid_value`, `reserved_name` and
+   * `corrupt_value` for the value or its name; what `save` throws, for what is pending is written first
    */
   update<Name extends keyof Data & string, Value extends Data[Name] | undefined = Data[Name] | undefined>(
     name: Name,
@@ -118,7 +119,8 @@ export interface SessionVerbs<Data> {
   /**
    * Removes a value and resolves to it, or to `undefined`: of several requests that ask, one gets it. For messages that
    * show once.
-   * @throws `contention` after many lost races
+   * @throws `contention` after many lost races, or two `storeTimeout`s; `invalid_value`, `reserved_name` and `corrupt_value` for
+   * the value or its name; what `save` throws, for what is pending is written first
    */
   take<Name extends keyof Data & string>(name: Name): Promise<Data[Name] | undefined>
 }

@@ -45,6 +45,7 @@ export interface Sessions<Data = SessionData> extends EventSource {
    *
    * @param headers the response's, such as a `Headers` of the fetch standard: all that the session has to say is then
    * written there, also a token where `transport` names a header for it, and the result is empty
+   * @throws what `session.save()` throws; `invalid_value` for what is no session
    */
   commit(session: Session<Data>, headers?: ResponseHeaders): Promise<string[]>
   /**
@@ -56,6 +57,8 @@ export interface Sessions<Data = SessionData> extends EventSource {
   /**
    * Makes a stored session, for tests and jobs. `headers` are request headers that present it; `cookie` is the `Cookie`
    * header among them, empty where `transport` names another.
+   * @throws `invalid_option`, `invalid_value` and `reserved_name` for what cannot be given; `session_limit`, `record_too_large`,
+   * `cookie_too_large`, `contention`, `store_unavailable`; `closed`
    */
   create(
     given?: { userId?: string | number; values?: Partial<Data> } & SignInOptions,
@@ -63,18 +66,20 @@ export interface Sessions<Data = SessionData> extends EventSource {
   /**
    * A page of living sessions, of one user or of all.
    * @throws `unsupported` where the store cannot list; `invalid_option` and `invalid_value` for a page or a user that
-   * cannot be, such as a `userId` that is there but undefined
+   * cannot be, such as a `userId` that is there but undefined; `store_unavailable`; `closed`
    */
   list(page?: PageOptions): Promise<SessionPage>
   /**
    * Ends a session. Resolves to whether there was one. With `userId` it ends the session only if it is that user's, so
    * that an id from a request can be passed as it came.
+   * @throws `invalid_value` for what cannot be a user id; `store_unavailable`; `closed`
    */
   end(id: string, owner?: { userId: string | number }): Promise<boolean>
   /**
    * Ends every session of a user, also those that begin meanwhile, but for the one named: after a change of password or
    * of a factor, or when an account is disabled (ASVS 7.4.2, 7.4.3). Resolves to how many there were.
-   * @throws `unsupported` where the store cannot list; `invalid_value` for what cannot be a user id
+   * @throws `unsupported` where the store cannot list; `invalid_value` for what cannot be a user id, `invalid_option` for other
+   * options; `store_unavailable`; `closed`
    */
   endAll(userId: string | number, options?: { except?: string }): Promise<number>
   /**
@@ -84,7 +89,11 @@ export interface Sessions<Data = SessionData> extends EventSource {
    * function that stops it.
    */
   follow(session: Session<Data>, ended: () => void): () => void
-  /** Removes sessions that expired a while ago; runs by itself. Resolves to how many went. */
+  /**
+   * Removes sessions that expired at least five minutes ago; runs by itself. Resolves to how many went: to 0 where the backend
+   * expires by itself.
+   * @throws `store_unavailable`; `closed`
+   */
   sweep(): Promise<number>
   /** Waits for what is under way, stops sweeping, and closes what the store opened. */
   close(): Promise<void>

@@ -7,9 +7,12 @@ import { isPortable } from './values.js'
 
 /** How a user signed in. */
 export interface SignInOptions {
-  /** Keep the cookie when the browser closes, and use `lifetime.remember`. Default `false`. */
+  /**
+   * Keep the cookie when the browser closes, and use `lifetime.remember`. Default `false`. Said at each sign-in: left out, a
+   * remembered session is remembered no longer.
+   */
   remember?: boolean
-  /** How they proved who they are, such as `'password'` or `'passkey'`; shown in events. */
+  /** How they proved who they are, such as `'password'` or `'passkey'`; told by the event `signedIn` and by `sessions.list`. */
   method?: string
 }
 

@@ -4,7 +4,10 @@ import type { Visit } from './visit.js'
 export interface SessionStatus {
   /** Whether somebody is signed in. */
   readonly signedIn: boolean
-  /** When they signed in, in milliseconds since the epoch; `null` for a guest. Another time may be another user. */
+  /**
+   * When they signed in, or were taken over by `accept`, in milliseconds since the epoch; `null` for a guest. Another time may
+   * be another user.
+   */
   readonly signedInAt: number | null
   /** Milliseconds until the session ends if it is not used; `null` where there is none. */
   readonly expiresIn: number | null

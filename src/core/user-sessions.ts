@@ -27,7 +27,7 @@ export interface SessionInfo {
   readonly userId: string | null
   /** Milliseconds since the epoch, as all times here. */
   readonly createdAt: number
-  /** When the user signed in; `null` for a guest. */
+  /** When the user signed in, or was taken over by `accept`; `null` for a guest. */
   readonly authenticatedAt: number | null
   /** When it was last used, to within a tenth of the idle timeout. */
   readonly lastSeenAt: number
