@@ -76,6 +76,19 @@ describe('request.session', () => {
     expect([headers['x-user'], headers.vary, headers['cache-control']]).toEqual(['alice', 'Cookie', 'no-store'])
   })
 
+  test('is told to caches whatever a later hook says to them', async () => {
+    const sessions = createSessions({ store, noStore: true })
+    const app = Fastify()
+    await app.register(session, { sessions })
+    app.addHook('onSend', async (_request, reply) => {
+      reply.headers({ vary: 'Accept-Language', 'cache-control': 'max-age=60' })
+    })
+    app.get('/', (request) => request.session.userId)
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const { body, headers } = await app.inject({ url: '/', headers: { cookie, host: 'localhost' } })
+    expect([body, headers.vary, headers['cache-control']]).toEqual(['alice', 'Accept-Language, Cookie', 'no-store'])
+  })
+
   test('costs one read, where it is only read', async () => {
     const { url } = await start((app) => app.get('/', (request) => ({ user: request.session.userId })))
     const { cookie } = await sessions.create({ userId: 'alice' })

@@ -74,8 +74,6 @@ export interface PlacedGate extends Hooked {
    * the end, has it saved by itself.
    */
   watch(): void
-  /** There is nothing to do, unless `watch` is called after all. */
-  standAside(): void
 }
 
 type Gated = NodeResponse & { [gateOf]?: Gate | GateExpected }
@@ -95,7 +93,6 @@ class Gate implements PlacedGate {
   /** Whether `beforeEnd` was called, or need not be. */
   #isLastAsked = false
   #isWatching = false
-  #isAside = false
   #isClosed = false
   /** After a failure: whether somebody has begun to answer it. */
   #isAnswered = false
@@ -119,11 +116,7 @@ class Gate implements PlacedGate {
     return this.#state === 'open'
   }
 
-  standAside(): void {
-    this.#isAside = true
-  }
   watch(): void {
-    this.#isAside = false
     if (this.#isLastAsked) process.nextTick(() => void this.keeper.beforeEnd())
     if (this.#isLastAsked || this.#isWatching) return
     this.#isWatching = true
@@ -147,17 +140,11 @@ class Gate implements PlacedGate {
 
   /** A method was called, or is replayed. */
   call(name: MethodName, args: readonly unknown[]): unknown {
-    if (this.#state === 'shut') args = this.#isAside ? this.#pass(name, args) : this.#begin(name, args)
+    if (this.#state === 'shut') args = this.#begin(name, args)
     if (this.#state === 'open' && name === 'end') this.#finish(args)
     if (this.#state === 'open') return Reflect.apply(this.#found[name], this.response, args)
     if (this.#held) return this.#held.add(name, args)
     return name === 'write' ? false : this.response
-  }
-
-  #pass(name: MethodName, args: readonly unknown[]): readonly unknown[] {
-    this.#state = 'open'
-    this.#isLastAsked = name === 'end'
-    return args
   }
 
   /** The first byte is about to leave. What Node would refuse is refused before anything is saved for it. */
@@ -167,8 +154,11 @@ class Gate implements PlacedGate {
     if (name === 'writeHead') args = applyHead(response, args)
     else refuseStatusLine(response, statusLineOf(response))
     const saved = this.#save(name === 'end')
-    if (!saved) return this.#pass(name, args)
-    void this.#holdUntil(saved, () => keeper.writeHeaders())
+    if (saved) void this.#holdUntil(saved, () => keeper.writeHeaders())
+    else {
+      this.#state = 'open'
+      this.#isLastAsked = name === 'end'
+    }
     return args
   }
 

@@ -5,6 +5,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
 import { requireFresh, requireUser, returnPath, session } from './koa.js'
+import { withSession } from './node.js'
 
 const store = switchableStore()
 const sessions = createSessions({ store })
@@ -49,6 +50,43 @@ describe('ctx.session', () => {
     const { cookie } = await sessions.create({ userId: 'alice' })
     const { headers } = await get(app, '/', { cookie })
     expect([headers['x-user'], headers.vary, headers['cache-control']]).toEqual(['alice', 'Cookie', 'no-store'])
+  })
+
+  test.each(['above', 'below'])('is told to caches whatever middleware %s says to them later', async (where) => {
+    const sessions = createSessions({ store, noStore: true })
+    const app = new Koa()
+    const say: Koa.Middleware = async (ctx, next) => {
+      await next()
+      ctx.set({ Vary: 'Accept-Language', 'Cache-Control': 'max-age=60' })
+    }
+    if (where === 'above') app.use(say)
+    app.use(session(sessions))
+    if (where === 'below') app.use(say)
+    app.use((ctx) => {
+      ctx.body = ctx.session.userId
+    })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const { text, headers } = await get(app, '/', { cookie })
+    expect([text, headers.vary, headers['cache-control']]).toEqual(['alice', 'Accept-Language, Cookie', 'no-store'])
+  })
+
+  test('that is only read lets other sessions around the app be saved', async () => {
+    const app = new Koa()
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.body = { userId: ctx.session.userId }
+    })
+    const staff = createSessions({ store, cookie: { name: 'staff' } })
+    const around = withSession(staff, (req, res, session) => {
+      session.signIn('root')
+      return app.callback()(req, res)
+    })
+    const response = await request(around).get('/').set('Host', 'localhost')
+    expect([response.body, response.headers['set-cookie']]).toEqual([
+      { userId: null },
+      [expect.stringMatching(/^staff=/)],
+    ])
+    expect((await staff.list({ userId: 'root' })).sessions).toHaveLength(1)
   })
 
   test('cannot be assigned', async () => {

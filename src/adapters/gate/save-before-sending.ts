@@ -10,11 +10,7 @@ export function saveBeforeSending(exchange: Exchange, head: ResponseHeaders = ex
   const { visit, response } = exchange
   if (!visit || exchange.isGivenUp || response.headersSent) return undefined
   if (visit.wasUsed) noteUse(visit, head)
-  if (!visit.needsCommit) {
-    // Else somebody may yet look at the session, whom caches must hear of.
-    if (visit.wasUsed) exchange.placeGate().standAside()
-    return undefined
-  }
+  if (!visit.needsCommit) return undefined
   const saved = exchange.commit()
   return (
     saved &&
