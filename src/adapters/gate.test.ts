@@ -132,6 +132,21 @@ test('drain follows, finish and close come once, callbacks are called', async ()
   expect(events.toSorted()).toEqual(['close', 'drain', 'ended', 'finish', 'written'])
 })
 
+test('drain follows what was written at one go, between cork and uncork', async () => {
+  let drains = 0
+  await answerOf(async (response, { saving }) => {
+    response.on('drain', () => {
+      drains++
+      response.end()
+    })
+    response.cork()
+    expect(response.write('a'.repeat(100_000))).toBe(false)
+    response.uncork()
+    saving.resolve()
+  }, lastRequest('HEAD'))
+  expect(drains).toBe(1)
+})
+
 test('drain follows where Node drops what is written, but not once the response has ended', async () => {
   for (const endsFirst of [false, true]) {
     let drains = 0

@@ -213,7 +213,10 @@ class Gate implements PlacedGate {
 
   #replay(held: HeldCalls): void {
     let hasRoom = false
-    for (let call = held.next(); call; call = held.next()) hasRoom = this.call(call.name, call.args) === true
+    for (let call = held.next(); call; call = held.next()) {
+      const answer = this.call(call.name, call.args)
+      if (call.name === 'write') hasRoom = answer === true
+    }
     if (held.isFull && hasRoom) process.nextTick(emitDrain, this.response)
   }
 
