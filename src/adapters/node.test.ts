@@ -348,7 +348,7 @@ describe('requireUser', () => {
     )
   })
 
-  test.each(['/login', '/?page=login'])(
+  test.each(['/login', '/?page=login', '/вход'])(
     'does not lead in circles where the login page %s needs a user',
     async (redirect) => {
       const guarded = withSession(

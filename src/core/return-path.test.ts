@@ -34,6 +34,17 @@ test.each(['/', '/profile', '/a/b?c=d&e=%20#f', '/ä?ö=ü'])('%j stays', (path)
   expect(decodeURI(returnPathOf(withReturnPath('/login?theme=dark', path)))).toBe(decodeURI(path))
 })
 
+test.each([
+  ['/вход', '/%D0%B2%D1%85%D0%BE%D0%B4'],
+  ['/log in?to=%2F&for=ä', '/log%20in?to=%2F&for=%C3%A4'],
+  ['/\ud800', '/%EF%BF%BD'],
+])('a login page at %j is named as a header can name it, and its own guard is found', (loginPath, start) => {
+  const address = withReturnPath(loginPath, '/profile')
+  expect(address).toBe(`${start}${loginPath.includes('?') ? '&' : '?'}returnTo=%2Fprofile`)
+  expect(withReturnPath(loginPath)).toBe(start)
+  expect(() => withReturnPath(loginPath, address)).toThrow('a page before this guard')
+})
+
 test('whatever the text, a browser stays on the site', () => {
   const hostile = fc.stringMatching(/^[/\\.:@?#%a-z\t\n\r ]{0,12}$/)
   fc.assert(

@@ -25,10 +25,12 @@ export function localPath(text: unknown, fallback = '/'): string {
  * already: the page is behind its own guard, and the browser would be sent round in circles.
  */
 export function withReturnPath(loginPath: string, wanted = ''): string {
-  const start = `${loginPath + (loginPath.includes('?') ? '&' : '?') + returnParameter}=`
+  // As a browser asks for it, which a header can carry.
+  const page = localPath(loginPath, loginPath)
+  const start = `${page + (page.includes('?') ? '&' : '?') + returnParameter}=`
   if (wanted.startsWith(start)) refuseOption('redirect', 'a page before this guard', loginPath)
   const path = localPath(wanted, '')
-  return path ? start + encodeURIComponent(path) : loginPath
+  return path ? start + encodeURIComponent(path) : page
 }
 
 /** Where a login page sends its visitor, read from the address of the request that it answers. */
