@@ -25,7 +25,7 @@ import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { type Connection, Exchange } from './gate/exchange.js'
-import { saveBeforeSending } from './gate/save-before-sending.js'
+import { cancelBody, responseIn, saveBeforeSending } from './gate/save-before-sending.js'
 import { refuseAssignment } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -104,17 +104,12 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     }
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
     return saved.then(proceed, (error: unknown) => {
-      discard(payload)
+      cancelBody(payload)
+      ;(payload as { destroy?(): void } | null | undefined)?.destroy?.()
       takeBack(request, reply, error)
       throw error
     })
   })
-}
-
-/** What a handler sent, where that is a Response of the fetch standard, as Fastify tells one. */
-function responseIn(payload: unknown): Response | null {
-  const isResponse = typeof payload === 'object' && Object.prototype.toString.call(payload) === '[object Response]'
-  return isResponse ? (payload as Response) : null
 }
 
 function alreadyThere(): SojournError {
@@ -179,13 +174,6 @@ function answerFailure(request: FastifyRequest, reply: FastifyReply, error: unkn
   }
   request.log.error(error)
   reply.raw.end()
-}
-
-/** Lets go of a body that will not be sent. */
-function discard(payload: unknown): void {
-  const body = responseIn(payload)?.body ?? payload
-  if (body instanceof ReadableStream) body.cancel().catch(() => {})
-  else (body as { destroy?(): void } | null | undefined)?.destroy?.()
 }
 
 /**

@@ -213,6 +213,24 @@ describe('a store that fails to write', () => {
     expect(body.destroyed).toBe(true)
   })
 
+  test.each<[string, (body: ReadableStream) => unknown]>([
+    ['web stream', (body) => body],
+    ['Response', (body) => new Response(body)],
+  ])('cancels a %s, and calls nothing of an object', async (_, bodyOf) => {
+    const ended: string[] = []
+    const app = quietApp()
+    app.use(session(sessions))
+    app.use((ctx) => {
+      ctx.session.views = 1
+      const stream = new ReadableStream({ cancel: () => void ended.push('cancelled') })
+      ctx.body = ctx.path === '/' ? bodyOf(stream) : { destroy: () => ended.push('destroyed') }
+    })
+    store.broken.add('create')
+    const statuses = [(await get(app)).status, (await get(app, '/object')).status]
+    store.broken.clear()
+    expect([statuses, ended]).toEqual([[503, 503], ['cancelled']])
+  })
+
   test('never passes a page on that was not saved, though the error is swallowed', async () => {
     const app = new Koa()
     app.use(async (_ctx, next) => next().catch(() => {}))

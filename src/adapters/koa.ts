@@ -20,7 +20,7 @@ import type { Session, SessionData } from '../core/session.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange } from './gate/exchange.js'
-import { saveBeforeSending } from './gate/save-before-sending.js'
+import { cancelBody, saveBeforeSending } from './gate/save-before-sending.js'
 import { giveSession, hasSession } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
@@ -55,6 +55,7 @@ export function session<Data extends object = SessionData>(
       await saveBeforeSending(exchange)
     } catch (error) {
       // Whoever catches it above must not find the page that was to be sent.
+      cancelBody(ctx.body)
       ctx.body = undefined
       ctx.status = publicError(error).status
       throw error
