@@ -155,17 +155,17 @@ class Gate implements PlacedGate {
     else refuseStatusLine(response, statusLineOf(response))
     const saved = this.#save(name === 'end')
     if (saved) void this.#holdUntil(saved, () => keeper.writeHeaders())
-    else {
-      this.#state = 'open'
-      this.#isLastAsked = name === 'end'
-    }
     return args
   }
 
   #save(isEnd: boolean): PromiseLike<void> | undefined {
     try {
       const saved = this.keeper.beforeHead(isEnd)
-      if (!saved) this.keeper.writeHeaders()
+      if (!saved) {
+        this.keeper.writeHeaders()
+        this.#state = 'open'
+        this.#isLastAsked = isEnd
+      }
       return saved
     } catch (error) {
       return Promise.reject(error)
@@ -174,7 +174,7 @@ class Gate implements PlacedGate {
 
   /** The end is about to leave. */
   #finish(args: readonly unknown[]): void {
-    if (this.#isLastAsked || this.response.writableEnded) return
+    if (this.response.writableEnded) return
     refuseChunk(this.response, 'end', args)
     const saved = this.#saveChanges()
     if (saved) void this.#holdUntil(saved, ignore)

@@ -602,6 +602,22 @@ describe('requests from other origins', () => {
     expect((await sessions.load({ cookie })).userId).toBe('alice')
   })
 
+  test.each<[string, object, boolean]>([
+    ['in its headers', { headers: { host } }, true],
+    ['in those of HTTP/2', { headers: { ':authority': host } }, true],
+    ['beside them', { host }, true],
+    ['nowhere', {}, false],
+    ['as another', { host: 'www.example.com', headers: { ':authority': 'www.example.com' } }, false],
+  ])(
+    'an adapter of one’s own names the host %s',
+    async (_where, { headers, ...rest }: { headers?: object }, passes) => {
+      const sessions = make({ crossOrigin: true })
+      const attempt = sessions.load({ ...rest, headers: { ...headers, origin: `https://${host}` }, method: 'POST' })
+      if (passes) await attempt
+      else await expect(attempt).rejects.toMatchObject({ code: 'cross_origin' })
+    },
+  )
+
   test('are not refused unless asked', async () => {
     await request(make(), { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
   })

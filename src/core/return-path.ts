@@ -35,6 +35,6 @@ export function withReturnPath(loginPath: string, wanted = ''): string {
 
 /** Where a login page sends its visitor, read from the address of the request that it answers. */
 export function returnPathOf(url: string | undefined, fallback = '/'): string {
-  const query = url?.slice(url.indexOf('?') + 1) ?? ''
+  const query = url?.slice(url.indexOf('?') + 1)
   return localPath(new URLSearchParams(query).get(returnParameter), fallback)
 }

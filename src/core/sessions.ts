@@ -115,7 +115,7 @@ export interface LoadRequest {
   readonly method?: string | undefined
   /** Whether the request came over TLS. Default `true`. */
   readonly secure?: boolean
-  /** The `Host` header: without TLS, only a loopback host has sessions. */
+  /** The `Host` header: without TLS, only a loopback host has sessions. `crossOrigin` looks first in `headers`. */
   readonly host?: string | undefined
 }
 
@@ -212,7 +212,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     on: events.on,
 
     async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host, method } = {}) {
-      const header = (name: string) => textOf(headers[name])
+      // HTTP/2 has a name of its own for the host.
+      const header = (name: string) =>
+        textOf(headers[name] ?? (name === 'host' ? (headers[':authority'] ?? host) : undefined))
       return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, method, header }))
     },
 
