@@ -532,6 +532,13 @@ describe('requireUser', () => {
     expect([await get('/profile'), await get('/password')]).toEqual([200, 302])
   })
 
+  test('is a hook over HTTP/2 too, for the types', () => {
+    const app = Fastify({ http2: true })
+    app.get('/', { onRequest: requireUser({ redirect: '/login' }) }, (request) => returnPath(request))
+    app.get('/password', { onRequest: [requireFresh({ within: '10m' })] }, (request) => request.session.userId)
+    app.addHook('onRequest', requireUser())
+  })
+
   test('says what is missing where there is no session', async () => {
     const app = Fastify()
     routes(app)

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { publicError, SojournError } from '../core/errors.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
@@ -194,8 +195,15 @@ export function requireFresh(options: RequireFreshOptions) {
   return admit(freshUser(options), options)
 }
 
+/** What a guard uses of a request and a reply, which are of other types over HTTP/2. */
+type GuardedRequest = Pick<FastifyRequest, 'session' | 'method' | 'originalUrl'> & { headers: IncomingHttpHeaders }
+interface GuardedReply {
+  header(name: string, value: string): this
+  redirect(url: string): unknown
+}
+
 function admit(requirement: Requirement, options: RequireUserOptions) {
-  return function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+  return function admit(request: GuardedRequest, reply: GuardedReply, next: () => void): void {
     const { session, method, originalUrl: url, headers } = request
     const mode = headers['sec-fetch-mode'] as string | undefined
     const setHeader = (name: string, value: string) => reply.header(name, value)
