@@ -291,6 +291,55 @@ test('a copy that was made for one place does not fill the next', async () => {
   })
 })
 
+const unfilled = { ...record, values: { __moving: '"somebody"' } }
+
+test.each([
+  ['an expired place', { ...unfilled, expiresAt: now - 1 }, 4],
+  ['a place that expires before the session', { ...unfilled, expiresAt: record.expiresAt - 1 }, 5],
+  ['what it left when it moved the other way', { ...record, values: { a: '0', old: '1', __moved: '"1"' } }, 5],
+])('two writers that have seen %s lose no change of a session that moves there', async (_, lying, calls) => {
+  await inEveryOrder(async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await from.create('id', record)
+    await to.create('id', lying)
+    const outcomes: PatchOutcome[] = []
+    const writing =
+      (name: string): Actor =>
+      async (own) => {
+        const store = migrating({ from: own(from), to: own(to) })
+        outcomes.push(await store.patch('id', { now, set: { [name]: '2' } }))
+      }
+    return {
+      actors: [writing('b'), writing('c')],
+      opening: [...Array(calls).fill(0), ...Array(calls).fill(1)],
+      async check() {
+        expect(outcomes).toEqual(['applied', 'applied'])
+        expect(await to.read('id')).toEqual({ ...record, values: { a: '1', b: '2', c: '2' } })
+        expect(await from.read('id')).toBe(null)
+      },
+    }
+  })
+})
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])(
+  'a session outlives a place that was to expire before it, whose mover dies after %i calls',
+  async (calls) => {
+    await inEveryOrder(async () => {
+      const [from, to] = [memoryStore(), memoryStore()]
+      await from.create('id', record)
+      await to.create('id', { ...unfilled, expiresAt: now + 1 })
+      return {
+        actors: [async (own) => migrating({ from: own(from), to: own(to) }).patch('id', { now, set: { b: '2' } })],
+        deaths: { 0: calls },
+        async check() {
+          await to.sweep?.(now + 1, 5)
+          expect((await migrating({ from, to, clock: () => now + 2 }).read('id'))?.values).toMatchObject({ a: '1' })
+        },
+      }
+    })
+  },
+)
+
 describe('several processes at once, in many orders', () => {
   function inManyOrders(
     play: (process: (moves: boolean) => SessionStore, end: () => Promise<SessionRecord | null>) => Promise<void>,

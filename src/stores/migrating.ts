@@ -65,7 +65,7 @@ export function migrating(options: MigratingOptions): SessionStore {
     const record = await from.read(id)
     if (!record || record.expiresAt <= now) return 'absent'
     if (stateOf(record) !== 'home') return stateOf(record)
-    const by = await placeFor(id, to, record, now)
+    const by = await placeFor(id, to, record)
     if (by === null) return 'moved'
     if (!(await close(id, from, now))) return 'moved'
     return (await copy(id, from, to, by, now)) ? 'moved' : 'stays'

@@ -42,7 +42,7 @@ export function isSettled(change: Change | State | 'moved' | 'stays'): change is
 export async function carry(id: string, source: SessionStore, target: SessionStore, now: number): Promise<void> {
   const seen = await source.read(id)
   if (!seen || stateOf(seen) === 'place') return
-  const by = await placeFor(id, target, seen, now)
+  const by = await placeFor(id, target, seen)
   if (by !== null) await copy(id, source, target, by, now)
 }
 
@@ -88,22 +88,27 @@ export async function copy(
 
 /**
  * Makes a place for a session, or finds the one that was made. Resolves to its text, which no other place will have: what
- * was meant for a place that is gone cannot fill the next one.
+ * was meant for a place that is gone cannot fill the next one. `null`: somebody was a step ahead.
  */
-export async function placeFor(
-  id: string,
-  target: SessionStore,
-  seen: SessionRecord,
-  now: number,
-): Promise<string | null> {
+export async function placeFor(id: string, target: SessionStore, seen: SessionRecord): Promise<string | null> {
   const text = newText()
-  const place = { values: { [placeName]: text }, userId: null, createdAt: seen.createdAt, expiresAt: seen.expiresAt }
-  if (await target.create(id, place)) return text
+  const { createdAt, expiresAt } = seen
+  if (await target.create(id, { values: { [placeName]: text }, userId: null, createdAt, expiresAt })) return text
   const present = await target.read(id)
   const state = stateOf(present)
   if (!present || state === 'home') return null
-  if (state === 'place' && present.expiresAt > now) return present.values[placeName] as string
-  // What a session left when it moved here, or a place that was never filled: whoever made it had no time to delete it.
-  await target.delete(id)
-  return null
+  const mark = state === 'place' ? placeName : leftName
+  const before = present.values[mark] as string
+  // One that is swept earlier than the session expires would take away the session that was closed to be copied into it.
+  if (state === 'place' && present.expiresAt >= expiresAt) return before
+  // Also one that has expired, hence the `now` of zero. It is not deleted: that could come when somebody has filled it.
+  const outcome = await target.patch(id, {
+    now: 0,
+    set: { [placeName]: text },
+    unset: Object.keys(present.values).filter((name) => name !== placeName),
+    userId: null,
+    expiresAt,
+    when: { [mark]: before },
+  })
+  return outcome === 'applied' ? text : null
 }
