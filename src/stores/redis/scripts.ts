@@ -26,7 +26,7 @@ function refuseWhenLate(since: string): string {
 if tonumber(${since}) then
   ${clock}
   if clock() - tonumber(${since}) > 30000 then
-    error({ err = 'LATE the write came long after its entry in the index of users' })
+    return redis.error_reply('LATE the write came long after its entry in the index of users')
   end
 end`
 }
@@ -76,10 +76,11 @@ local outcomes = {}
 for i, session in ipairs(KEYS) do
   local isDone, outcome = pcall(patch, session, ARGV[i])
   if not isDone then
-    -- Since Redis 7, pcall gives the text alone.
-    outcome = type(outcome) == 'table' and outcome or { err = outcome }
-    -- Clients look for another primary where a call as a whole fails with this. Nothing was written yet.
-    if string.find(outcome.err, '^READONLY') then error(outcome) end
+    -- Clients look for another primary where a call as a whole fails with this; nothing was written yet. Before Redis 7 the
+    -- script and line stand before it, and only what is returned is told as it is.
+    local refusal = string.match(outcome, 'READONLY.*')
+    if refusal then return { err = refusal } end
+    outcome = { err = outcome }
   end
   outcomes[i] = outcome
 end
