@@ -6,12 +6,12 @@
  * @module
  */
 
-/** The name with everything else percent-encoded, and the first character of `__…__`. */
+/** The name with everything else percent-encoded, and the first character of `__…__` and of what marks the classes of BSON. */
 export function fieldOf(name: string): string {
   const field = encodeURIComponent(name).replace(/[.!~*'()]/g, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
   })
-  return /^__.*__$/.test(field) ? `%5F${field.slice(1)}` : field
+  return /^(__.*__|_bsontype)$/.test(field) ? `%5F${field.slice(1)}` : field
 }
 
 /** What stands under each name, by field. */

@@ -2,7 +2,9 @@
 export const oddNames = [
   ...words('a.b . .. .a a. $ $set $.a a$b a[0] [0] / a/b ~1 # * ? % : ; , @ | ( ) { } {} < & -- = + 0 -1 1.0'),
   ...words(String.raw`" ' \ \\ \" "." '' \u0041 \x41 \0 $1 $$ %s :a @a ?1`),
-  ...words('constructor __proto__ prototype toString hasOwnProperty toJSON then length __token __ __a__ null true NaN'),
+  ...words(
+    'constructor __proto__ _bsontype prototype toString hasOwnProperty toJSON then length __token __ __a__ null true NaN',
+  ),
   ...words('id _id key value values data user_id userId expires_at expiresAt created_at createdAt ttl rev size name _'),
   ...words('a A é e\u0301 É ß ss ı i I ﬁ fi 語 😀 👩‍👧 \u200b \u2028 \ufeff \uffff'),
   ...[' ', ' a', 'a ', 'a b', '`', '`a`', '語'.repeat(42), 'x'.repeat(128), 'X'.repeat(128), '😀'.repeat(32)],
