@@ -293,6 +293,32 @@ describe(`on ${where}`, () => {
     })
   })
 
+  test('`migrate` does not pass where nothing would remove what expired', async () => {
+    const table = await newTable()
+    const withTimeToLive = (...states: object[]) => {
+      const describeTimeToLive = async () => ({ TimeToLiveDescription: states.length > 1 ? states.shift() : states[0] })
+      const refusal = Object.assign(new Error('it was modified lately'), { name: 'ValidationException' })
+      const updateTimeToLive = () => Promise.reject(refusal)
+      return dynamodbStore({
+        client: Object.assign(Object.create(client), { describeTimeToLive, updateTimeToLive }),
+        table,
+      })
+    }
+    const ours = { TimeToLiveStatus: 'ENABLING', AttributeName: 'reclaimAt' }
+    const theirs = { TimeToLiveStatus: 'ENABLED', AttributeName: 'ttl' }
+    const off = { TimeToLiveStatus: 'DISABLED' }
+    await withTimeToLive(ours).migrate()
+    // Another process was quicker.
+    await withTimeToLive(off, ours).migrate()
+    const misconfigured = { code: 'store_misconfigured', message: expect.stringMatching(/"ttl".*"reclaimAt"/) }
+    await expect(withTimeToLive(theirs).migrate()).rejects.toMatchObject(misconfigured)
+    await expect(withTimeToLive(off, theirs).migrate()).rejects.toMatchObject(misconfigured)
+    await expect(withTimeToLive({ ...ours, TimeToLiveStatus: 'DISABLING' }).migrate()).rejects.toMatchObject({
+      code: 'store_misconfigured',
+      message: expect.stringContaining('cannot turn on the TTL'),
+    })
+  })
+
   test('`migrate` by a role that may not look at the table fails with an explanation', async () => {
     const denying: DynamodbClient = Object.assign(Object.create(client), {
       createTable: async () => ({}),

@@ -13,9 +13,9 @@ export interface DynamodbClient {
   query(input: object): Promise<{ Items?: object[] | undefined; LastEvaluatedKey?: object | undefined }>
   createTable(input: object): Promise<unknown>
   describeTable(input: object): Promise<{ Table?: { TableStatus?: string | undefined } | undefined }>
-  describeTimeToLive(
-    input: object,
-  ): Promise<{ TimeToLiveDescription?: { TimeToLiveStatus?: string | undefined } | undefined }>
+  describeTimeToLive(input: object): Promise<{
+    TimeToLiveDescription?: { TimeToLiveStatus?: string | undefined; AttributeName?: string | undefined } | undefined
+  }>
   updateTimeToLive(input: object): Promise<unknown>
 }
 

@@ -5,6 +5,8 @@ import { type DynamodbClient, isMissing } from './client.js'
 /** How often to look at a table that is being made or dropped, and for how long, in milliseconds. */
 const pause = 500
 const patience = 60_000
+/** The attribute by which DynamoDB removes what expired. */
+const reclaimed = 'reclaimAt'
 
 /** Creates the table where it is not there, waits until it answers, and lets it remove what expired. */
 export async function createTable(client: DynamodbClient, table: string): Promise<void> {
@@ -23,12 +25,26 @@ export async function createTable(client: DynamodbClient, table: string): Promis
     }
     await delay(pause)
   }
+  if (await isReclaimed(client, table)) return
+  try {
+    const TimeToLiveSpecification = { AttributeName: reclaimed, Enabled: true }
+    await client.updateTimeToLive({ TableName: table, TimeToLiveSpecification })
+  } catch (cause) {
+    unless(cause as Error, 'ValidationException')
+    if (await isReclaimed(client, table)) return
+    const what = `DynamoDB cannot turn on the TTL of the table ${table} now, as in the hour after it was changed`
+    throw new SojournError('store_misconfigured', `dynamodbStore: ${what}: call \`migrate()\` again later`, { cause })
+  }
+}
+
+/** Whether what expired is removed. */
+async function isReclaimed(client: DynamodbClient, table: string): Promise<boolean> {
   const { TimeToLiveDescription } = await client.describeTimeToLive({ TableName: table })
-  if (/^ENABL/.test(TimeToLiveDescription?.TimeToLiveStatus ?? '')) return
-  const TimeToLiveSpecification = { AttributeName: 'reclaimAt', Enabled: true }
-  await client
-    .updateTimeToLive({ TableName: table, TimeToLiveSpecification })
-    .catch((error) => unless(error, 'ValidationException'))
+  const { TimeToLiveStatus = '', AttributeName } = TimeToLiveDescription ?? {}
+  if (!TimeToLiveStatus.startsWith('ENABL')) return false
+  if (AttributeName === reclaimed) return true
+  const what = `the TTL of the table ${table} goes by "${AttributeName}", not by "${reclaimed}"`
+  throw new SojournError('store_misconfigured', `dynamodbStore: ${what}: turn it off, or choose another table`)
 }
 
 async function create(client: DynamodbClient, table: string): Promise<void> {
