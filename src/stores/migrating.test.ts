@@ -497,6 +497,25 @@ test('a new session begins where it is to stay', async () => {
   expect([await to.read('new'), await from.read('old')]).toEqual([record, record])
 })
 
+test('of two that create the same, one that moves and one that does not yet, at most one has done so', async () => {
+  await inEveryOrder(async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const created: boolean[] = []
+    const creating =
+      (moves: boolean): Actor =>
+      async (own) =>
+        created.push(await migrating({ from: own(from), to: own(to), moves }).create('id', record))
+    return {
+      actors: [creating(true), creating(false)],
+      async check() {
+        const present = [await from.read('id'), await to.read('id')].filter(Boolean)
+        expect(created.filter(Boolean).length).toBeLessThanOrEqual(1)
+        expect(present).toHaveLength(created.filter(Boolean).length)
+      },
+    }
+  })
+})
+
 test('what has expired does not move, and nothing waits for it', async () => {
   const [from, to] = [memoryStore(), memoryStore()]
   const store = migrating({ from, to })

@@ -114,7 +114,11 @@ export function migrating(options: MigratingOptions): SessionStore {
 
     async create(id, record) {
       const [home, other] = moves ? [to, from] : [from, to]
-      return (await other.read(id)) === null && home.create(id, record)
+      if ((await other.read(id)) !== null || !(await home.create(id, record))) return false
+      // Where some processes move sessions and others do not yet, two may have come so far, one in each store.
+      if ((await other.read(id)) === null) return true
+      await home.delete(id)
+      return false
     },
 
     patch(id, patch) {
