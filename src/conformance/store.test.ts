@@ -360,6 +360,60 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       list: async (page) => (await store.list(page)).map(([id]) => [id, records.get(id) as SessionRecord]),
     }),
   ],
+  'a read that is remembered': [
+    'read gives what another store wrote, also of what it read before',
+    (store) => {
+      const remembered = new Map<string, SessionRecord | null>()
+      const write =
+        <Rest extends unknown[], Result>(method: (id: string, ...rest: Rest) => Result) =>
+        (id: string, ...rest: Rest) => {
+          remembered.delete(id)
+          return method(id, ...rest)
+        }
+      return {
+        async read(id) {
+          const record = remembered.get(id) ?? (await store.read(id))
+          remembered.set(id, record)
+          return record && copy(record)
+        },
+        create: write(store.create),
+        patch: write(store.patch),
+        delete: write(store.delete),
+      }
+    },
+  ],
+  'an absence that is remembered': [
+    'read gives what another store wrote, also of what it read before',
+    (store) => {
+      const absent = new Set<string>()
+      return {
+        async read(id) {
+          const record = absent.has(id) ? null : await store.read(id)
+          if (!record) absent.add(id)
+          return record
+        },
+        create(id, record) {
+          absent.delete(id)
+          return store.create(id, record)
+        },
+      }
+    },
+  ],
+  'a time to live that only create sets': [
+    'patch moves the time at which the backend reclaims the record',
+    (store) => {
+      const reclaimedAt = new Map<string, number>()
+      return {
+        create(id, record) {
+          reclaimedAt.set(id, record.expiresAt + 5 * 60_000)
+          return store.create(id, record)
+        },
+        async read(id) {
+          return (reclaimedAt.get(id) ?? Infinity) > Date.now() ? store.read(id) : null
+        },
+      }
+    },
+  ],
   'a delete that does not tell': [
     'delete removes one record and tells whether there was one',
     (store) => ({ delete: async (id) => (await store.delete(id)) || true }),

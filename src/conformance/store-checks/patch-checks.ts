@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionPatch } from '../../core/store.js'
 import { assertReads, created, day, idOf, patchOf, type StoreBench, type StoreCheck } from './bench.js'
 
@@ -163,6 +164,19 @@ export const patchChecks = {
     )
     assert.equal(await store.patch(idOf(1), { now, set: { kept: '2' } }), 'absent', 'to a caller whose clock is right')
     await assertReads(store, idOf(1), before, { values: { kept: '1' } })
+  },
+
+  async 'patch moves the time at which the backend reclaims the record'({ store }) {
+    const now = Date.now()
+    // Reclaimed five minutes late, that is in half a second, by the backend's own clock: a time to live is not told what
+    // time it is, so this check has to wait. Two seconds more are for a backend that counts in whole ones.
+    const before = await created(store, idOf(1), { createdAt: now - day, expiresAt: now - 299_500 })
+    const expiresAt = now + day
+    const outcome = await store.patch(idOf(1), { now: before.expiresAt - 1, expiresAt })
+    if (outcome === 'absent') return // It was reclaimed at once, which tells nothing.
+    assert.equal(outcome, 'applied')
+    await sleep(2500)
+    await assertReads(store, idOf(1), before, { expiresAt }, 'the record after the end of its first time to live')
   },
 
   async 'patch applies while `when` holds'({ store }) {

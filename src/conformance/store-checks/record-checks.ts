@@ -98,6 +98,16 @@ export const recordChecks = {
     assert.deepEqual({ ...earlier, values: { ...earlier?.values } }, before)
   },
 
+  async 'read gives what another store wrote, also of what it read before'({ store, peer }) {
+    assert.equal(await store.read(idOf(1)), null)
+    const before = await created(peer, idOf(1))
+    await assertReads(store, idOf(1), before, {}, 'the record that another store created')
+    await peer.patch(idOf(1), patchOf({ set: { kept: '2' } }))
+    await assertReads(store, idOf(1), before, { values: { kept: '2' } }, 'the record that another store patched')
+    await peer.delete(idOf(1))
+    assert.equal(await store.read(idOf(1)), null, 'the record that another store deleted')
+  },
+
   async 'read gives an expired record as it was, or not at all'({ store }) {
     const now = Date.now()
     const record = await created(store, idOf(1), { createdAt: now - 2 * day, expiresAt: now - day })
