@@ -1,6 +1,7 @@
 // Run by Jest, which cannot require ES modules, in a project that has nothing but Sojourn.
 const { createServer } = require('node:http')
 const { createSessions, SojournError } = require('sojourn')
+const { storeChecks } = require('sojourn/conformance/store')
 const { memoryStore } = require('sojourn/stores/memory')
 const expressSession = require('sojourn/express-session')
 
@@ -41,4 +42,13 @@ test('the drop-in serves an app in Jest', async () => {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   }
+})
+
+describe('the checks of a store, where its arrays are not those of Jest, as from native code', () => {
+  const makeStore = () => {
+    const store = memoryStore()
+    return { ...store, list: (page) => structuredClone(store.list(page)) }
+  }
+  for (const { name, run } of storeChecks({ makeStore, methods: ['list', 'sweep'], shared: false }))
+    test(name, run, 60_000)
 })
