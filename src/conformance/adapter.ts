@@ -9,6 +9,8 @@
  * for (const { name, run } of adapterChecks({ start: (sessions) => serveRoutes(sessions) })) test(name, run)
  * ```
  *
+ * Runners with a time limit of their own need a longer one: `test(name, run, 60_000)` in Vitest, Jest and Bun.
+ *
  * The app serves a few routes, each in the manner of the framework: `docs/writing-an-adapter.md` lists what their
  * handlers do.
  *

@@ -13,6 +13,8 @@
  * for (const { name, run } of checks) test(name, run)
  * ```
  *
+ * Runners with a time limit of their own need a longer one: `test(name, run, 60_000)` in Vitest, Jest and Bun.
+ *
  * They hold a store to every sentence of `SessionStore`, with two exceptions that no outsider can provoke: that a store
  * throws when its backend fails, and that `watch` says `null` after a lost connection.
  *
