@@ -115,6 +115,47 @@ describe.each([
     expect(codes(await doctor(null, app(...steps)))).toEqual(expected)
   })
 
+  const under = (path: string | RegExp | string[]) => (it: express.Express) =>
+    void it.use(path, session(createSessions(good())))
+  const files = (it: express.Express) => void it.use(framework.static('.'))
+  test.each<[string, ((app: express.Express) => void)[], string[]]>([
+    ['by lists without a path in common', [under(['/a', '/b']), under(['/c', '/d']), files], []],
+    ['by lists, one with a path twice', [under(['/a', '/a']), under(['/b'])], []],
+    ['by expressions', [under(/^\/a/), under(/^\/b/), files], []],
+    ['by the same list', [under(['/a', '/b']), under(['/a', '/b'])], ['two-sessions']],
+    ['by the same expression', [under(/^\/a/), under(/^\/a/)], ['two-sessions']],
+    ['by an expression, and one everywhere', [under(/^\/a/), mounted, files], ['two-sessions', 'static-after-session']],
+  ])('session middlewares that are mounted %s', async (_what, steps, expected) => {
+    expect(codes(await doctor(null, app(...steps)))).toEqual(expected)
+  })
+
+  const account = (...before: express.RequestHandler[]) => {
+    const router = framework.Router()
+    for (const handler of before) router.use(handler)
+    return router.get('/orders', (_req, res) => void res.end())
+  }
+  const outer = framework.Router().use('/account', account())
+  test.each<[string, (app: express.Express) => void, string[]]>([
+    ['a router', (it) => void it.use('/account', account()), ['warning']],
+    ['a router inside a router', (it) => void it.use(outer), ['warning']],
+    [
+      'a router with sessions of its own',
+      (it) => void it.use('/account', account(session(createSessions(good())))),
+      [],
+    ],
+    ['a router without routes', (it) => void it.use('/account', framework.Router()), []],
+    ['a route', route, ['error']],
+  ])('%s above the session middleware', async (_what, early, levels) => {
+    const findings = await doctor(null, app(early, mounted))
+    expect(findings.map(({ code, level }) => [code, level])).toEqual(
+      levels.map((level) => ['mounted-after-routes', level]),
+    )
+  })
+
+  test('routes above a session middleware that is for some paths only are outside of it by design', async () => {
+    expect(await doctor(null, app(route, on('/api')))).toEqual([])
+  })
+
   test('routes that come too early are named, and a health check that is no route is none', async () => {
     const health = (it: express.Express) => void it.use('/health', (_req, res) => void res.end())
     const [finding, ...more] = await doctor(
@@ -128,7 +169,6 @@ describe.each([
 
   test('nothing is found in a good app', async () => {
     const behindProxy = (it: express.Express) => void it.set('trust proxy', 1)
-    const files = (it: express.Express) => void it.use(framework.static('.'))
     expect(await doctor(sessions, app(behindProxy, files, mounted, route))).toEqual([])
     expect(await doctor(null, app(legacy({ cookie: { secure: 'auto', sameSite: 'lax' } }), route))).toEqual([])
   })
@@ -192,6 +232,15 @@ describe('a running server', () => {
     expect(codes(await doctor(null, 'https://app.example.com/'))).toEqual(['no-hsts'])
     vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': 'max-age=1' } }))
     expect(await doctor(null, 'https://app.example.com/')).toEqual([])
+    const weak = ['max-age=0', 'max-age="0"; includeSubDomains', 'includeSubDomains', 'max-age=0, max-age=9']
+    for (const hsts of weak) {
+      vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': hsts } }))
+      expect(codes(await doctor(null, 'https://app.example.com/')), hsts).toEqual(['no-hsts'])
+    }
+    for (const hsts of ['includeSubDomains; Max-Age="31536000"', 'max-age=010', 'preload;max-age = 9']) {
+      vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': hsts } }))
+      expect(await doctor(null, 'https://app.example.com/'), hsts).toEqual([])
+    }
     vi.unstubAllGlobals()
   })
 })

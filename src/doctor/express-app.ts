@@ -35,8 +35,7 @@ export function expressFindings(app: ExpressApp): Finding[] {
     })
   }
   const described = stack.map(({ handle }) => middlewareDescription(handle))
-  const first = described.findIndex((about) => about !== undefined)
-  if (first === -1 && !stack.some(isOldSession)) {
+  if (!stack.some(isSession)) {
     findings.push({
       code: 'not-mounted',
       level: 'error',
@@ -46,19 +45,23 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 7.2.1',
     })
   }
-  const early = stack.slice(0, Math.max(0, first)).flatMap(({ route }) => (route ? [String(route.path)] : []))
+  const before = stack.findIndex((layer, index) => described[index] && placesOf(layer).includes(everywhere))
+  const above = stack.slice(0, Math.max(0, before))
+  const early = above.flatMap(routesOf)
   if (early.length > 0) {
     findings.push({
       code: 'mounted-after-routes',
-      level: 'error',
+      // A router may be somebody else's, or one for webhooks, which needs no session.
+      level: above.some(({ route }) => route) ? 'error' : 'warning',
       what: `Routes stand before the session middleware: ${[...new Set(early)].join(', ')}`,
       why: 'their handlers have no req.session, and requireUser cannot protect them',
       fix: 'move app.use(session(sessions)) above them; what needs no session, as a health check, is app.use(path, handler)',
       standard: 'ASVS 7.2.1',
     })
   }
-  const places = stack.filter((layer, index) => described[index] || isOldSession(layer)).map(placeOf)
-  if (places.length > 1 && (places.includes(everywhere) || new Set(places).size < places.length)) {
+  const mounted = stack.filter(isSession).map((layer) => [...new Set(placesOf(layer))])
+  const places = mounted.flat()
+  if (mounted.length > 1 && (places.includes(everywhere) || new Set(places).size < places.length)) {
     findings.push({
       code: 'two-sessions',
       level: 'error',
@@ -68,7 +71,6 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 7.4.1',
     })
   }
-  const before = stack.findIndex((layer, index) => described[index] && placeOf(layer) === everywhere)
   if (before !== -1 && stack.slice(before).some(({ name }) => name === 'serveStatic')) {
     findings.push({
       code: 'static-after-session',
@@ -94,15 +96,22 @@ function stackOf(app: ExpressApp): readonly Layer[] {
 
 const everywhere = '/'
 
-/** On which paths something is mounted; where that cannot be told, on all of them. */
-function placeOf({ slash, rawPath, regexp }: Layer): string {
-  if (slash || regexp?.fast_slash) return everywhere
-  return typeof rawPath === 'string' ? rawPath : (regexp?.source ?? everywhere)
+/** On which paths something is mounted; none where that cannot be told, as before version 2.3 of `router`. */
+function placesOf({ slash, rawPath, regexp }: Layer): string[] {
+  if (slash || regexp?.fast_slash) return [everywhere]
+  return [rawPath ?? regexp?.source ?? []].flat().map(String)
 }
 
-/** `express-session` itself, whose middleware is a function of the name `session`. */
-function isOldSession({ name, handle }: Layer): boolean {
-  return name === 'session' && middlewareDescription(handle) === undefined
+/** The paths of the routes of a layer, those of a router among them unless it has sessions of its own. */
+function routesOf({ handle, route }: Layer): string[] {
+  if (route) return [String(route.path)]
+  const inner = (handle as { readonly stack?: unknown } | undefined)?.stack
+  return Array.isArray(inner) && !inner.some(isSession) ? inner.flatMap(routesOf) : []
+}
+
+/** Also `express-session` itself, whose middleware is a function of the name `session`. */
+function isSession({ name, handle }: Layer): boolean {
+  return name === 'session' || middlewareDescription(handle) !== undefined
 }
 
 function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemoryStore }: DropInDescription): Finding[] {

@@ -16,7 +16,9 @@ async function visit(url: string, headers: Record<string, string>): Promise<Resp
 }
 
 function transportFindings(url: string, { headers }: Response): Finding[] {
-  if (!url.startsWith('https:') || headers.has('strict-transport-security')) return []
+  // Of several headers browsers go by the first; and `max-age=0` tells them to forget.
+  const [hsts = ''] = (headers.get('strict-transport-security') ?? '').split(',')
+  if (!url.startsWith('https:') || /(^|;)\s*max-age\s*=\s*"?0*[1-9]/i.test(hsts)) return []
   return [
     {
       code: 'no-hsts',
