@@ -13,7 +13,7 @@
  * - `record_too_large`: a backend's bound on a record was exceeded.
  * - `store_unavailable`: the store failed or did not answer in time.
  * - `store_misconfigured`: the store's file or table is missing, foreign, read-only or newer than this version.
- * - `client_missing`: the database client that a store needs is not installed.
+ * - `client_missing`: the database client that a store needs is not installed, or too old.
  * - `unauthenticated`: a route needs a signed-in user.
  * - `stale_authentication`: a route needs a more recent sign-in.
  * - `cross_origin`: a state-changing request came from another origin.

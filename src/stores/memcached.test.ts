@@ -254,6 +254,8 @@ describe('over a client of the tests', () => {
   test.each([
     [{}, '"client"'],
     [{ client: {} }, '"client"'],
+    // As of memjs 1.2.
+    [{ client: { perform() {}, servers: [], seq: 0 } }, '"client" must be a client of memjs (1.3 or newer)'],
     [{ client: neverInTime().client, prefix: '' }, '"prefix"'],
     [{ client: neverInTime().client, prefix: 'a b' }, '"prefix"'],
     [{ client: neverInTime().client, prefix: 'é' }, '"prefix"'],

@@ -113,7 +113,7 @@ function checked(options: MemcachedStoreOptions): { commands: Commands; prefix: 
   refuseUnknownOptions('memcachedStore', options, ['client', 'prefix', 'maxItemBytes'])
   const { client, prefix = 'sojourn:', maxItemBytes = 1_048_576 } = options ?? {}
   const commands = commandsOf(client)
-  if (!commands) refuse('"client" must be a client of memjs or of memcached')
+  if (!commands) refuse('"client" must be a client of memjs (1.3 or newer) or of memcached')
   if (typeof prefix !== 'string' || !/^[!-~]{1,100}$/.test(prefix)) {
     refuse('"prefix" must be 1 to 100 visible ASCII characters')
   }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -659,6 +659,19 @@ describe('a client that is not installed', () => {
     expect((await run(process.execPath, ['--input-type=module', '-e', esm], { cwd: folder })).stdout).toBe(said)
     expect((await run(process.execPath, ['--input-type=commonjs', '-e', commonjs], { cwd: folder })).stdout).toBe(said)
   })
+})
+
+test('a client that is too old is an error that says which one it takes', async () => {
+  const old = join(folder, 'old')
+  await cp(join(root, 'dist'), old, { recursive: true })
+  await mkdir(join(old, 'node_modules/redis'), { recursive: true })
+  await writeFile(join(old, 'node_modules/redis/package.json'), '{"main":"index.js"}')
+  const names = ['createClient', 'createCluster', 'createSentinel'].map((name) => `exports.${name} = () => ({})`)
+  await writeFile(join(old, 'node_modules/redis/index.js'), names.join('\n'))
+  const show = ".openStore('redis://127.0.0.1').catch((error) => console.log(error.code, error.message))"
+  const program = `(await import(${JSON.stringify(join(old, 'stores/open.js'))}))${show}`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: folder })
+  expect(stdout).toBe('client_missing openStore: this store needs version 5 or newer of the package redis\n')
 })
 
 /** Whether nothing of an error, down to its causes, shows a text. */

@@ -38,8 +38,8 @@ interface MemjsSocket {
 }
 
 export function isMemjs(client: object): client is MemjsClient {
-  const { perform, servers } = client as Partial<MemjsClient>
-  return typeof perform === 'function' && Array.isArray(servers)
+  const { perform, incrSeq, servers } = client as Partial<MemjsClient>
+  return typeof perform === 'function' && typeof incrSeq === 'function' && Array.isArray(servers)
 }
 
 // https://github.com/memcached/memcached/wiki/BinaryProtocolRevamped

@@ -37,7 +37,7 @@ export async function sqliteDriver(path: string, own: Own): Promise<SqliteDriver
 }
 
 export async function redisClient(address: Address, own: Own) {
-  const { createClient } = await load('redis', () => import('redis'))
+  const { createClient } = await loadRedis()
   const url = address.urlFor(address.scheme)
   // What cannot be sent now fails now, and is not sent when its request is long over.
   const settings = { url, socket: persistent(), disableOfflineQueue: true, commandsQueueMaxLength: queueLimit }
@@ -54,7 +54,7 @@ export async function redisClient(address: Address, own: Own) {
 }
 
 export async function redisCluster(address: Address, own: Own) {
-  const { createCluster } = await load('redis', () => import('redis'))
+  const { createCluster } = await loadRedis()
   const { hosts, credentials } = hostsOf(address, 6379)
   const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port } }))
   const defaults = { ...credentials, socket: persistent(), commandsQueueMaxLength: queueLimit }
@@ -86,7 +86,7 @@ export async function redisCluster(address: Address, own: Own) {
 }
 
 export async function redisSentinel(address: Address, own: Own) {
-  const { createSentinel } = await load('redis', () => import('redis'))
+  const { createSentinel } = await loadRedis()
   const { hosts, credentials, name } = hostsOf(address, 26379)
   if (!name) {
     throw new SojournError(
@@ -199,6 +199,13 @@ function goneOnceEnded(socket: Socket): Socket {
 }
 
 /** The package of a client, or `client_missing` with what to install. */
+/** Version 4 connects and reads, but its clients have no `destroy`. */
+async function loadRedis() {
+  const redis = await load('redis', () => import('redis'))
+  if (typeof redis.createClientPool === 'function') return redis
+  throw new SojournError('client_missing', 'openStore: this store needs version 5 or newer of the package redis')
+}
+
 async function load<Package>(name: string, importing: () => Promise<Package>): Promise<Package> {
   try {
     return await importing()
