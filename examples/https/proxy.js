@@ -7,7 +7,7 @@ export function proxyTo(target) {
   return async function handOn(req, res) {
     // What a visitor writes into these headers is not to be believed, so it goes no further.
     for (const name of Object.keys(req.headers)) {
-      if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete req.headers[name]
+      if (/^(forwarded|x-real-ip|x-forwarded-.*)$/.test(name)) delete req.headers[name]
     }
     try {
       await proxy.web(req, res)

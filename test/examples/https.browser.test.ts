@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { expect, test } from 'vitest'
 import { startNginx } from '../harness/nginx.js'
+import type { Server as RunningServer } from '../harness/server.js'
 import { expectAccessible } from './accessibility.js'
 import { photograph, start, startCommand } from './example.js'
 import { describeInChromium } from './in-chromium.js'
@@ -78,20 +82,8 @@ await describeInChromium(
   'https',
   (visit) => {
     test('works behind the nginx that its README configures', async () => {
-      const readme = await readFile(join(import.meta.dirname, '../../examples/https/README.md'), 'utf8')
-      const configuration = /```nginx\n(?<text>[\s\S]+?)```/.exec(readme)?.groups?.text ?? ''
       const inside = /plain HTTP: (?<url>\S+)/.exec(visit.app.output())?.groups?.url ?? ''
-      const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
-      const nginx = await startNginx(
-        (folder, port) =>
-          configuration
-            .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
-            .replace('app.example.com;', 'localhost;')
-            .replace(/\S+\.crt/, join(folder, 'app.crt'))
-            .replace(/\S+\.key/, join(folder, 'app.key'))
-            .replace('http://127.0.0.1:4005', inside),
-        { 'app.crt': cert, 'app.key': key },
-      )
+      const nginx = await nginxOfReadme(inside)
       try {
         const { page, context, sees } = visit
         await page.goto(nginx.url)
@@ -108,6 +100,44 @@ await describeInChromium(
         await nginx.stop()
       }
     })
+
+    test('and that nginx replaces the address that a visitor claims, as the proxy of the example takes it away', async () => {
+      const app = await listening(createServer((req, res) => res.end(String(req.headers['x-real-ip']))))
+      const { proxyTo } = await import(String(new URL('../../examples/https/proxy.js', import.meta.url)))
+      const proxy = await listening(createServer(proxyTo(app.url)))
+      const nginx = await nginxOfReadme(app.url)
+      try {
+        const headers = { 'X-Real-IP': '203.0.113.9' }
+        const { request } = visit.context
+        expect(await (await request.get(nginx.url, { headers })).text()).toBe('127.0.0.1')
+        expect(await (await request.get(proxy.url, { headers })).text()).toBe('undefined')
+      } finally {
+        await nginx.stop()
+        for (const { server } of [proxy, app]) server.closeAllConnections()
+        for (const { server } of [proxy, app]) server.close()
+      }
+    })
   },
   { ignoreHTTPSErrors: true, needs: ['nginx'] },
 )
+
+async function nginxOfReadme(inside: string): Promise<RunningServer> {
+  const readme = await readFile(join(import.meta.dirname, '../../examples/https/README.md'), 'utf8')
+  const configuration = /```nginx\n(?<text>[\s\S]+?)```/.exec(readme)?.groups?.text ?? ''
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
+  return startNginx(
+    (folder, port) =>
+      configuration
+        .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
+        .replace('app.example.com;', 'localhost;')
+        .replace(/\S+\.crt/, join(folder, 'app.crt'))
+        .replace(/\S+\.key/, join(folder, 'app.key'))
+        .replace('http://127.0.0.1:4005', inside),
+    { 'app.crt': cert, 'app.key': key },
+  )
+}
+
+async function listening(server: Server): Promise<{ server: Server; url: string }> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
