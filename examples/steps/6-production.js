@@ -2,7 +2,7 @@
  * Step 6: production.
  *
  * What is local becomes a setting, limits are chosen, headers are set, errors are JSON without details, a load balancer can
- * ask for health at no cost, and a deployment ends no request half way.
+ * ask for health at no cost, and a stop gives requests ten seconds to end.
  */
 import { fileURLToPath } from 'node:url'
 import cors from 'cors'
@@ -82,6 +82,6 @@ const server = app.listen(port, process.env.HOST || '127.0.0.1', (error) => {
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     server.close(() => sessions.close())
-    setTimeout(() => server.closeAllConnections(), 3000).unref()
+    setTimeout(() => server.closeAllConnections(), 10_000).unref()
   })
 }

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -134,6 +136,20 @@ test('step 6 takes its origins from a setting, keeps errors to itself, and ends 
   await call('login', user)
   const mine = await call('me')
   expect(mine.headers.get('cache-control')).toBe('no-store')
+})
+
+test('step 6 lets a request end that is under way when it is stopped', async () => {
+  const { url, stopAlone } = await startStep('6-production')
+  const headers = { 'Content-Type': 'application/json' }
+  const login = request(`${url}/api/login`, { method: 'POST', headers, agent: false })
+  const answered = once(login, 'response')
+  login.write('{"username":"user1",')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const stopped = stopAlone('SIGTERM')
+  setTimeout(() => login.end('"password":"mypassword"}'), 3500)
+  const [{ statusCode }] = await answered
+  expect(statusCode).toBe(200)
+  await stopped
 })
 
 test.each(['1-no-session', '6-production'])('step %s says so where another still has the port', async (step) => {
