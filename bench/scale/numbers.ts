@@ -12,3 +12,25 @@ export function cpuOf(calls: number, call: (index: number) => void): number {
   const { user, system } = process.cpuUsage(before)
   return (user + system) / calls
 }
+
+/** What a call costs among few and among many, in CPU microseconds, and as a ratio: medians of turns that alternate. */
+export interface CostAmong {
+  few: number
+  many: number
+  ratio: number
+}
+
+/** Measures both side by side: a machine that is slow for a moment is so for both. */
+export function cpuAmong(few: (index: number) => void, many: (index: number) => void): CostAmong {
+  const calls = 20_000
+  const turns = Array.from({ length: 9 }, () => {
+    const cost = { few: cpuOf(calls, few), many: cpuOf(calls, many) }
+    return { ...cost, ratio: cost.many / cost.few }
+  })
+  const median = (part: keyof CostAmong) =>
+    quantile(
+      turns.map((turn) => turn[part]),
+      0.5,
+    )
+  return { few: median('few'), many: median('many'), ratio: median('ratio') }
+}

@@ -11,7 +11,7 @@ import { createSessions, type SessionStore } from 'sojourn'
 import { sqliteStore } from 'sojourn/stores/sqlite'
 import { sqliteShelf } from '../apps/by-hand.ts'
 import { fillByHand, fillSqlite } from './fill.ts'
-import { cpuOf, quantile } from './numbers.ts'
+import { type CostAmong, cpuAmong, quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
 import { watchStalls } from './stalls.ts'
 
@@ -20,37 +20,55 @@ const few = 10_000
 export async function run({ sessions: count }: { sessions: number }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sojourn-scale-'))
   try {
-    const measured = [
-      await measure(join(folder, 'few.db'), few),
-      await measure(join(folder, 'many.db'), count),
-    ] as const
+    const [fewPath, manyPath] = [join(folder, 'few.db'), join(folder, 'many.db')]
+    const fewLiving = fillSqlite(fewPath, few, 10)
+    const manyLiving = fillSqlite(manyPath, count, 10)
+    const reads = readsOf(fewPath, fewLiving, manyPath, manyLiving)
+    const small = await measure(fewPath, fewLiving, few)
+    const large = await measure(manyPath, manyLiving, count)
     // Last, for what it leaves the disk to do would stop the others.
-    const small = { ...measured[0], ...byHand(join(folder, 'few-by-hand.db'), few) }
-    const large = { ...measured[1], ...byHand(join(folder, 'many-by-hand.db'), count) }
-    for (const [name, value] of Object.entries(small)) {
-      console.log(
-        `${name.padEnd(48)} ${String(value).padStart(10)} ${String(large[name as keyof typeof large]).padStart(10)}`,
-      )
-    }
+    const readsByHand = readsOfByHand(join(folder, 'few-by-hand.db'), join(folder, 'many-by-hand.db'), count)
+    tell('read, µs', reads.few.toFixed(2), reads.many.toFixed(2))
+    tell('read by hand, µs', readsByHand.few.toFixed(2), readsByHand.many.toFixed(2))
+    for (const [name, value] of Object.entries(small)) tell(name, value, large[name as keyof typeof large])
     console.log(
-      `A read of one among many costs ${(large['read, µs'] / small['read, µs']).toFixed(2)} of one among few.`,
+      `A read of one among many costs ${reads.ratio.toFixed(2)} of one among few; by hand ${readsByHand.ratio.toFixed(2)}.`,
     )
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-/** The floor: a table of text by key, and a program that does no more than to find and parse it. */
-function byHand(path: string, count: number): { 'read by hand, µs': number } {
-  const keys = fillByHand(path, count)
-  const shelf = sqliteShelf(path)
-  const read = cpuOf(50_000, (index) => JSON.parse(shelf.get(keys[index % keys.length] as string) as string))
-  rmSync(path)
-  return { 'read by hand, µs': Number(read.toFixed(2)) }
+function tell(name: string, small: string | number, large: string | number): void {
+  console.log(`${name.padEnd(48)} ${String(small).padStart(10)} ${String(large).padStart(10)}`)
 }
 
-async function measure(path: string, count: number) {
-  const living = fillSqlite(path, count, 10)
+function readsOf(fewPath: string, fewLiving: string[], manyPath: string, manyLiving: string[]): CostAmong {
+  const [small, large] = [sqliteStore(fewPath), sqliteStore(manyPath)]
+  const reads = cpuAmong(
+    () => void small.read(pickFrom(fewLiving)),
+    () => void large.read(pickFrom(manyLiving)),
+  )
+  void small.close?.()
+  void large.close?.()
+  return reads
+}
+
+/** The floor: a table of text by key, and a program that does no more than to find and parse it. */
+function readsOfByHand(fewPath: string, manyPath: string, count: number): CostAmong {
+  const [fewKeys, manyKeys] = [fillByHand(fewPath, few), fillByHand(manyPath, count)]
+  const [small, large] = [sqliteShelf(fewPath), sqliteShelf(manyPath)]
+  return cpuAmong(
+    () => JSON.parse(small.get(pickFrom(fewKeys)) as string),
+    () => JSON.parse(large.get(pickFrom(manyKeys)) as string),
+  )
+}
+
+function pickFrom(all: string[]): string {
+  return all[Math.floor(Math.random() * all.length)] as string
+}
+
+async function measure(path: string, living: string[], count: number) {
   const megabytes = () => Math.round(statSync(path).size / 1e6)
   const before = megabytes()
   const store = sqliteStore(path)
@@ -65,8 +83,7 @@ async function measure(path: string, count: number) {
     },
   }
   const sessions = createSessions({ store: timed })
-  const pick = () => living[Math.floor(Math.random() * living.length)] as string
-  const read = cpuOf(50_000, () => void store.read(pick()))
+  const pick = () => pickFrom(living)
   const change = await cpuOfChange(store, pick)
   const requests = await requestsTo(sessions, () => void store.read(pick()))
   await requests.p99(10_000)
@@ -86,7 +103,6 @@ async function measure(path: string, count: number) {
   await requests.end()
   await sessions.close()
   return {
-    'read, µs': Number(read.toFixed(2)),
     'change, µs': Number(change.toFixed(2)),
     swept,
     'in, s': Number(seconds.toFixed(1)),
