@@ -198,7 +198,6 @@ function goneOnceEnded(socket: Socket): Socket {
   return socket.once('finish', () => socket.destroy())
 }
 
-/** The package of a client, or `client_missing` with what to install. */
 /** Version 4 connects and reads, but its clients have no `destroy`. */
 async function loadRedis() {
   const redis = await load('redis', () => import('redis'))
@@ -206,6 +205,7 @@ async function loadRedis() {
   throw new SojournError('client_missing', 'openStore: this store needs version 5 or newer of the package redis')
 }
 
+/** The package of a client, or `client_missing` with what to install. */
 async function load<Package>(name: string, importing: () => Promise<Package>): Promise<Package> {
   try {
     return await importing()
