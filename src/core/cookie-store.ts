@@ -1,5 +1,7 @@
 import type { CookieForm } from './cookie.js'
 import { SojournError } from './errors.js'
+import type { GuardedStore } from './guarded-store.js'
+import type { RequestFacts } from './request-facts.js'
 import type { SessionStore } from './store.js'
 import type { Token } from './token.js'
 
@@ -23,6 +25,11 @@ export interface SealedSession extends SessionStore {
    * response of a renewal. Throws `cookie_too_large`.
    */
   setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[]
+  /**
+   * This store, as its visit calls it: one change after the other, and no value is changed once the response has begun, which
+   * throws `headers_sent`.
+   */
+  inOrder(store: GuardedStore, request: RequestFacts): GuardedStore
   /** What a client sends in a `Cookie` header, for one form of the cookie. */
   cookiePairs(token: Token, form: CookieForm): string[]
 }

@@ -30,6 +30,10 @@ test.each<[unknown, RegExp]>([
     { accept: {} },
     /^accept must be what expressSessionCookie\(\) or cookieSessionCookie\(\) of 'sojourn\/express-session' makes/,
   ],
+  [
+    { onBindingChange: 'reauthenticate', device: false, address: false },
+    /^onBindingChange 'reauthenticate' needs device or address: one of them has to be kept$/,
+  ],
   [{ clock: 5 }, /^clock must be a function/],
   [{ clock: () => new Date() }, /whole milliseconds since the epoch; got a function$/],
   [{ clock: () => 1.5 }, /whole milliseconds since the epoch; got a function$/],

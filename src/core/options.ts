@@ -56,8 +56,8 @@ export interface SessionsOptions {
   address?: boolean
   /**
    * What happens when a signed-in session comes from another device or network: `'report'` (default), an event;
-   * `'reauthenticate'`, the event, and `requireFresh` asks for a new sign-in. Nobody is ever locked out by it. What of
-   * `device` and `address` is not kept is not compared: with neither, nothing happens.
+   * `'reauthenticate'`, the event, and `requireFresh` asks for a new sign-in. Nobody is ever locked out by it. Of `device`
+   * and `address`, what is not kept is not compared.
    */
   onBindingChange?: 'report' | 'reauthenticate'
   /** Send `Cache-Control: no-store` with what a signed-in user's session was used for. Default `false`. (ASVS 14.3.2) */
@@ -144,14 +144,20 @@ export function settingsOf(options: SessionsOptions): Settings {
       options.maxPerUser === undefined
         ? null
         : maxPerUserOf(options.maxPerUser, isCookieStore(store) ? serverSide(store) : store),
-    client: {
-      device: oneOf(options.device, [true, false], 'device'),
-      address: oneOf(options.address, [true, false], 'address'),
-    },
-    onBindingChange: oneOf(options.onBindingChange, ['report', 'reauthenticate'], 'onBindingChange'),
+    ...bindingOf(options),
     noStore: oneOf(options.noStore, [false, true], 'noStore'),
     clock,
   })
+}
+
+function bindingOf(options: SessionsOptions): Pick<Settings, 'client' | 'onBindingChange'> {
+  const device = oneOf(options.device, [true, false], 'device')
+  const address = oneOf(options.address, [true, false], 'address')
+  const onBindingChange = oneOf(options.onBindingChange, ['report', 'reauthenticate'], 'onBindingChange')
+  if (onBindingChange === 'reauthenticate' && !device && !address) {
+    refuse("onBindingChange 'reauthenticate' needs device or address: one of them has to be kept")
+  }
+  return { client: { device, address }, onBindingChange }
 }
 
 /** Stores keep whole milliseconds, and a `Date` or `performance.now()` would end up in their records. */

@@ -52,7 +52,7 @@ export function withinLimit(visit: Visit, write: () => Awaitable<void>): Promise
   })
   return signedIn.catch((error: unknown) => {
     // As after any call of the store: else the page that tells of an outage would sign in after all.
-    const isRefused = isSojournError(error) && /^session_limit|^invalid_value|_too_large$/.test(error.code)
+    const isRefused = isSojournError(error) && /^(session_limit|invalid_value|.*_too_large)$/.test(error.code)
     if (!isRefused) visit.fail(error)
     throw error
   })

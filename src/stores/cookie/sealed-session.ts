@@ -13,6 +13,7 @@ import {
   type SessionStore,
 } from '../../core/store.js'
 import { parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
+import { inOrder } from './in-order.js'
 import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
 /** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
@@ -30,6 +31,7 @@ const longestRenewal = JSON.stringify({
 } satisfies Renewal)
 
 export class SessionInCookies implements SealedSession {
+  readonly inOrder = inOrder
   readonly list?: NonNullable<SessionStore['list']>
   readonly #seal: Seal
   readonly #revocation: SessionStore | null
