@@ -94,14 +94,6 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     const response = responseIn(payload)
     if (response?.status) reply.code(response.status)
     const saved = exchange && saveBeforeSending(exchange, headOf(reply))
-    // Where it was only read there is nothing to do but to see whether a later hook tells caches something else.
-    const { wasUsed, needsCommit } = exchange?.visit ?? {}
-    if (exchange && wasUsed && !needsCommit) {
-      const told = { vary: reply.getHeader('Vary'), 'cache-control': reply.getHeader('Cache-Control') }
-      exchange.placeGate().standAside(exchange, told)
-    }
-    // Fastify is yet to put the headers of a Response in the place of those that are there.
-    if (response) exchange?.mayChange()
     if (!saved) return next()
     const { statusCode } = reply
     const headers = headersOf(reply)

@@ -57,7 +57,7 @@ export function placeGate(
   const gated = response as Gated
   const standing = gated[gateOf]
   if (standing && !standing.isExpected) {
-    standing.join(keeper)
+    standing.keeper = together(standing.keeper, keeper)
     return standing
   }
   const placed = new Gate(response, entry, keeper, inherited)
@@ -74,17 +74,6 @@ export interface PlacedGate extends Hooked {
    * the end, has it saved by itself.
    */
   watch(): void
-  /**
-   * This keeper has nothing to save, unless `watch` is called after all, and has told caches what they must know: a head that
-   * says the same to them goes straight through.
-   */
-  standAside(keeper: Gatekeeper, told: ToldCaches): void
-}
-
-/** What the head of a response tells caches. */
-export interface ToldCaches {
-  readonly vary?: unknown
-  readonly 'cache-control'?: unknown
 }
 
 type Gated = NodeResponse & { [gateOf]?: Gate | GateExpected }
@@ -104,7 +93,6 @@ class Gate implements PlacedGate {
   /** Whether `beforeEnd` was called, or need not be. */
   #isLastAsked = false
   #isWatching = false
-  #told: ToldCaches | undefined
   #isClosed = false
   /** After a failure: whether somebody has begun to answer it. */
   #isAnswered = false
@@ -128,15 +116,7 @@ class Gate implements PlacedGate {
     return this.#state === 'open'
   }
 
-  join(keeper: Gatekeeper): void {
-    this.keeper = together(this.keeper, keeper)
-    this.#told = undefined
-  }
-  standAside(keeper: Gatekeeper, told: ToldCaches): void {
-    if (this.keeper === keeper) this.#told = told
-  }
   watch(): void {
-    this.#told = undefined
     if (this.#isLastAsked) process.nextTick(() => void this.keeper.beforeEnd())
     if (this.#isLastAsked || this.#isWatching) return
     this.#isWatching = true
@@ -160,7 +140,6 @@ class Gate implements PlacedGate {
 
   /** A method was called, or is replayed. */
   call(name: MethodName, args: readonly unknown[]): unknown {
-    if (this.#told && name === 'writeHead') this.#passWhatTells(this.#told, args[1])
     if (this.#state === 'shut') args = this.#begin(name, args)
     if (this.#state === 'open' && name === 'end') this.#finish(args)
     if (this.#state === 'open') return Reflect.apply(this.#found[name], this.response, args)
@@ -168,17 +147,17 @@ class Gate implements PlacedGate {
     return name === 'write' ? false : this.response
   }
 
-  #passWhatTells(told: ToldCaches, head: unknown): void {
-    const { vary, 'cache-control': cacheControl } = Object(head) as ToldCaches
-    if (this.#state === 'shut' && vary === told.vary && cacheControl === told['cache-control']) this.#state = 'open'
-  }
-
   /** The first byte is about to leave. What Node would refuse is refused before anything is saved for it. */
   #begin(name: MethodName, args: readonly unknown[]): readonly unknown[] {
     const { response, keeper } = this
     refuseChunk(response, name, args)
-    if (name === 'writeHead') args = applyHead(response, args)
-    else refuseStatusLine(response, statusLineOf(response))
+    if (name === 'writeHead') {
+      if (keeper.isSaidBy?.(args[1])) {
+        this.#state = 'open'
+        return args
+      }
+      args = applyHead(response, args)
+    } else refuseStatusLine(response, statusLineOf(response))
     const saved = this.#save(name === 'end')
     if (saved) void this.#holdUntil(saved, () => keeper.writeHeaders())
     return args

@@ -55,13 +55,13 @@ function tellToken(visit: Visit, head: ResponseHeaders): void {
 }
 
 /** Tells caches that a response depends on the session. */
-export function noteUse(visit: Visit, head: ResponseHeaders): void {
+export function noteUse(visit: Visit, head: Pick<ResponseHeaders, 'get' | 'set'>): void {
   varyBy(visit.engine.settings.transport?.header ?? 'Cookie', head)
   if (visit.noStore || (visit.engine.settings.noStore && visit.userId !== null)) head.set('Cache-Control', 'no-store')
 }
 
 /** RFC 9110, section 12.5.5. */
-function varyBy(header: string, head: ResponseHeaders): void {
+function varyBy(header: string, head: Pick<ResponseHeaders, 'get' | 'set'>): void {
   const vary = head.get('Vary')
   const isSaid = (name: string) => name === '*' || name === header.toLowerCase()
   if (!vary) head.set('Vary', header)

@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
 import type { RequestFacts } from '../../core/request-facts.js'
-import { finishHead, type ResponseHeaders } from '../../core/response-head.js'
+import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
 import { isPromise } from '../../core/store.js'
 import type { Visit } from '../../core/visit.js'
@@ -122,6 +122,19 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     this.#gate?.watch()
   }
 
+  isSaidBy(headers: unknown): boolean {
+    const { visit } = this
+    let isSaid = visit?.needsCommit === false
+    if (visit?.wasUsed) {
+      noteUse(visit, {
+        get: (name) => Object(headers)[name.toLowerCase()]?.toString(),
+        set() {
+          isSaid = false
+        },
+      })
+    }
+    return isSaid
+  }
   beforeHead(): PromiseLike<void> | undefined {
     if ('on' in this.response) return this.commit()
     // Half a response, as Engine.IO shows its middleware, cannot be held: its socket is open a moment later.

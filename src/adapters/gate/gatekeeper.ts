@@ -1,6 +1,11 @@
 /** Whoever needs something done before a response leaves: one object a request. */
 export interface Gatekeeper {
   /**
+   * Whether there is nothing to save, and all that is to be said stands in the headers that `writeHead` was given: they go
+   * straight through then.
+   */
+  isSaidBy?(headers: unknown): boolean
+  /**
    * Called once, when the first byte would leave. Returns undefined when there is nothing to wait for (then nothing is
    * held, all stays synchronous); a promise: everything is held until it settles. A throw or rejection fails the response.
    *
