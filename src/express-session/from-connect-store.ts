@@ -1,7 +1,7 @@
 import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName, oddNamePrefix } from '../core/own-names.js'
-import { holds, patched, type SessionRecord, type SessionStore } from '../core/store.js'
+import { holds, patched, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createTurns, type Turns } from '../core/turns.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { Cookie, cookieOfRecord } from './cookie.js'
@@ -15,6 +15,8 @@ export interface ConnectStoreCalls {
   get(id: string, callback: (error: any, session?: any) => void): unknown
   set(id: string, session: any, callback: (error?: any) => void): unknown
   destroy(id: string, callback: (error?: any) => void): unknown
+  /** Called, where it is there, for a change that moves only the end. */
+  touch?(id: string, session: any, callback: (error?: any) => void): unknown
   // biome-ignore-end lint/suspicious/noExplicitAny: as above.
 }
 
@@ -55,9 +57,9 @@ const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
  *
  * Such a store can only write sessions whole. A change is therefore read, made and written back, one at a time within
  * this process; but two processes that change a session at the same moment may lose one of the changes, and a write may
- * bring back what another process has just ended. A session that `express-session` wrote lives as long as the store returns
- * it, also past the end that its cookie tells. It lists nothing. Use it to move away from, with `migrating`, or with
- * one process.
+ * bring back what another process has just ended. A visit that changes nothing can do neither, where the store has
+ * `touch`. A session that `express-session` wrote lives as long as the store returns it, also past the end that its
+ * cookie tells. It lists nothing. Use it to move away from, with `migrating`, or with one process.
  *
  * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown
  */
@@ -99,6 +101,17 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
     return call((done) => store.set(sessionIdOf(id), keptOf(record), done))
   }
 
+  /** Whether there was a session to touch: some stores tell of none as of a failure. */
+  async function touch(id: string, kept: Kept): Promise<boolean> {
+    try {
+      await call((done) => store.touch?.(sessionIdOf(id), kept, done))
+    } catch (error) {
+      if (await get(id)) throw error
+      return false
+    }
+    return true
+  }
+
   async function read(id: string): Promise<SessionRecord | null> {
     const kept = await get(id)
     return kept ? recordOf(kept, clock(), idle) : null
@@ -118,10 +131,13 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
     patch: (id, patch) =>
       turns.take(id, async () => {
         refuseIllFormed(patch)
-        const record = await read(id)
+        const kept = await get(id)
+        const record = kept && recordOf(kept, clock(), idle)
         if (!record || record.expiresAt <= patch.now) return 'absent'
         if (!holds(record.values, patch.when)) return 'conflict'
-        await set(id, patched(record, patch))
+        const next = patched(record, patch)
+        if (!store.touch || !movesOnlyEnd(patch) || !outlivesItsEnd(kept)) await set(id, next)
+        else if (!(await touch(id, { ...kept, cookie: keptOf(next).cookie }))) return 'absent'
         return 'applied'
       }),
 
@@ -155,6 +171,17 @@ function endOrLater(session: SessionData, now: number): number | undefined {
   const end = endOf(session)
   const maxAge = Math.ceil(Number(session.cookie.originalMaxAge))
   return end !== undefined && end <= now && maxAge > 0 ? now + maxAge : end
+}
+
+/** Whether a change is a touch. One that sets values, though it be none, is to be written. */
+function movesOnlyEnd({ set, unset, userId, expiresAt }: SessionPatch): boolean {
+  return !set && !unset && userId === undefined && expiresAt !== undefined
+}
+
+/** Whether a session that its store still has is read as a living one, whatever end is written in it. */
+function outlivesItsEnd(kept: Kept): boolean {
+  const isOwn = kept[bagName]?.cookie === false
+  return !isOwn && (endOrLater(kept, Number.POSITIVE_INFINITY) ?? Number.POSITIVE_INFINITY) === Number.POSITIVE_INFINITY
 }
 
 function keptOf(record: SessionRecord): Kept {

@@ -92,7 +92,7 @@ class PatchingStore extends Store {
         const known = this.#known.get(session)
         const isOwn = known?.id === id
         return withKey(id, (key) =>
-          after(isOwn ? this.#patch(key, known, next) : this.#write(key, next), () => {
+          after(isOwn ? this.#patch(key, known, next, 'set') : this.#write(key, next), () => {
             // A copy under another id leaves open what of the session itself is to be written.
             if (!known || isOwn) this.#known.set(session, next)
           }),
@@ -110,7 +110,7 @@ class PatchingStore extends Store {
         const known = before?.id === id ? before : undefined
         const next = { id, texts: { ...known?.texts, ...cookie }, expiresAt }
         return withKey(id, (key) =>
-          after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next), () => {
+          after(this.#patch(key, known ?? { texts: {}, expiresAt: 0 }, next, 'touch'), () => {
             if (known) this.#known.set(session, next)
           }),
         )
@@ -145,14 +145,17 @@ class PatchingStore extends Store {
   }
 
   /** Writes what differs. Where the session is gone there is nothing to write any more. */
-  #patch(key: string, known: Written, next: Written): Awaitable<unknown> {
+  #patch(key: string, known: Written, next: Written, call: 'set' | 'touch'): Awaitable<unknown> {
     const patch: SessionPatch = { now: this.#clock() }
     const set = Object.entries(next.texts).filter(([name, text]) => known.texts[name] !== text)
     const unset = Object.keys(known.texts).filter((name) => !Object.hasOwn(next.texts, name) && isOfSession(name))
     if (set.length > 0) patch.set = Object.fromEntries(set)
     if (unset.length > 0) patch.unset = unset
     if (known.expiresAt !== next.expiresAt) patch.expiresAt = next.expiresAt
-    return Object.keys(patch).length > 1 ? this.#store.patch(key, patch) : undefined
+    if (Object.keys(patch).length === 1) return undefined
+    // With `resave` each view is a write, also to fromConnectStore: the store below may do nothing at a touch.
+    if (call === 'set') patch.set ??= {}
+    return this.#store.patch(key, patch)
   }
 
   /** Writes a session whole, over whatever is there: one that is new, or that its writer did not read here. */
@@ -170,6 +173,7 @@ class PatchingStore extends Store {
         key,
         { texts: present.values, expiresAt: present.expiresAt },
         { ...record, texts: record.values },
+        'set',
       )
     }
     return after(this.#store.delete(key), () => this.#store.create(key, record))

@@ -1,6 +1,8 @@
 import original from 'express-session'
 import { storeChecks } from 'sojourn/conformance/store'
 import session, { fromConnectStore, toConnectStore } from 'sojourn/express-session'
+import { memoryStore } from 'sojourn/stores/memory'
+import { migrating } from 'sojourn/stores/migrating'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 describe.each([
@@ -12,6 +14,7 @@ describe.each([
 })
 
 const record = { values: { plain: '1', __token: '"t"' }, userId: 'ada', createdAt: 5, expiresAt: 9e12 }
+const bagName = '__sojourn'
 
 function promised<T>(run: (callback: (error: unknown, result?: T) => void) => void): Promise<T | undefined> {
   return new Promise((resolve, reject) => run((error, result) => (error ? reject(error) : resolve(result))))
@@ -104,6 +107,86 @@ test('two bridges over one store take turns', async () => {
     one.patch('id', { now: 0, unset: ['plain'] }),
   ])
   expect((await other.read('id'))?.values).toEqual({ __token: '"t"', a: '1', b: '2' })
+})
+
+describe('a change that moves only the end', () => {
+  const cookie = { originalMaxAge: 60_000, expires: '2100-01-01T00:00:00.000Z', httpOnly: true, path: '/' }
+  const lastModified = new Date(5)
+  const end = Date.parse('2100-01-02T00:00:00.000Z')
+  const move = { now: 0, expiresAt: end }
+
+  /** A store that keeps values as they are, as connect-mongo may, and notes what is done to it. */
+  function nativeStore(session: object) {
+    let kept: object | null = session
+    return {
+      set: vi.fn((_id: string, _session: object, done: (error?: Error) => void) => done()),
+      touch: vi.fn((_id: string, _session: { cookie: { expires: Date } }, done: (error?: Error) => void) => done()),
+      get: (_id: string, done: (error: null, session: object | null) => void) => done(null, kept),
+      destroy() {},
+      lose() {
+        kept = null
+      },
+    }
+  }
+
+  test('touches the session, as it is', async () => {
+    const store = nativeStore({ cookie, views: 1, lastModified, [bagName]: { userId: 'ada', cookie: true, texts: {} } })
+    expect(await fromConnectStore(store).patch('id', move)).toBe('applied')
+    expect(store.set).not.toHaveBeenCalled()
+    const [id, session] = store.touch.mock.calls[0] ?? []
+    expect([id, session?.cookie.expires]).toEqual(['id', new Date(end)])
+    expect(session).toMatchObject({ views: 1, lastModified, cookie: { originalMaxAge: 60_000 } })
+  })
+
+  test.each([
+    ['has an end of its own', { cookie: {}, [bagName]: { userId: null, expiresAt: 9e12, cookie: false, texts: {} } }],
+    ['has a date and no lifetime', { cookie: { ...cookie, originalMaxAge: null } }],
+  ])('writes a session that %s, which a touch may not put off', async (_name, session) => {
+    const store = nativeStore(session)
+    expect(await fromConnectStore(store).patch('id', move)).toBe('applied')
+    expect([store.set.mock.calls.length, store.touch.mock.calls.length]).toEqual([1, 0])
+  })
+
+  test.each([{ set: { a: '1' } }, { unset: ['views'] }, { userId: null }])('not so with %j', async (more) => {
+    const store = nativeStore({ cookie, views: 1 })
+    await fromConnectStore(store).patch('id', { ...move, ...more })
+    expect([store.set.mock.calls.length, store.touch.mock.calls.length]).toEqual([1, 0])
+  })
+
+  test('a store that cannot touch writes the session', async () => {
+    const { touch: _, ...store } = nativeStore({ cookie: { ...cookie, originalMaxAge: null, expires: null } })
+    expect(await fromConnectStore(store).patch('id', move)).toBe('applied')
+    expect(store.set).toHaveBeenCalledOnce()
+  })
+
+  test('to a session that has gone meanwhile is made to none, and a failure is passed on', async () => {
+    const store = nativeStore({ cookie })
+    store.touch.mockImplementation((_id, _session, done) => done(new Error('Unable to find the session to touch')))
+    await expect(fromConnectStore(store).patch('id', move)).rejects.toThrow('Unable to find')
+    store.touch.mockImplementation((_id, _session, done) => {
+      store.lose()
+      done(new Error('Unable to find the session to touch'))
+    })
+    expect(await fromConnectStore(store).patch('id', move)).toBe('absent')
+    expect(store.set).not.toHaveBeenCalled()
+  })
+
+  test('is what a page view makes through both bridges', async () => {
+    const store = new original.MemoryStore()
+    const [set, touch] = [vi.spyOn(store, 'set'), vi.spyOn(store, 'touch')]
+    const cookie = new session.Cookie({ maxAge: 60_000 })
+    await promised((done) => store.set('sid', { cookie, views: 1 } as never, done))
+    const bridge = toConnectStore(migrating({ from: fromConnectStore(store), to: memoryStore(), moves: false }))
+    const read = await promised<session.SessionData>((done) => bridge.get('sid', done as never))
+    Object.assign((read as session.SessionData).cookie, { expires: new Date(end) })
+    await promised((done) => bridge.touch?.('sid', read as session.SessionData, done))
+    expect([set.mock.calls.length, touch.mock.calls.length]).toEqual([1, 1])
+    // An app with `resave` has each view written: its store may do nothing at a touch.
+    Object.assign((read as session.SessionData).cookie, { expires: new Date(end + 1) })
+    await promised((done) => bridge.set('sid', read as session.SessionData, done))
+    expect([set.mock.calls.length, touch.mock.calls.length]).toEqual([2, 1])
+    expect(await promised((done) => bridge.get('sid', done as never))).toMatchObject({ views: 1 })
+  })
 })
 
 test('through both bridges a store keeps the ids and the sessions that it had', async () => {
