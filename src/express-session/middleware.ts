@@ -44,8 +44,8 @@ export interface SessionOptions {
   unset?: 'destroy' | 'keep' | undefined
 }
 
-/** A request as the middleware finds and leaves it. */
-export interface SessionRequest extends RequestWithCookies, SessionHolder {
+/** A request as the middleware finds and leaves it, also where the app has told Node's types of a session there. */
+export interface SessionRequest extends Omit<RequestWithCookies, keyof SessionHolder>, SessionHolder {
   originalUrl?: string
   /** What Express says. */
   secure?: boolean

@@ -71,7 +71,7 @@ async function complaints(program: string, packages: readonly string[], strictly
   }
   await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  const { stdout } = await run(process.execPath, [compiler, '-p', home, '--pretty', 'false']).catch((error) => error)
+  const { stdout } = await run(process.execPath, [compiler, '--pretty', 'false'], { cwd: home }).catch((error) => error)
   return stdout
 }
 
@@ -87,6 +87,13 @@ describe('an app that renamed its `declare module`', () => {
   test('compiles where the types of libraries are checked', async () => {
     expect(await complaints('app.mts', theirs, true)).not.toMatch(/^node_modules\/sojourn|^app/m)
     expect(await complaints('app.mts', [], true)).not.toMatch(/^node_modules\/sojourn|^app/m)
+  })
+
+  test('compiles with a session at the request of node:http as well', async () => {
+    for (const packages of [theirs, []]) {
+      const said = await complaints('session-of-message.mts', packages, true)
+      expect(said).not.toMatch(/^node_modules\/sojourn|^session-of/m)
+    }
   })
 
   test('compiles as CommonJS', async () => {
