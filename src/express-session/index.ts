@@ -35,6 +35,8 @@ const session: typeof middleware & Parts = Object.assign(middleware, {
   expressSessionCookie,
   fromConnectStore,
   toConnectStore,
+  // Of a default import TypeScript makes `require(…).default`, where it is not told of esModuleInterop.
+  default: middleware,
 })
 
 declare namespace session {

@@ -1,4 +1,5 @@
 /** What a user sees of the package as it is built, and not of its source. */
+import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 
@@ -10,3 +11,11 @@ test.each(['', 'commonjs/'])('what is printed has its name, from dist/%s', async
   // By this name Express and its observers know the layer.
   expect(session({ secret: 's', resave: false, saveUninitialized: false })).toHaveProperty('name', 'session')
 })
+
+test.each(['', 'commonjs/'])(
+  'what TypeScript makes of a default import without esModuleInterop works, from dist/%s',
+  (kind) => {
+    const required = createRequire(import.meta.url)(`../../dist/${kind}express-session/index.js`)
+    expect(required.default).toBe(required)
+  },
+)
