@@ -179,7 +179,7 @@ describe('a change that moves only the end', () => {
     const bridge = toConnectStore(migrating({ from: fromConnectStore(store), to: memoryStore(), moves: false }))
     const read = await promised<session.SessionData>((done) => bridge.get('sid', done as never))
     Object.assign((read as session.SessionData).cookie, { expires: new Date(end) })
-    await promised((done) => bridge.touch?.('sid', read as session.SessionData, done))
+    await promised((done) => bridge.touch?.('sid', read as session.SessionData, done as never))
     expect([set.mock.calls.length, touch.mock.calls.length]).toEqual([1, 1])
     // An app with `resave` has each view written: its store may do nothing at a touch.
     Object.assign((read as session.SessionData).cookie, { expires: new Date(end + 1) })
