@@ -76,6 +76,8 @@ local outcomes = {}
 for i, session in ipairs(KEYS) do
   local isDone, outcome = pcall(patch, session, ARGV[i])
   if not isDone then
+    -- The text alone since Redis 7; other engines may give a table.
+    outcome = type(outcome) == 'table' and outcome.err or outcome
     -- Clients look for another primary where a call as a whole fails with this; nothing was written yet. Before Redis 7 the
     -- script and line stand before it, and only what is returned is told as it is.
     local refusal = string.match(outcome, 'READONLY.*')
