@@ -112,10 +112,9 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
 }
 
 function alreadyThere(): SojournError {
-  const fix = 'register one session plugin, once, for a scope and all those below it'
   return new SojournError(
     'invalid_option',
-    `There is a request.session here already, of this plugin or another: ${fix}`,
+    'There is a request.session here already: register one session plugin, once, for a scope and all those below it',
   )
 }
 

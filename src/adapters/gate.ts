@@ -142,7 +142,15 @@ class Gate implements PlacedGate {
   call(name: MethodName, args: readonly unknown[]): unknown {
     if (this.#state === 'shut') args = this.#begin(name, args)
     if (this.#state === 'open' && name === 'end') this.#finish(args)
-    if (this.#state === 'open') return Reflect.apply(this.#found[name], this.response, args)
+    if (this.#state === 'open') {
+      try {
+        return Reflect.apply(this.#found[name], this.response, args)
+      } catch (error) {
+        // A head that Node refuses has not left.
+        if (name === 'writeHead' && !this.response.headersSent) this.#state = 'shut'
+        throw error
+      }
+    }
     if (this.#held) return this.#held.add(name, args)
     return name === 'write' ? false : this.response
   }
@@ -217,10 +225,10 @@ class Gate implements PlacedGate {
   }
 
   #replay(held: HeldCalls): void {
-    let hasRoom = false
+    let hasRoom: unknown
     for (let call = held.next(); call; call = held.next()) {
       const answer = this.call(call.name, call.args)
-      if (call.name === 'write') hasRoom = answer === true
+      if (call.name === 'write') hasRoom = answer
     }
     if (held.isFull && hasRoom) process.nextTick(emitDrain, this.response)
   }

@@ -162,6 +162,15 @@ describe('a handler for one route within one for all', () => {
     expect((await get(app, '/guarded')).body).toBe('unauthenticated')
   })
 
+  test('can still be changed where a head was refused by Node', async () => {
+    const app = withSession(sessions, (_req, res, session) => {
+      expect(() => res.writeHead(200, { 'X-Odd': 'a\nb' })).toThrow('Invalid character')
+      res.end(view(session))
+    })
+    const { text, headers } = await get(app).buffer()
+    expect([text, headers['set-cookie']]).toEqual(['1', [expect.stringMatching(/^session=/)]])
+  })
+
   test('has its own with other sessions', async () => {
     const others = createSessions({ store, cookie: { name: 'other' } })
     const route = withSession(others, (_req, res, session) => res.end(view(session)))

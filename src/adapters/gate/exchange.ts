@@ -124,8 +124,9 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
 
   isSaidBy(headers: unknown): boolean {
     const { visit } = this
-    let isSaid = visit?.needsCommit === false
-    if (visit?.wasUsed) {
+    if (!visit || visit.needsCommit) return false
+    let isSaid = true
+    if (visit.wasUsed) {
       noteUse(visit, {
         get: (name) => Object(headers)[name.toLowerCase()]?.toString(),
         set() {
