@@ -53,8 +53,10 @@ export interface SessionClient {
 
 /** Timers of a browser hold 31 bits, and fire at once for more. */
 const longestWait = 2 ** 31 - 1
-/** How often to look while a warning stands, since another tab may use the session, and after a look that failed. */
+/** How often to look while a warning stands, since another tab may use the session, and soon after a look that failed. */
 const soon = 5_000
+/** How long to wait at most after looks that failed, each time for twice as long. */
+const longestPause = 120_000
 
 /**
  * Follows the session of a page's visitor, in all of their tabs. Make one for each page, and keep it. For the browser only: it
@@ -77,6 +79,7 @@ export function sessionClient({
   let asking: Promise<SessionStatus> | undefined
   let askingNext: Promise<SessionStatus> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
+  let pause = soon
   let warned = false
   let closed = false
   let isTold = false
@@ -93,6 +96,7 @@ export function sessionClient({
   function take(now: SessionStatus): void {
     const before = status
     status = now
+    pause = soon
     if (before?.signedIn !== now.signedIn || before.signedInAt !== now.signedInAt) {
       if (before && !isTold) tellTabs()
       // By itself, so that an error in it is seen and harms nothing here.
@@ -157,7 +161,9 @@ export function sessionClient({
   function look(): void {
     refresh().catch(() => {
       clearTimeout(timer)
-      if (!closed) lookIn(soon)
+      // Pages that have lost their server do not all come back at the same moment.
+      if (!closed) lookIn(pause * (0.5 + Math.random() / 2))
+      pause = Math.min(2 * pause, longestPause)
     })
   }
 

@@ -314,6 +314,26 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     expect((await heard(tab))[2]).toBe('signed out')
   })
 
+  test('asks a route that fails less and less often', async () => {
+    const tab = await context.newPage()
+    await tab.clock.install()
+    await tab.goto(page.origin)
+    await make(tab)
+    await hears(tab, 1)
+    answer = () => ({ message: 'Down for maintenance' })
+    const before = asked()
+    await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    for (let passed = 0; passed < 10 * minute; passed += 5000) {
+      await pass(tab, 5000)
+      await call(tab, '/nothing')
+    }
+    expect(asked() - before).toBeGreaterThan(7)
+    expect(asked() - before).toBeLessThan(20)
+    answer = undefined
+    await signIn(tab)
+    await hears(tab, 2)
+  })
+
   test('waits quietly for an end that is further off than a timer reaches', async () => {
     await api.stop()
     await serveApi('30d')
