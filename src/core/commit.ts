@@ -102,7 +102,7 @@ function createSession(visit: Visit): Awaitable<void> {
         // Destroyed while it was being created.
         visit.endings.push({ held, token, cookie: 'none', reason: 'destroyed' })
       }
-      if (signsIn) tellSignIn(written, token.id)
+      tellTokenChange(written, token.id, intentions.tokenChange)
     },
     again,
   )
@@ -215,19 +215,11 @@ function writtenBy({ engine, userId, signedIn }: Visit): Written {
   return { engine, userId, signedIn }
 }
 
-function tellTokenChange(written: Written, id: string, change: TokenChange): void {
-  const { engine, userId } = written
-  if (change === 'sign-in') tellSignIn(written, id)
-  else if (change !== 'none') engine.events.emit('renewed', { id, userId, scheduled: change === 'scheduled' })
-}
-
-function tellSignIn({ userId, signedIn, engine }: Written, id: string): void {
-  if (userId === null || !signedIn) return
-  engine.events.emit('signedIn', {
-    id,
-    userId,
-    at: signedIn.at,
-    method: signedIn.method,
-    remembered: signedIn.remember,
-  })
+function tellTokenChange({ engine, userId, signedIn }: Written, id: string, change: TokenChange): void {
+  if (change === 'none') return
+  if (change !== 'sign-in') engine.events.emit('renewed', { id, userId, scheduled: change === 'scheduled' })
+  else if (userId !== null && signedIn) {
+    const { at, method, remember } = signedIn
+    engine.events.emit('signedIn', { id, userId, at, method, remembered: remember })
+  }
 }

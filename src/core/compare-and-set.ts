@@ -10,10 +10,10 @@ const patience = 3_000
  * a random time when they met one of another process. Gives up with `contention`.
  */
 export function compareAndSet(storeName: string) {
-  const turns = createTurns()
+  const inTurn = createTurns()
   return function untilAlone<T>(id: string, attempt: () => Promise<T | undefined>): Promise<T> {
     const deadline = performance.now() + patience
-    return turns.take(id, async () => {
+    return inTurn(id, async () => {
       for (let tries = 0; performance.now() < deadline; tries++) {
         const result = await attempt()
         if (result !== undefined) return result

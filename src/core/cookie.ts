@@ -1,6 +1,7 @@
 import { serialize } from 'cookie'
 import { SojournError } from './errors.js'
 import { oneOf, refuseOption } from './option-checks.js'
+import type { RequestFacts } from './request-facts.js'
 
 /** The session cookie's attributes. The defaults suit nearly every app. */
 export interface CookieOptions {
@@ -196,17 +197,20 @@ export function privateCacheControl(value: string | null | undefined): string {
   ].join(', ')
 }
 
-const proxyHeaders = ['forwarded', 'x-forwarded-proto', 'via'] as const
+/** Whether a proxy says that it handed the request on. */
+export function isForwarded(request: Pick<RequestFacts, 'header'>): boolean {
+  return ['x-forwarded-proto', 'forwarded', 'via'].some((name) => request.header(name) !== undefined)
+}
 
 /**
  * The `Host` header of a request that came straight from its client; `undefined` where a proxy handed it on for a
  * client elsewhere, since such a proxy often puts a loopback name there.
  */
-export function directHost(request: { header(name: string): string | undefined }): string | undefined {
+export function directHost(request: Pick<RequestFacts, 'header'>): string | undefined {
   const forwardedFor = request.header('x-forwarded-for')
   const isDirect =
     forwardedFor === undefined
-      ? proxyHeaders.every((name) => request.header(name) === undefined)
+      ? !isForwarded(request)
       : forwardedFor.split(',').every((client) => /^\s*(::1|(::ffff:)?127(\.\d{1,3}){3})\s*$/.test(client))
   return isDirect ? request.header('host') : undefined
 }

@@ -5,7 +5,7 @@ import { type GuardedStore, guardStore } from './guarded-store.js'
 import type { Settings } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import type { Awaitable } from './store.js'
-import type { Turns } from './turns.js'
+import type { InTurn } from './turns.js'
 
 /** What every visit shares. */
 export interface Engine {
@@ -19,7 +19,7 @@ export interface Engine {
   /** Sessions of another library that are taken over. */
   readonly accepted: AcceptedSessions | null
   readonly events: Events
-  readonly turns: Turns
+  readonly inTurn: InTurn
   /** Has `close` wait for work that calls the store. */
   track<Work extends Awaitable<unknown>>(work: Work): Work
   /** Tells the operator of what keeps sessions from being stored: the first time only. */

@@ -70,8 +70,7 @@ export function createEvents(clock: () => number): Events {
       oneOf(String(name), names, 'The event of sessions.on()')
       refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
       const ofName = listeners.get(name) ?? new Set()
-      listeners.set(name, ofName)
-      ofName.add(listener)
+      listeners.set(name, ofName.add(listener))
       return () => void ofName.delete(listener)
     },
     emit(name, facts) {

@@ -1,6 +1,6 @@
 import type { AcceptedSessions } from './accepted-sessions.js'
 import { clientChanges, clientName, clientOf, clientText } from './client.js'
-import { type CookieForm, cookieFormOf, cookieValues, isOursAlone } from './cookie.js'
+import { type CookieForm, cookieFormOf, cookieValues, isForwarded, isOursAlone } from './cookie.js'
 import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
@@ -32,7 +32,8 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   const { transport, cookie, trustedOrigins } = engine.settings
   if (trustedOrigins) refuseCrossOrigin(request, trustedOrigins)
   const text = transport ? request.header(transport.header) : request.cookie
-  if (text === undefined && !engine.cookieStore && !dependsOnProxy(request)) return null
+  // Of one that was handed on, a framework may tell the connection differently once the client has gone.
+  if (text === undefined && !engine.cookieStore && !isForwarded(request)) return null
   const form = cookieFormOf(cookie, request)
   const sealed = engine.cookieStore && form ? engine.cookieStore.session(form) : null
   const visit = new Visit(engine, request, form, sealed)
@@ -52,11 +53,6 @@ function tokensOf(engine: Engine, text: string, form: CookieForm, sealed: Sealed
   const { transport, clock } = engine.settings
   if (transport) return headerTokens(transport, text)
   return sealed ? sealed.open(text, clock()) : tokensIn(text, form.name)
-}
-
-/** Whether a framework may tell the connection by more than its own socket, and differently once the client has gone. */
-function dependsOnProxy(request: RequestFacts): boolean {
-  return request.header('x-forwarded-proto') !== undefined || request.header('forwarded') !== undefined
 }
 
 function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {

@@ -90,7 +90,7 @@ export function turnAway(
   const readable = method === 'GET' || method === 'HEAD'
   const navigates = mode === undefined || mode === 'navigate'
   if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
-  const asked = challenge(visitBehind(session).engine.settings.transport, { stale: code === 'stale_authentication' })
+  const asked = challenge(visitBehind(session).engine.settings.transport, code)
   if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
   throw new SojournError(code, sentences[code], asked === null ? {} : { headers: { 'WWW-Authenticate': asked } })
 }

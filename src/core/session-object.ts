@@ -121,7 +121,7 @@ async function saved(visit: Visit): Promise<boolean> {
 }
 
 async function reloaded(visit: Visit): Promise<void> {
-  visit.use()
+  visit.wasUsed = true
   if (visit.outage) throw visit.outage
   await readAgain(visit, (record) => {
     const now = visit.engine.settings.clock()
@@ -164,7 +164,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     if (name === visitOf) return this.#visit
     if (name === targetOf) return target
     if (typeof name === 'symbol') return Reflect.get(target, name, receiver)
-    this.#visit.use()
+    this.#visit.wasUsed = true
     if (reserved.has(name)) return Reflect.get(SessionObject.prototype, name, receiver)
     if (name.startsWith('__')) return Reflect.get(Object.prototype, name, receiver)
     const values = this.#valuesOf(target)
@@ -183,7 +183,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
   }
 
   has(target: SessionObject, name: string | symbol): boolean {
-    this.#visit.use()
+    this.#visit.wasUsed = true
     return isValueName(name) && this.#valuesOf(target).has(name) ? true : Reflect.has(SessionObject.prototype, name)
   }
 
@@ -197,7 +197,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
   }
 
   ownKeys(target: SessionObject): string[] {
-    this.#visit.use()
+    this.#visit.wasUsed = true
     return this.#valuesOf(target).names().filter(isValueName)
   }
 

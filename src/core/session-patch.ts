@@ -1,12 +1,12 @@
 import { clientName, clientText } from './client.js'
 import type { Intentions } from './intentions.js'
 import { expiryOf, seenName } from './lifetime.js'
+import { randomText } from './random.js'
 import { signInName } from './sign-in.js'
 import type { SessionPatch } from './store.js'
 import {
   digestText,
   isReplacementOver,
-  mintNonce,
   mintSecret,
   type Renewal,
   type Replacement,
@@ -75,6 +75,6 @@ export function newSecret(visit: Visit, held: Held, { tokenChange }: Intentions,
     return { text: mintSecret(), replacement: { previous, at: now, before } }
   }
   if (!visit.token || !previous) return null
-  const nonce = mintNonce()
+  const nonce = randomText(16)
   return { text: successorOf(visit.token.secret, nonce), replacement: { previous, nonce, at: now, seenAt: null } }
 }

@@ -97,7 +97,7 @@ export interface SessionVerbs<Data> {
   /**
    * Writes what is pending now. Resolves to `false` when the session had ended meanwhile, or was given a new token by
    * another request, and the write was dropped.
-   * @throws `store_unavailable`, `invalid_value`, `session_limit`, `record_too_large`, `cookie_too_large`
+   * @throws `store_unavailable`, `invalid_value`, `session_limit`, `contention`, `record_too_large`, `cookie_too_large`
    */
   save(callback?: Callback): Promise<boolean>
   /**

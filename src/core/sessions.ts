@@ -158,7 +158,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     cookieStore,
     accepted: acceptedOf(options.accept),
     events,
-    turns: createTurns(),
+    inTurn: createTurns(),
     track,
     warnOnce(message) {
       if (!hasWarned) warn(message)

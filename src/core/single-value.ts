@@ -62,7 +62,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
   const { engine, values } = visit
   // From now, so that the time in the queue counts: a request must not hang behind others, each with a time limit of its own.
   const deadline = performance.now() + 2 * engine.settings.storeTimeout
-  return engine.turns.take(held.id, async (waited) => {
+  return engine.inTurn(held.id, async (waited) => {
     if (waited && performance.now() < deadline) await takeValueOver()
     for (let attempt = 0; attempt < maxAttempts && performance.now() < deadline; attempt++) {
       const before = values.storedText(name)

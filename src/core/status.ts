@@ -16,7 +16,7 @@ export interface SessionStatus {
 export function statusOf(visit: Visit): SessionStatus {
   visit.isActivity = false
   visit.noStore = true
-  visit.use()
+  visit.wasUsed = true
   const { held, engine, userId, signedIn } = visit
   return {
     signedIn: userId !== null,

@@ -1,5 +1,6 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { noteIn } from './own-names.js'
+import { randomText } from './random.js'
 import { type SessionRecord, textOf } from './store.js'
 
 /**
@@ -18,12 +19,12 @@ const shape = /^[\w-]{64}$/
 
 /** A new name and a new secret. Not parts of one text: who keeps the name would keep the secret with it, in memory. */
 export function mintToken(): Token {
-  return { id: randomBytes(18).toString('base64url'), secret: mintSecret() }
+  return { id: randomText(18), secret: mintSecret() }
 }
 
 /** A new secret under the same name. */
 export function mintSecret(): string {
-  return randomBytes(30).toString('base64url')
+  return randomText(30)
 }
 
 /** Reads a token that a client sent; `null` unless it has the shape of one, so that other text costs no store call. */
@@ -98,10 +99,6 @@ export function renewalDueAt(
  */
 export function successorOf(secret: string, nonce: string): string {
   return createHmac('sha256', secret).update(nonce).digest('base64url').slice(0, secretLength)
-}
-
-export function mintNonce(): string {
-  return randomBytes(16).toString('base64url')
 }
 
 /** For how long a request with a token that was replaced may have been on its way. Milliseconds. */

@@ -52,12 +52,15 @@ export function headerTokens({ header }: HeaderTransport, value: string): Token[
 }
 
 /**
- * What a 401 asks of a client (RFC 9110, section 11.6.1; RFC 6750, section 3); `null` where no scheme has a name. `stale`:
- * the client is known, and is to sign in again (RFC 9470, section 3).
+ * What a 401 asks of a client (RFC 9110, section 11.6.1; RFC 6750, section 3); `null` where no scheme has a name. Who is known is
+ * to sign in again (RFC 9470, section 3).
  */
-export function challenge(transport: HeaderTransport | null, { stale }: { stale: boolean }): string | null {
+export function challenge(
+  transport: HeaderTransport | null,
+  code: 'unauthenticated' | 'stale_authentication',
+): string | null {
   if (transport?.header !== 'authorization') return null
-  return stale ? 'Bearer error="insufficient_user_authentication"' : 'Bearer'
+  return code === 'stale_authentication' ? 'Bearer error="insufficient_user_authentication"' : 'Bearer'
 }
 
 /** What a client sends in the header. */

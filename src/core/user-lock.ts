@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
 import { noteIn } from './own-names.js'
-import { mintNonce } from './token.js'
+import { randomText } from './random.js'
 
 const lockName = '__lock'
 /** How long a process may hold a lock before others take it for dead. Milliseconds. */
@@ -17,7 +17,7 @@ const lease = 15_000
  */
 export function withUserLock<T>(engine: Engine, userId: string, task: () => Promise<T>): Promise<T> {
   const id = hash('sha256', `lock of user ${userId}`, 'base64url').slice(0, 24)
-  return engine.turns.take(id, async () => {
+  return engine.inTurn(id, async () => {
     const mine = await acquire(engine, id)
     try {
       return await task()
@@ -35,7 +35,7 @@ async function acquire(engine: Engine, id: string): Promise<string> {
   const { serverStore, settings } = engine
   for (const began = performance.now(); performance.now() - began < lease; ) {
     const now = settings.clock()
-    const mine = JSON.stringify({ owner: mintNonce(), until: now + lease })
+    const mine = JSON.stringify({ owner: randomText(16), until: now + lease })
     const record = await serverStore.read(id)
     if (!record) {
       const fresh = { values: { [lockName]: mine }, userId: null, createdAt: now, expiresAt: now + 2 * lease }

@@ -174,10 +174,6 @@ export class Visit {
     return touchIsDue(this.limits, this.start, now, this.held.record)
   }
 
-  /** The handler looks at the session. */
-  use(): void {
-    this.wasUsed = true
-  }
   /**
    * A write failed, and is not made again. What was to end may not have; a token that was written before is the only one
    * that is good by now.
@@ -215,7 +211,7 @@ export class Visit {
         `${verb} came after the response had begun, so its cookie cannot be sent. Call it before the first byte`,
       )
     }
-    this.use()
+    this.wasUsed = true
     this.mayChange()
   }
 

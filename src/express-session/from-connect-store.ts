@@ -2,7 +2,7 @@ import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName, oddNamePrefix } from '../core/own-names.js'
 import { holds, patched, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
-import { createTurns, type Turns } from '../core/turns.js'
+import { createTurns, type InTurn } from '../core/turns.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { Cookie, cookieOfRecord } from './cookie.js'
 import { cookieName, endOf, sessionOf, textsOf } from './record-texts.js'
@@ -49,7 +49,7 @@ const reclaimDelay = 5 * 60_000
 /** One that never calls back must not keep the others out who write the session. Milliseconds. */
 const patience = 30_000
 
-const turnsOf = new WeakMap<ConnectStoreCalls, Turns>()
+const turnsOf = new WeakMap<ConnectStoreCalls, InTurn>()
 
 /**
  * A connect-style store, made for `express-session`, as a store of Sojourn. It reads what `express-session` wrote, and
@@ -70,8 +70,8 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
   refuseUnknownOptions('fromConnectStore', options, ['idle', 'clock'])
   const { clock = Date.now } = options
   const idle = milliseconds(options.idle ?? '24h', 'idle')
-  const turns = turnsOf.get(store) ?? createTurns()
-  turnsOf.set(store, turns)
+  const inTurn = turnsOf.get(store) ?? createTurns()
+  turnsOf.set(store, inTurn)
 
   function call<T>(run: (done: (error?: unknown, result?: T) => void) => unknown): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
@@ -121,7 +121,7 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
     read,
 
     create: (id, record) =>
-      turns.take(id, async () => {
+      inTurn(id, async () => {
         refuseIllFormed(record)
         if (await get(id)) return false
         await set(id, record)
@@ -129,7 +129,7 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
       }),
 
     patch: (id, patch) =>
-      turns.take(id, async () => {
+      inTurn(id, async () => {
         refuseIllFormed(patch)
         const kept = await get(id)
         const record = kept && recordOf(kept, clock(), idle)
@@ -142,7 +142,7 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
       }),
 
     delete: (id) =>
-      turns.take(id, async () => {
+      inTurn(id, async () => {
         const kept = await get(id)
         await call((done) => store.destroy(sessionIdOf(id), done))
         return kept !== null

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { SojournError } from '../core/errors.js'
+import { randomText } from '../core/random.js'
 import { holds, type PatchOutcome, type SessionPatch, type SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { checked, type DynamodbStoreOptions, isRefused, wasResent } from './dynamodb/client.js'
@@ -99,7 +99,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): DynamodbStore {
 }
 
 function newMark(): string {
-  return randomBytes(9).toString('base64url')
+  return randomText(9)
 }
 
 /** Whether a write was made; `false` where its condition did not hold. */

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { compareAndSet } from '../core/compare-and-set.js'
 import { SojournError } from '../core/errors.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
+import { randomText } from '../core/random.js'
 import {
   holds,
   type PatchOutcome,
@@ -129,7 +129,7 @@ function sessionId(documentId: string): string {
 }
 
 function newMark(): string {
-  return randomBytes(9).toString('base64url')
+  return randomText(9)
 }
 
 /** Of a document that somebody else wrote, anything may be missing. A client can be told to give bigints. */
