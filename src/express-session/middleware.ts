@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import depd from 'depd'
 // biome-ignore lint/suspicious/noTsIgnore: without the typings of Express, its request is any.
@@ -8,6 +7,7 @@ import { applyHead } from '../adapters/gate/head.js'
 import { coverResponses } from '../adapters/gate/held-calls.js'
 import { gate, onEntry } from '../adapters/gate.js'
 import { describeMiddleware } from '../core/mounted-middleware.js'
+import { randomText } from '../core/random.js'
 import { Cookie, type CookieOptions } from './cookie.js'
 import { MemoryStore } from './memory-store.js'
 import { type RequestWithCookies, readSessionId } from './request-cookie.js'
@@ -152,7 +152,9 @@ function attach(current: Visit, request: SessionRequest, response: ServerRespons
   const { end, writeHead } = response
   // socket.io shows its middleware half a response for a WebSocket: calling writeHead is all that ever happens to it.
   const isHalf = typeof response.once !== 'function'
-  response.writeHead = function (this: ServerResponse, ...given: unknown[]) {
+  // To a function that is written where it is assigned, V8 gives a place among what lives long, and with it, until the next full
+  // collection, to all that it knows: its request.
+  function saidWriteHead(this: ServerResponse, ...given: unknown[]) {
     let left: readonly unknown[] = given
     if (!this.headersSent) {
       // Whoever came after and waited for the head, as with on-headers, may have replaced the cookies. Ours is sent.
@@ -161,15 +163,17 @@ function attach(current: Visit, request: SessionRequest, response: ServerRespons
       current.writeHeaders()
     }
     return Reflect.apply(writeHead, this, left)
-  } as typeof writeHead
+  }
+  response.writeHead = saidWriteHead as typeof writeHead
   if (isHalf) return
   // Node's own would end the process if a second call brought data.
-  response.end = function (this: ServerResponse, ...given: unknown[]) {
+  function endOnce(this: ServerResponse, ...given: unknown[]) {
     if (this.writableEnded) return false
     // When the client left, the gate looked for changes; a handler that went on until now may have made more.
     if (this.destroyed) void current.beforeEnd()
     return Reflect.apply(end, this, given)
-  } as typeof end
+  }
+  response.end = endOnce as typeof end
   coverResponses(request, response)
   gate(response, onEntry(response), current)
 }
@@ -197,7 +201,7 @@ function isSecure(request: SessionRequest, proxy: boolean | undefined): boolean 
 }
 
 function randomId(): string {
-  return randomBytes(24).toString('base64url')
+  return randomText(24)
 }
 
 const memoryStoreWarning = `Warning: connect.session() MemoryStore is not
