@@ -390,7 +390,7 @@ describe('Socket.IO', () => {
   let served: SocketIoServer
   afterEach(() => served.close())
 
-  async function serveSocketIo(options: SocketSessionsOptions = {}, rest: Partial<ServerOptions> = {}): Promise<void> {
+  async function serveSocketIo(options: SocketSessionsOptions = {}, rest: Partial<ServerOptions> = {}) {
     server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     port = (server.address() as AddressInfo).port
@@ -403,6 +403,7 @@ describe('Socket.IO', () => {
         reply(await socket.data.session.update('n', (n = 0) => n + 1))
       })
     })
+    return sockets
   }
   const client = (
     cookie: string,
@@ -517,6 +518,85 @@ describe('Socket.IO', () => {
     expect(await connected()).toBe(true)
     expect(await refused).toBe('io server disconnect')
     visitor.close()
+  })
+
+  describe('with a namespace beside the first, over one connection', () => {
+    /** Tells whose sockets are open, by namespace. */
+    async function serveTwo(rest: Partial<ServerOptions> = {}): Promise<() => Promise<unknown[]>> {
+      const sockets = await serveSocketIo({}, rest)
+      const chat = served.of('/chat')
+      chat.use((socket, next) => sockets.socketIo(socket, next))
+      return () =>
+        Promise.all(
+          [served.of('/'), chat].map(async (namespace) => {
+            const [socket] = await namespace.fetchSockets()
+            return socket && (socket.data.session.userId ?? 'a guest')
+          }),
+        )
+    }
+
+    test('a client that comes back to both has the session that it brings in both', async () => {
+      const userOf = await serveTwo({ connectionStateRecovery: {} })
+      const { cookie } = await sessions.create({ userId: 'alice' })
+      const first = client(cookie)
+      const both = [first, first.io.socket('/chat')]
+      const heard = (event: string) =>
+        Promise.all(both.map((it) => new Promise((resolve) => it.once(event, () => resolve(it.recovered)))))
+      await heard('connect')
+      const told = heard('hello')
+      for (const name of ['/', '/chat']) served.of(name).emit('hello')
+      await told
+      expect(await userOf()).toEqual(['alice', 'alice'])
+      first.io.engine.close()
+      await vi.waitFor(async () => expect(await userOf()).toEqual([undefined, undefined]))
+      await sessions.endAll('alice')
+      const back = heard('connect')
+      for (const socket of both) socket.connect()
+      expect(await back).toEqual([true, true])
+      await vi.waitFor(async () => expect(await userOf()).toEqual(['a guest', 'a guest']))
+      first.close()
+    })
+
+    test('a namespace that is joined when the token was renewed has the session too, as long as it lives', async () => {
+      sessions = make({ lifetime: { renewal: { every: '1h', overlap: '1m' } } })
+      const refused = vi.fn()
+      sessions.on('refused', refused)
+      const userOf = await serveTwo()
+      const { cookie, session } = await sessions.create({ userId: 'alice' })
+      const first = client(cookie)
+      expect(await first.emitWithAck('who')).toBe('alice')
+      now += 2 * 3_600_000
+      const renewed = await sessions.load({ cookie })
+      const [setCookie] = await sessions.commit(renewed)
+      await sessions.commit(await sessions.load({ cookie: setCookie as string }))
+      now += 600_000
+      const second = first.io.socket('/chat')
+      await new Promise((resolve) => second.once('connect', () => resolve(null)))
+      expect(await userOf()).toEqual(['alice', 'alice'])
+      expect(refused).not.toHaveBeenCalled()
+      const gone = new Promise((resolve) => second.once('disconnect', resolve))
+      await sessions.end(session.id)
+      expect(await gone).toMatch(/disconnect|close/)
+      first.close()
+    })
+
+    test('a namespace that is joined when somebody else has signed in is theirs or nobody’s', async () => {
+      const userOf = await serveTwo()
+      const { cookie } = await sessions.create({ userId: 'alice' })
+      const first = client(cookie)
+      expect(await first.emitWithAck('who')).toBe('alice')
+      const changed = await sessions.load({ cookie })
+      changed.signIn('bob')
+      await sessions.commit(changed)
+      const second = first.io.socket('/chat')
+      await Promise.race([
+        new Promise((resolve) => second.once('connect', () => resolve(null))),
+        new Promise((resolve) => second.once('disconnect', resolve)),
+        new Promise((resolve) => first.once('disconnect', resolve)),
+      ])
+      expect((await userOf())[1]).not.toBe('alice')
+      first.close()
+    })
   })
 
   test('traffic keeps the session alive, and update works while it is open', async () => {

@@ -17,7 +17,7 @@ import { signedInUser, turnAway } from '../core/require-user.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
-import type { Visit } from '../core/visit.js'
+import { Visit } from '../core/visit.js'
 
 /** Who may open a socket, and what only the app knows of its connection. */
 export interface SocketSessionsOptions {
@@ -91,9 +91,14 @@ export function socketSessions<Data extends object = SessionData>(
   sessions: Sessions<Data> | SessionsOptions,
   options: SocketSessionsOptions = {},
 ): SocketSessions<Data> {
-  const { origins = [], requireUser = false, ...connection } = checked(options)
+  refuseUnknownOptions('socketSessions', options, ['origins', 'requireUser', 'secure', 'address'])
+  const { origins = [], requireUser, ...connection } = options
+  refuseOtherThanFunctions('socketSessions', connection, ['secure', 'address'])
+  oneOf(requireUser, [false, true], 'requireUser of socketSessions')
   const visits = visitsFrom(sessions)
   const opened = new WeakMap<IncomingMessage, Visit>()
+  /** Not by their request, which the namespaces of a connection share. */
+  const entered = new WeakMap<SocketIoSocket, Visit>()
   const attended = new WeakSet<SocketIoNamespace>()
   const trusted = trustedOrigins({ trusted: origins }, 'origins')
 
@@ -101,8 +106,7 @@ export function socketSessions<Data extends object = SessionData>(
     const facts = new Handshake(request, connection)
     refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
     const visit = await visits.open(facts)
-    if (requireUser)
-      turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: facts.method, url: '', mode: '' })
+    if (requireUser) turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: '', url: '', mode: '' })
     // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
     // what requests have written meanwhile, and log the client out.
     visit.plan({ tokenChange: 'none' })
@@ -112,8 +116,26 @@ export function socketSessions<Data extends object = SessionData>(
     return visit
   }
 
-  async function enter(socket: SocketIoSocket): Promise<void> {
-    socket.data.session = sessionOf(await open(socket.request)) as Session
+  async function enter(socket: SocketIoSocket): Promise<Visit> {
+    const visit = await join(socket.request)
+    entered.set(socket, visit)
+    socket.data.session = sessionOf(visit) as Session
+    return visit
+  }
+
+  /** The session of a connection that is open goes on in the next namespace, though its token may have been renewed since. */
+  async function join(request: IncomingMessage): Promise<Visit> {
+    const before = opened.get(request)
+    if (!before?.held) return open(request)
+    const visit = new Visit(before.engine, before.request, before.form, before.sealed)
+    visit.isConnection = true
+    visit.hold(before.held, before.token)
+    return sessionOf(visit)
+      .reload()
+      .then(
+        () => visit,
+        () => open(request),
+      )
   }
 
   /** Of sockets that middleware below refuses, or that are gone by then, none is followed: they tell of no end. */
@@ -123,9 +145,8 @@ export function socketSessions<Data extends object = SessionData>(
     namespace.on('connection', async (socket) => {
       try {
         // Without its session is who was recovered by Socket.IO, past all middleware.
-        if (!opened.has(socket.request)) await enter(socket)
+        const visit = entered.get(socket) ?? (await enter(socket))
         if (!socket.connected) return
-        const visit = opened.get(socket.request) as Visit
         const stop = visits.following.follow(visit, () => socket.disconnect(true))
         socket.onAny(() => keepAlive(visits, visit))
         socket.on('disconnect', stop)
@@ -140,7 +161,7 @@ export function socketSessions<Data extends object = SessionData>(
     sessionOf(request) {
       const visit = opened.get(request)
       if (visit) return sessionOf<Data>(visit)
-      throw new SojournError('invalid_value', 'This request opened no socket of these sessions')
+      throw new SojournError('invalid_value', 'This request opened no socket here')
     },
 
     upgrade: (server) => (request, socket, head) => {
@@ -176,14 +197,6 @@ export function socketSessions<Data extends object = SessionData>(
   }
 }
 
-function checked(options: SocketSessionsOptions): SocketSessionsOptions {
-  refuseUnknownOptions('socketSessions', options, ['origins', 'requireUser', 'secure', 'address'])
-  const { requireUser, origins: _, ...functions } = options
-  refuseOtherThanFunctions('socketSessions', functions, ['secure', 'address'])
-  oneOf(requireUser, [false, true], 'requireUser of socketSessions')
-  return options
-}
-
 /** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */
 function keepAlive(visits: Visits, visit: Visit): void {
   if (!visit.touchIsDue(visits.settings.clock())) return
@@ -202,10 +215,17 @@ function told(error: unknown): ReturnType<typeof publicError> {
 function refuse(socket: Duplex, error: unknown): void {
   const { status } = told(error)
   const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
-  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Connection: close', 'Content-Length: 0', ...headers]
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Length: 0',
+    ...headers,
+    '',
+    '',
+  ]
   // Else a client that ends nothing on its side would hold it for good.
   socket.once('finish', () => socket.destroy())
-  socket.end(`${lines.join('\r\n')}\r\n\r\n`)
+  socket.end(lines.join('\r\n'))
 }
 
 /** The request that opens a socket. */
