@@ -48,6 +48,41 @@ for (const [name, framework, other] of [
       expect([status, headers['www-authenticate'], body]).toEqual([401, 'Bearer', { code: 'unauthenticated' }])
     })
 
+    test('a failed save takes the way of an error of its handler, through the router and the app around it', async () => {
+      const store = switchableStore()
+      store.broken.add('create')
+      const [app, mounted, router] = [framework(), framework(), framework.Router()]
+      const way: string[] = []
+      const note = (name: string): express.ErrorRequestHandler => {
+        return (error, req, res, next) => {
+          way.push(`${name} ${req.url} ${req.app === app ? 'outer' : 'inner'} ${error.message}`)
+          if (name === 'last') res.sendStatus(500)
+          else next(error)
+        }
+      }
+      app.use(session(createSessions({ store })))
+      router.get('/save', (req, res) => {
+        Object.assign(req.session, { views: 1 })
+        res.send('ok')
+      })
+      router.get('/fail', () => {
+        throw new Error('The session store failed to create')
+      })
+      router.use(note('router'))
+      mounted.use('/v1', router, note('mounted at'))
+      mounted.use(note('mounted'))
+      app.use('/api', mounted)
+      app.use('/api/v1', note('below'))
+      app.use(note('last'))
+      const waysOf: string[][] = []
+      for (const path of ['fail', 'save']) {
+        await request(app).get(`/api/v1/${path}`).set('Host', 'localhost').expect(500)
+        waysOf.push(way.splice(0).map((step) => step.replace(path, 'path')))
+      }
+      expect(waysOf[0]).toHaveLength(5)
+      expect(waysOf[1]).toEqual(waysOf[0])
+    })
+
     test('a sign-in that the store failed to write is not made by the page that says so', async () => {
       const store = switchableStore()
       const sessions = createSessions({ store })

@@ -1,12 +1,21 @@
+import type { Visits } from '../../core/sessions.js'
 import type { Visit } from '../../core/visit.js'
-import { Exchange } from './exchange.js'
+import { Exchange, type NodeRequest } from './exchange.js'
+import type { NodeResponse } from './head.js'
 import type { GateExpected, InheritedHooks } from './hooks.js'
 import { expectGate, inheritedHooks } from './inherited-hooks.js'
 
-/** An exchange whose gate can wait until somebody asks for the session, if the response has inherited its hooks. */
+type Next = (error: unknown) => void
+
+/** An exchange of Express, whose gate can wait until somebody asks for the session, if the response has inherited its hooks. */
 export class LateExchange extends Exchange implements GateExpected {
   readonly isExpected = true
   override readonly inherited: InheritedHooks = inheritedHooks
+
+  constructor(request: NodeRequest & { next?: Next }, response: NodeResponse, visits: Visits, next: Next) {
+    // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
+    super(request, response, visits, (error) => (request.next ?? next)(error))
+  }
 
   /** Begins, but without what nobody may need: a gate; and the visit of a request that brings nothing, which is `null`. */
   beginWhenAsked(visit: Visit | null): void {
