@@ -102,6 +102,30 @@ await describeWith(['memcached'], 'Memcached', () => {
       await small.stop()
     })
 
+    test('a change for which the server has no room leaves the session as it was', async () => {
+      const small = await startMemcached({ own: true, args: ['-I', '64k', '-o', 'slab_chunk_max=16384'] })
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${small.host}:${small.port}`)
+      const store = memcachedStore({ client })
+      await store.create('a', record())
+      const patch = { now: Date.now(), set: { large: 'x'.repeat(200_000) } }
+      await expect(store.patch('a', patch)).rejects.toThrow()
+      await vi.waitFor(async () => expect((await store.read('a'))?.values).toEqual({ a: '1' }), { timeout: 10_000 })
+      close()
+      await small.stop()
+    })
+
+    test('a server whose items have no mark to compare is an error', async () => {
+      const plain = await startMemcached({ own: true, args: ['-C'] })
+      const { client, close } = (clients[name] as (typeof clients)[string])(`${plain.host}:${plain.port}`)
+      const store = memcachedStore({ client })
+      await store.create('a', record())
+      await expect(store.patch('a', { now: Date.now(), set: { a: '2' } })).rejects.toEqual(
+        expect.objectContaining({ code: 'store_misconfigured', message: expect.stringContaining('-C') }),
+      )
+      close()
+      await plain.stop()
+    })
+
     test('one that is not a session is an error that names the prefix', async () => {
       await say(server, `set other-${name}:a 0 60 5\r\nhello`, /STORED/)
       await expect(storeOf(`other-${name}:`).read('a')).rejects.toEqual(
@@ -197,6 +221,14 @@ await describeWith(['memcached'], 'Memcached', () => {
       close()
       network.stop()
     })
+  })
+
+  test.each([2 ** 31 - 3, -3])('memjs goes on answering past the number %d of a request', async (number) => {
+    const { client, close } = (clients.memjs as (typeof clients)[string])(address())
+    const store = memcachedStore({ client, prefix: 'counts:' })
+    Object.assign(client, { seq: number })
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) expect(await store.read(id)).toBe(null)
+    close()
   })
 
   test.each(['gets', 'delete'])('through memcached, an error to `%s` is told', async (command) => {

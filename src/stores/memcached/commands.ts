@@ -1,3 +1,5 @@
+import { SojournError } from '../../core/errors.js'
+
 /** An item as it was found. */
 export interface Found {
   text: string
@@ -31,4 +33,12 @@ export function answer<T>(call: (callback: (error: unknown, answer: T) => void) 
       else resolve(answer)
     })
   })
+}
+
+/** Where items have no mark that changes with them, a write would go over any other, and could not be told from it. */
+export function refuseWithoutMarks(): never {
+  throw new SojournError(
+    'store_misconfigured',
+    'memcachedStore: the server gives items no CAS, without which changes are lost: start it without -C (cas_disabled)',
+  )
 }

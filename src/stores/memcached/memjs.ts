@@ -1,5 +1,5 @@
 import { SojournError } from '../../core/errors.js'
-import { answer, type Commands } from './commands.js'
+import { answer, type Commands, refuseWithoutMarks } from './commands.js'
 
 interface Response {
   header: { status: number; cas: Uint8Array }
@@ -43,13 +43,15 @@ export function isMemjs(client: object): client is MemjsClient {
 }
 
 // https://github.com/memcached/memcached/wiki/BinaryProtocolRevamped
-const opcode = { get: 0x00, set: 0x01, add: 0x02, delete: 0x04 }
+// Not `set`: where the server finds no room for it, what is there goes.
+const opcode = { get: 0x00, add: 0x02, replace: 0x03, delete: 0x04 }
 const status = { done: 0x00, notFound: 0x01, exists: 0x02, tooLarge: 0x03, notStored: 0x05 }
 
 export function overMemjs(client: MemjsClient): Commands {
   async function request(key: string, build: (sequence: number) => Buffer): Promise<Response> {
     client.incrSeq()
-    const { seq } = client
+    // It counts with signed 32 bits, and looks an answer up by unsigned ones.
+    const seq = client.seq >>> 0
     try {
       // One try: where the first may have been done, the answer to a second would not be the truth.
       return await answer((callback) => {
@@ -78,11 +80,12 @@ export function overMemjs(client: MemjsClient): Commands {
       if (header.status === status.notFound) return null
       if (header.status !== status.done) throw failure(header.status)
       const mark = Buffer.from(header.cas)
+      if (mark.every((byte) => byte === 0)) refuseWithoutMarks()
       return {
         text: Buffer.from(val).toString(),
         replace: (text, expiry) =>
           change(key, [status.notFound, status.exists], (sequence) =>
-            packet(opcode.set, sequence, key, { text, expiry, mark }),
+            packet(opcode.replace, sequence, key, { text, expiry, mark }),
           ),
       }
     },
@@ -134,8 +137,7 @@ function packet(
   header.writeUInt16BE(Buffer.byteLength(key), 2)
   header.writeUInt8(extras.length, 4)
   header.writeUInt32BE(extras.length + Buffer.byteLength(key) + text.length, 8)
-  // `memjs` counts with signed 32 bits, and reads them back unsigned.
-  header.writeInt32BE(sequence, 12)
+  header.writeUInt32BE(sequence, 12)
   item?.mark?.copy(header, 16)
   return Buffer.concat([header, extras, Buffer.from(key), text])
 }

@@ -1,4 +1,4 @@
-import { answer, type Commands, patience } from './commands.js'
+import { answer, type Commands, patience, refuseWithoutMarks } from './commands.js'
 
 /** What Sojourn calls of a client of the package `memcached`. */
 export interface NodeMemcachedClient {
@@ -43,6 +43,7 @@ export function overNodeMemcached(client: NodeMemcachedClient): Commands {
       const found = await gets(key)
       if (!found) return null
       const { cas, ...item } = found
+      if (!Number(cas)) refuseWithoutMarks()
       // The key is told with the namespace of the client, if it has one.
       const [text] = Object.values(item)
       return {
