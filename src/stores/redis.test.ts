@@ -615,6 +615,37 @@ await describeWith(['redis'], 'a server that is full', () => {
   }
 })
 
+await describeWith(['redis'], 'a server that is restarted', () => {
+  test.each(['redis', 'ioredis'] as const)(
+    'in the middle of a list of all, through %s: the list is refused',
+    async (library) => {
+      const server = await startRedis({ own: true, durable: true })
+      onTestFinished(() => server.stop())
+      const client = await connected(library, server)
+      const store = redisStore({ client })
+      const ids = Array.from({ length: 3000 }, (_, index) => `${index}`.padStart(4, '0'))
+      await Promise.all(ids.map((id) => store.create(id, record())))
+      const methods = client as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>
+      const name = library === 'redis' ? 'evalSha' : 'evalsha'
+      const run = methods[name] as (...given: unknown[]) => Promise<unknown>
+      let isRestarted = false
+      methods[name] = async (...given) => {
+        const reply = await Reflect.apply(run, client, given)
+        if (!isRestarted && Array.isArray(reply) && Array.isArray(reply[1])) {
+          isRestarted = true
+          await server.kill()
+          await server.restart()
+        }
+        return reply
+      }
+      const refused = { code: 'store_unavailable', message: expect.stringContaining('restarted or replaced') }
+      await expect(store.list?.({ limit: 5000 })).rejects.toMatchObject(refused)
+      expect(isRestarted).toBe(true)
+      expect((await store.list?.({ limit: 5000 }))?.map(([id]) => id)).toEqual(ids)
+    },
+  )
+})
+
 await describeWith(['redis'], 'a network that misbehaves', () => {
   let server: Server
   let proxy: TcpProxy

@@ -39,8 +39,12 @@ export async function lowestIds(
   const slots = await slotsOf(client, primaries)
   let ids = new Set<string>()
   for (const primary of primaries) {
-    for (let cursor = '0'; ; ) {
-      const [next, keys] = (await runScript(primary, scanKeys, [], [cursor, pattern])) as [string, string[]]
+    for (let cursor = '0', run: string | undefined; ; ) {
+      const step = await runScript(primary, scanKeys, [], [cursor, pattern])
+      const [next, keys, runOfStep] = step as [string, string[], run?: string]
+      // A cursor is a place in an order that each process draws for itself.
+      if (cursor !== '0' && runOfStep !== run) refuseAnotherRun()
+      run = runOfStep
       for (const key of keys) {
         const id = key.slice(start.length)
         if (id > after) ids.add(id)
@@ -74,6 +78,13 @@ async function slotsOf(client: RedisClient, primaries: readonly RedisClient[]): 
   }
   if (count !== slotCount) refuseWhileMoving()
   return JSON.stringify(slots)
+}
+
+function refuseAnotherRun(): never {
+  throw new SojournError(
+    'store_unavailable',
+    'redisStore: the server was restarted or replaced during a list of all sessions, so that it could miss some. Try again',
+  )
 }
 
 function refuseWhileMoving(): never {

@@ -132,8 +132,11 @@ export const publish = script(`redis.call('PUBLISH', ARGV[1], ARGV[2])`)
 /** A key as the server has it: clients can be told to put something before every key. */
 export const readKeyName = script(`return KEYS[1]`)
 
-/** ARGV: the cursor, the pattern. */
-export const scanKeys = script(`return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)`)
+/** ARGV: the cursor, the pattern. Returns the next cursor, keys, and which run of the server it was. */
+export const scanKeys = script(`
+local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)
+return { page[1], page[2], string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') }
+`)
 
 /** Which slots a node of a cluster has, and which it is giving away or taking over. */
 export const readSlots = script(`return string.match(redis.call('CLUSTER', 'NODES'), '[^\\n]*myself[^\\n]*')`)
