@@ -424,6 +424,25 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       expect((await pool.query('SELECT id FROM auth."Order"')).rows).toEqual([{ id: 'a' }])
     })
 
+    test('is used where it stands on the path, though tables are made elsewhere', async () => {
+      await pool.query(`CREATE ROLE shop LOGIN; CREATE SCHEMA shop AUTHORIZATION shop`)
+      await storeOver(pool, 'on_the_path')
+      await pool.query('GRANT SELECT, INSERT, UPDATE, DELETE ON on_the_path TO shop')
+      const own = pgPool({ connectionString: server.url.replace('postgres@', 'shop@') })
+      const store = postgresStore({ pool: own, table: 'on_the_path' })
+      await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })
+      await store.migrate()
+      expect(await store.read('a')).not.toBe(null)
+      // What is missing is made beside the table, by whoever may.
+      await pool.query('DROP INDEX on_the_path_by_user')
+      await expect(store.migrate()).rejects.toMatchObject({ code: 'store_misconfigured' })
+      await pool.query('ALTER TABLE on_the_path OWNER TO shop; GRANT CREATE ON SCHEMA public TO shop')
+      await store.migrate()
+      expect(await store.read('a')).not.toBe(null)
+      const { rows } = await pool.query(`SELECT schemaname FROM pg_indexes WHERE indexname = 'on_the_path_by_user'`)
+      expect(rows).toEqual([{ schemaname: 'public' }])
+    })
+
     test('of another program is refused, and stays as it is', async () => {
       await pool.query('CREATE TABLE orders (id text, total bigint)')
       const store = postgresStore({ pool, table: 'orders' })

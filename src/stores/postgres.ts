@@ -102,7 +102,8 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     schema,
 
     async migrate() {
-      if (await isThere(missingFrom(table), [])) await query(schema, [])
+      const { rows } = await query(missingFrom(table), [])
+      if (rows.length > 0) await query(schemaOf(String(rows[0])), [])
       // A table of this name may have been there, with other columns.
       await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
     },

@@ -7,7 +7,7 @@
  */
 export function schemaOf(table: string): string {
   const { byUser, byExpiry } = indexesOf(table)
-  return `SELECT pg_advisory_xact_lock(hashtext('sojourn ${table}'));
+  return `SELECT pg_advisory_xact_lock(hashtext('sojourn ${table.replaceAll("'", "''")}'));
 
 CREATE TABLE IF NOT EXISTS ${table} (
   id text COLLATE "C" PRIMARY KEY,
@@ -24,16 +24,22 @@ CREATE INDEX IF NOT EXISTS ${byExpiry} ON ${table} (expires_at);
 }
 
 /**
- * Gives a row for each thing that is missing. Asked before the schema is run: to make an index that is there is to wait
- * for all who write to the table, to keep others from it meanwhile, and for its owner alone.
+ * Gives a row for each thing that is missing: the name of the table, with the schema in which it stands or is to be made.
+ * Asked before the schema is run: to make an index that is there is to wait for all who write to the table, to keep others
+ * from it meanwhile, and for its owner alone.
  */
 export function missingFrom(table: string): string {
-  // An index stands in the schema of its table. One that is not named is that where things are made, and none of those after it.
-  const schema = table.slice(0, table.lastIndexOf('.') + 1)
+  const name = table.split('.').at(-1)
   const { byUser, byExpiry } = indexesOf(table)
-  const names = [table, schema + byUser, schema + byExpiry].map((name) => `('${name}')`)
-  const found = schema ? 'to_regclass(name)' : "to_regclass(quote_ident(current_schema()) || '.' || name)"
-  return `SELECT name FROM (VALUES ${names.join(', ')}) AS wanted (name) WHERE ${found} IS NULL`
+  const names = [name, byUser, byExpiry].map((it) => `('${it}')`)
+  // Where no schema is named, statements use the first table of the path: to make another before it would hide all sessions.
+  const schema =
+    name === table
+      ? `coalesce((SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('${table}')),
+  quote_ident(current_schema()), '"$user"')`
+      : `'${table.slice(0, table.indexOf('.'))}'`
+  return `SELECT schema || '.${name}' FROM (SELECT ${schema} AS schema) AS place, (VALUES ${names.join(', ')}) AS wanted (name)
+WHERE to_regclass(schema || '.' || wanted.name) IS NULL`
 }
 
 /** In quotes, as the table is. */
