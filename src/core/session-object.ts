@@ -191,7 +191,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     // `delete session.userId` signs out elsewhere; here it would do nothing without a word.
     if (reserved.has(name)) refuseReserved(name as string)
     if (!isValueName(name) || !this.#visit.values.has(name)) return true
-    this.#visit.intend(`Deleting session.${name}`, false)
+    this.#visit.intend(`Deleting session.${name}`)
     this.#visit.values.delete(name)
     return true
   }

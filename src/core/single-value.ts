@@ -35,7 +35,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
 
 /** Removes one value and resolves to it; of several that ask, one gets it. */
 export async function takeValue(visit: Visit, name: string): Promise<unknown> {
-  visit.intend('session.take()', false)
+  visit.intend('session.take()')
   const known = visit.values.known(name)
   await commit(visit)
   if (visit.lost) return undefined

@@ -199,13 +199,13 @@ export class Visit {
   }
 
   /** Refuses changes during an outage, and those that need a cookie once the response has begun. */
-  intend(verb: string, needsCookie: boolean): void {
+  intend(verb: string, needsCookie = this.sealed !== null): void {
     if (this.outage) {
       throw new SojournError('store_unavailable', `${verb}: the session store failed, so nothing can be changed`, {
         cause: this.outage,
       })
     }
-    if ((needsCookie || this.sealed) && this.request.headersSent) {
+    if (needsCookie && this.request.headersSent) {
       throw new SojournError(
         'headers_sent',
         `${verb} came after the response had begun, so its cookie cannot be sent. Call it before the first byte`,
@@ -215,9 +215,9 @@ export class Visit {
     this.mayChange()
   }
 
-  /** Whether a value can be kept only with a cookie that the client does not have yet, and is not about to be given. */
+  /** Whether a value can be kept only with a cookie that the client is not about to be given by itself. */
   get lacksCookie(): boolean {
-    return this.held === null && !this.isBeingCreated
+    return this.sealed !== null || (this.held === null && !this.isBeingCreated)
   }
 
   signIn(userId: string | number, options: SignInOptions = {}): void {
@@ -249,14 +249,15 @@ export class Visit {
   }
 
   destroy(clearSiteData: boolean): void {
-    this.intend('session.destroy()', false)
+    // What is kept on the server ends there.
+    this.intend('session.destroy()', this.sealed !== null && !this.engine.cookieStore?.revocation)
     this.#end('destroyed')
     this.startAsked = false
     this.clearSiteData ||= clearSiteData && this.failure === undefined
   }
 
   touch(): void {
-    this.intend('session.touch()', false)
+    this.intend('session.touch()')
     this.plan({ touch: true })
   }
 
@@ -296,7 +297,7 @@ export class Visit {
   #recognition(record: SessionRecord, now: number): Recognition {
     if (this.isConnection) return this.held && isSameSignIn(this.held.record, record) ? 'current' : 'unknown'
     if (!this.token) return 'unknown'
-    return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.renewal?.overlap ?? 0)
+    return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.overlap)
   }
   /** Takes over the same session, read again, if this visit's token is still good for it; tells whether it is. */
   holdAgain(held: Held, now: number): boolean {
@@ -307,11 +308,6 @@ export class Visit {
     return true
   }
 
-  /** A sign-in or `renew()` replaced the token while the request was on its way: it is a guest's, and what it sets is dropped. */
-  meetReplacement({ id }: Token): void {
-    this.replacedId = id
-    this.lose('token_replaced')
-  }
   /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */
   lose(reason: 'ended' | 'token_replaced'): void {
     this.lost = reason

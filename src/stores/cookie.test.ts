@@ -1,6 +1,9 @@
+import express from 'express'
 import fc from 'fast-check'
+import supertest from 'supertest'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { cookieHeader, type Jar, takeCookies } from '../../test/stores/browser-store.js'
+import { session as expressSession } from '../adapters/express.js'
 import { withSession } from '../adapters/fetch.js'
 import type { SojournError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
@@ -27,8 +30,13 @@ function make(options: Partial<Parameters<typeof cookieStore>[0]> = {}, rest: Se
 }
 
 /** One request of a browser that keeps its cookies in `jar`. */
-async function request(sessions: Sessions<Data>, jar: Jar, handle: (session: Session<Data>) => unknown = () => {}) {
-  const session = await sessions.load({ cookie: cookieHeader(jar) })
+async function request(
+  sessions: Sessions<Data>,
+  jar: Jar,
+  handle: (session: Session<Data>) => unknown = () => {},
+  agent = 'curl/8',
+) {
+  const session = await sessions.load({ headers: { cookie: cookieHeader(jar), 'user-agent': agent } })
   const result = await handle(session)
   const cookies = await sessions.commit(session)
   takeCookies(jar, cookies)
@@ -224,19 +232,48 @@ test('what is too large is refused when it is saved, and changes nothing: it can
   }
 })
 
-test('a session that is as large as it may be can still be renewed', async () => {
-  const sessions = make({}, { lifetime: { idle: '1d', renewal: { every: '1h', overlap: '1m' } } })
-  const jar: Jar = new Map()
+/** Fills a session with as much text as it takes. Returns how much that is. */
+async function fill(sessions: Sessions<Data>, jar: Jar, signIn: (session: Session<Data>) => void): Promise<number> {
   let [most, tooMuch] = [6000, 9000]
   while (tooMuch - most > 1) {
     const length = (most + tooMuch) >> 1
-    const fits = await request(sessions, new Map(), (session) => Object.assign(session, { text: 'x'.repeat(length) }))
+    const handle = (session: Session<Data>) => {
+      signIn(session)
+      session.text = 'x'.repeat(length)
+    }
+    const fits = await request(sessions, new Map(), handle)
       .then(() => true)
       .catch(() => false)
     if (fits) most = length
     else tooMuch = length
   }
-  await request(sessions, jar, (session) => Object.assign(session, { text: 'x'.repeat(most) }))
+  await request(sessions, jar, (session) => {
+    signIn(session)
+    session.text = 'x'.repeat(most)
+  })
+  return most
+}
+
+test.each([undefined, memoryStore()])(
+  'no page fails for what the engine notes in a session that is full',
+  async (revocation) => {
+    const sessions = make(revocation ? { revocation } : {}, { onBindingChange: 'reauthenticate' })
+    const jar: Jar = new Map()
+    const most = await fill(sessions, jar, (session) => session.signIn('alice', { remember: true }))
+    const agent = `Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${'Version/17.4 Safari/605.1.15 '.repeat(8)}`
+    for (let days = 3; days < 29; days += 3) {
+      now += 3 * day
+      const { session } = await request(sessions, jar, undefined, days % 2 ? agent : undefined)
+      expect([session.userId, session.text?.length]).toEqual(['alice', most])
+    }
+    expect((await request(sessions, jar)).session.authenticatedAt).toBe(null)
+  },
+)
+
+test('a session that is as large as it may be can still be renewed', async () => {
+  const sessions = make({}, { lifetime: { idle: '1d', renewal: { every: '1h', overlap: '1m' } } })
+  const jar: Jar = new Map()
+  const most = await fill(sessions, jar, () => {})
   for (let hour = 0; hour < 5; hour++) {
     now += 3_600_000
     const before = new Map(jar)
@@ -322,6 +359,30 @@ describe('with a revocation store', () => {
       })
       expect([result, cookies]).toEqual([false, []])
       expect(dropped).toEqual([{ id, reason: again ? 'token_replaced' : 'ended', names: ['a'] }])
+    },
+  )
+
+  test.each([true, false])(
+    'it ends after the response has begun, where it is kept on the server: %s',
+    async (isKept) => {
+      const { sessions, revocation } = isKept ? withRevocation() : { sessions: make(), revocation: null }
+      const app = express()
+      app.use(expressSession(sessions))
+      app.get('/', async (req, res) => {
+        res.write('begun ')
+        try {
+          req.session.destroy()
+          await req.session.save()
+          res.end('ended')
+        } catch (error) {
+          res.end((error as SojournError).code)
+        }
+      })
+      const { session, cookie } = await sessions.create({ userId: 'alice' })
+      const { text } = await supertest(app).get('/').set('Cookie', cookie).set('Host', 'localhost')
+      expect(text).toBe(isKept ? 'begun ended' : 'begun headers_sent')
+      if (revocation) expect(await revocation.read(session.id)).toBe(null)
+      expect((await sessions.load({ cookie })).isNew).toBe(isKept)
     },
   )
 

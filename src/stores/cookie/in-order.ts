@@ -38,6 +38,7 @@ function refuseLate(request: RequestFacts, patch: SessionPatch): void {
   )
 }
 
-function changesValues({ set = {}, unset = [] }: SessionPatch): boolean {
+/** Whether a patch changes values of the app. */
+export function changesValues({ set = {}, unset = [] }: SessionPatch): boolean {
   return [...Object.keys(set), ...unset].some((name) => !isOwnName(name))
 }

@@ -1,7 +1,9 @@
+import { clientName } from '../../core/client.js'
 import { type CookieForm, clearCookie, cookieValues, isOursAlone, setCookie } from '../../core/cookie.js'
 import type { SealedSession } from '../../core/cookie-store.js'
 import { SojournError } from '../../core/errors.js'
 import { after } from '../../core/guarded-store.js'
+import { seenName } from '../../core/lifetime.js'
 import { type Seal, sealedLength } from '../../core/seal.js'
 import {
   type Awaitable,
@@ -13,7 +15,7 @@ import {
   type SessionStore,
 } from '../../core/store.js'
 import { parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
-import { inOrder } from './in-order.js'
+import { changesValues, inOrder } from './in-order.js'
 import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
 /** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
@@ -22,13 +24,18 @@ const maxCookies = 3
 const chunkLength = 3900
 /** As long as each token is. */
 const anyToken = '-'.repeat(64)
-/** No renewal is longer: a digest and a nonce are shorter than a token. */
-const longestRenewal = JSON.stringify({
-  previous: anyToken,
-  nonce: anyToken,
-  at: Number.MAX_SAFE_INTEGER,
-  seenAt: Number.MAX_SAFE_INTEGER,
-} satisfies Renewal)
+/** What the engine may come to note in a session, about as long as it can be: a digest and a nonce are shorter than a token. */
+const longestNotes = {
+  [renewalName]: JSON.stringify({
+    previous: anyToken,
+    nonce: anyToken,
+    at: Number.MAX_SAFE_INTEGER,
+    seenAt: Number.MAX_SAFE_INTEGER,
+  } satisfies Renewal),
+  [seenName]: `${Number.MAX_SAFE_INTEGER}`,
+  // And that the sign-in is doubted.
+  [clientName]: '-'.repeat(360),
+}
 
 export class SessionInCookies implements SealedSession {
   readonly inOrder = inOrder
@@ -133,7 +140,8 @@ export class SessionInCookies implements SealedSession {
     // What the server keeps, the server compares.
     if (!holds(record.values, revocation ? withoutOwn(when) : when)) return 'conflict'
     const next = patched(record, patch)
-    refuseTooLarge(next)
+    if (changesValues(patch)) refuseTooLarge(next)
+    else contentOf(anyToken, next)
     return after(revocation ? patchKept(revocation, id, patch) : 'applied', (outcome) => {
       if (outcome === 'applied') this.#become(id, next)
       return outcome
@@ -184,9 +192,9 @@ function contentOf(token: string, record: SessionRecord): string {
 }
 
 /**
- * Before the revocation store is asked, so that a session that is refused stays as it was; and with room for what a
- * renewal keeps, so that none fails later.
+ * Before the revocation store is asked, so that a session that is refused stays as it was; and with room for what the engine
+ * notes by itself, so that no page fails for that later.
  */
 function refuseTooLarge(record: SessionRecord): void {
-  contentOf(anyToken, { ...record, values: { ...record.values, [renewalName]: longestRenewal } })
+  contentOf(anyToken, { ...record, values: { ...record.values, ...longestNotes } })
 }
