@@ -93,7 +93,7 @@ function createSession(visit: Visit): Awaitable<void> {
     (isFree) => {
       if (!isFree) throw new SojournError('contention', `The session id ${token.id} is taken`)
       const held = { id: token.id, record }
-      engine.events.emit('created', { id: token.id, userId: record.userId, at: now })
+      engine.events.emit('created', { id: token.id, userId: record.userId })
       if (values === visit.values) {
         visit.isBeingCreated = false
         takeOver(visit, held, { set, unset: [] })
@@ -114,7 +114,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const changes = values.changes()
   // Such as after a handler has read an object: it might have changed it.
   if (changes === noChanges && visit.intentions === noIntentions && !visit.touchIsDue(now)) return
-  const intentions = intentionsOf(visit)
+  const intentions = visit.takeIntentions()
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
   if (!patch) return
@@ -158,13 +158,6 @@ function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts:
     },
     () => values === visit.values && resume(visit, intentions),
   )
-}
-
-/** What is intended now. A token is not renewed by itself where the request is no use of the session. */
-function intentionsOf(visit: Visit): Intentions {
-  const intentions = visit.takeIntentions()
-  const isHeldBack = !visit.isActivity && intentions.tokenChange === 'scheduled'
-  return isHeldBack ? { ...intentions, tokenChange: 'none' } : intentions
 }
 
 /** Takes intentions up again, but for a scheduled renewal, which another request has made meanwhile. */

@@ -38,7 +38,8 @@ describe('limits', () => {
       idle: day,
       absolute: 30 * day,
       remember: { idle: 30 * day, absolute: 30 * day },
-      renewal: null,
+      renewEvery: null,
+      overlap: 60_000,
     })
   })
 
@@ -47,7 +48,13 @@ describe('limits', () => {
     ['aal2', hour, day],
     ['aal3', hour / 4, day / 2],
   ] as const)('%s keeps the limits of NIST SP 800-63B-4', (level, idle, absolute) => {
-    expect(lifetimeOf(level)).toEqual({ idle, absolute, remember: { idle, absolute }, renewal: null })
+    expect(lifetimeOf(level)).toEqual({
+      idle,
+      absolute,
+      remember: { idle, absolute },
+      renewEvery: null,
+      overlap: 60_000,
+    })
   })
 
   test('a short absolute limit shortens the idle limit that was not given', () => {

@@ -40,9 +40,13 @@ export interface Limits {
 /** {@link LifetimeOptions} in milliseconds. */
 export interface Lifetime extends Limits {
   readonly remember: Limits
-  readonly renewal: { readonly every: number; readonly overlap: number } | null
+  /** How often the token is replaced; `null`: never. */
+  readonly renewEvery: number | null
+  /** Also where nothing is renewed here: another process may. */
+  readonly overlap: number
 }
 
+const usualOverlap = unit.m
 const hour = unit.h
 const day = unit.d
 const assurance: Record<AssuranceLevel, Limits> = {
@@ -68,17 +72,16 @@ export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime 
   if (typeof options === 'string') {
     const preset = assurance[options]
     if (!preset) refuseOption('lifetime', "'aal1', 'aal2', 'aal3' or an object", options)
-    return { ...preset, remember: preset, renewal: null }
+    return { ...preset, remember: preset, renewEvery: null, overlap: usualOverlap }
   }
   const limits = limitsOf(options, assurance.aal1, 'lifetime')
   const remember = limitsOf(options.remember ?? {}, { idle: 30 * day, absolute: 30 * day }, 'lifetime.remember')
-  return { ...limits, remember, renewal: options.renewal === undefined ? null : renewalOf(options.renewal) }
-}
-
-function renewalOf(option: NonNullable<LifetimeOptions['renewal']>): Lifetime['renewal'] {
-  const { every, overlap = '60s' } = typeof option === 'object' ? option : { every: option }
+  const { renewal } = options
+  const { every, overlap = usualOverlap } = typeof renewal === 'object' ? renewal : { every: renewal }
   return {
-    every: milliseconds(every, 'lifetime.renewal.every'),
+    ...limits,
+    remember,
+    renewEvery: renewal === undefined ? null : milliseconds(every, 'lifetime.renewal.every'),
     overlap: milliseconds(overlap, 'lifetime.renewal.overlap'),
   }
 }

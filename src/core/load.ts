@@ -111,18 +111,22 @@ function emptyVisit({ engine, request, form }: Visit): Visit {
 function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit {
   const { settings } = visit.engine
   const now = settings.clock()
-  if (!record) return refuse(visit, token, 'unknown_id', now)
-  if (!isRecord(record)) return refuse(visit, token, 'corrupt_record', now)
-  const known = recognize(digestText(token.secret), record, now, settings.lifetime.renewal?.overlap ?? 0)
-  if (known === 'stale') return refuse(visit, token, 'stale_token', now)
-  // Else the cookie of a guest's session could take the place of the one that the sign-in is sending.
-  if (known === 'replaced') visit.meetReplacement(token)
+  if (!record) return refuse(visit, token, 'unknown_id')
+  if (!isRecord(record)) return refuse(visit, token, 'corrupt_record')
+  const known = recognize(digestText(token.secret), record, now, settings.lifetime.overlap)
+  if (known === 'stale') return refuse(visit, token, 'stale_token')
+  // A sign-in or renew() replaced the token while the request was on its way: it is a guest's, and what it sets is dropped. Else
+  // the cookie of a guest's session could take the place of the one that the sign-in is sending.
+  if (known === 'replaced') {
+    visit.replacedId = token.id
+    visit.lose('token_replaced')
+  }
   if (known !== 'current' && known !== 'previous')
-    return refuse(visit, token, hasDigest(record) ? 'wrong_secret' : 'corrupt_record', now)
+    return refuse(visit, token, hasDigest(record) ? 'wrong_secret' : 'corrupt_record')
   visit.hold({ id: token.id, record }, token)
   if (record.expiresAt <= now || visit.start + visit.limits.absolute <= now) {
     visit.forget()
-    return refuse(visit, token, 'expired', now)
+    return refuse(visit, token, 'expired')
   }
   if (known === 'previous') visit.offerSuccessor(record)
   prepare(visit, record, now)
@@ -133,21 +137,21 @@ function judge(visit: Visit, token: Token, record: SessionRecord | null): Visit 
 function prepare(visit: Visit, record: SessionRecord, now: number): void {
   const { settings } = visit.engine
   if (visit.touchIsDue(now)) visit.mayChange()
-  if (record.userId !== null) watchBinding(visit, record, record.userId, now)
-  const { renewal: schedule } = settings.lifetime
-  if (!schedule || visit.cookie === 'send') return
+  if (record.userId !== null) watchBinding(visit, record, record.userId)
+  const { renewEvery, overlap } = settings.lifetime
+  if (visit.cookie === 'send') return
   const renewal = renewalOf(record)
   if (renewal && renewal.seenAt === null) {
     visit.planOwnValue(renewalName, JSON.stringify({ ...renewal, seenAt: now }))
     visit.mayChange()
-  } else if (now >= renewalDueAt(schedule, visit.start, replacementOf(record))) {
+  } else if (renewEvery && now >= renewalDueAt(renewEvery, overlap, visit.start, replacementOf(record))) {
     visit.plan({ tokenChange: 'scheduled' })
     visit.mayChange()
   }
 }
 
 /** Tells when a signed-in session comes from elsewhere: once, for the record then takes the new client over. */
-function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: number): void {
+function watchBinding(visit: Visit, record: SessionRecord, userId: string): void {
   const { settings, events } = visit.engine
   const keep = settings.client
   const before = record.values[clientName]
@@ -161,11 +165,11 @@ function watchBinding(visit: Visit, record: SessionRecord, userId: string, now: 
     visit.planOwnValue(signInName, JSON.stringify(visit.signedIn))
   }
   visit.mayChange()
-  events.emit('bindingChanged', { id: visit.id, userId, at: now, changes })
+  events.emit('bindingChanged', { id: visit.id, userId, changes })
 }
 
-function refuse(visit: Visit, token: Token, reason: RefusalReason, at: number): Visit {
-  visit.engine.events.emit('refused', { id: token.id, at, reason, address: visit.request.address ?? null })
+function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
+  visit.engine.events.emit('refused', { id: token.id, reason, address: visit.request.address ?? null })
   return visit
 }
 

@@ -34,6 +34,7 @@ function scheduled(scheduler: fc.Scheduler, store: SessionStore): SessionStore {
 }
 
 interface World {
+  store: SessionStore
   sessions: Sessions<Values>
   /** What a client that holds `cookie` sees at the end, without the scheduler in between. */
   look(cookie: string): Promise<Visitor>
@@ -60,6 +61,7 @@ function inEveryInterleaving(
       sessions.on('refused', ({ reason }) => events.push(`refused ${reason}`))
       const world: World = {
         sessions,
+        store,
         clock,
         events,
         look: (cookie) => plain.load({ cookie }),
@@ -285,6 +287,22 @@ test('a lost renewal response: the next request with the old token gets the same
     expect(again).not.toBe(cookie)
     expect(again).toBe(lost)
     expect((await look(again as string)).a).toBe(1)
+  }, renewal))
+
+test('while renewal is turned on or off, process by process: nobody is signed out, and an old token ends as it should', () =>
+  inEveryInterleaving(async ({ begin, request, clock, events, store }, scheduler) => {
+    const without = createSessions<Values>({ store, clock: () => clock.now, cookie: { secure: true } })
+    const { cookie } = await begin({ a: 1 }, 'alice')
+    clock.now += 3_600_000
+    const [successor] = await together(scheduler, [request(cookie, (session) => session.a)])
+    await together(scheduler, [without.load({ cookie: successor as string }).then((it) => without.commit(it))])
+    clock.now += 1000
+    const [late] = await together(scheduler, [without.load({ cookie })])
+    expect(late?.userId).toBe('alice')
+    clock.now += 61_000
+    const [stale] = await together(scheduler, [without.load({ cookie })])
+    expect(stale?.userId).toBe(null)
+    expect(events).toEqual([])
   }, renewal))
 
 test('the old token after its successor was seen and the overlap passed: refused as a sign of theft', () =>

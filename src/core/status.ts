@@ -14,7 +14,9 @@ export interface SessionStatus {
 }
 
 export function statusOf(visit: Visit): SessionStatus {
+  // To ask is no use of the session: neither does its expiry move, nor is its token renewed.
   visit.isActivity = false
+  if (visit.intentions.tokenChange === 'scheduled') visit.plan({ tokenChange: 'none' })
   visit.noStore = true
   visit.wasUsed = true
   const { held, engine, userId, signedIn } = visit

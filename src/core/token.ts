@@ -84,7 +84,8 @@ export interface Renewal extends Replacement {
  * its overlap first: else a request that began with it would lose its write, and its client its session.
  */
 export function renewalDueAt(
-  { every, overlap }: { readonly every: number; readonly overlap: number },
+  every: number,
+  overlap: number,
   start: number,
   last: Replacement | Renewal | null,
 ): number {
