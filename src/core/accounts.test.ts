@@ -622,9 +622,22 @@ describe('requests from other origins', () => {
     await request(make(), { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
   })
 
-  test.each(['https://a.example/', 'a.example', 'https://a.example/path', 5])('%j is no origin', (origin) => {
-    expect(() => make({ crossOrigin: { trusted: [origin as string] } })).toThrow(
-      /^Each of crossOrigin\.trusted must be an origin such as/,
-    )
-  })
+  test.each(['capacitor://localhost', 'chrome-extension://abcdefghijklmnop', 'http://127.0.0.1:5173'])(
+    'pages of %s can be trusted',
+    async (origin) => {
+      const attempt = (trusted: string[]) =>
+        make({ crossOrigin: { trusted } }).load({ headers: { origin, host }, method: 'POST' })
+      await attempt([origin])
+      await expect(attempt([])).rejects.toMatchObject({ code: 'cross_origin' })
+    },
+  )
+
+  test.each(['https://a.example/', 'a.example', 'https://a.example/path', 'capacitor://localhost/', 'null', 5])(
+    '%j is no origin',
+    (origin) => {
+      expect(() => make({ crossOrigin: { trusted: [origin as string] } })).toThrow(
+        /^Each of crossOrigin\.trusted must be an origin such as/,
+      )
+    },
+  )
 })

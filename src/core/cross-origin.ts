@@ -15,7 +15,7 @@ export function trustedOrigins(
 ): ReadonlySet<string> {
   if (!Array.isArray(trusted)) refuseOption(option, 'a list of origins', trusted)
   for (const origin of trusted as readonly string[]) {
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue
+    if (URL.canParse(origin) && originOf(new URL(origin)) === origin) continue
     refuseOption(`Each of ${option}`, "an origin such as 'https://app.example.com', without a path", origin)
   }
   return new Set(trusted)
@@ -58,6 +58,11 @@ export function refuseOtherOrigins(request: RequestFacts, trusted: ReadonlySet<s
  * The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. A port that a proxy adds to the
  * host is left out where the scheme of the origin implies it, as the origin itself leaves it out.
  */
+/** Also of a scheme that is not the web's, such as an app's or an extension's. */
+function originOf({ protocol, host }: URL): string {
+  return `${protocol}//${host}`
+}
+
 function isSameHost(origin: string, host = ''): boolean {
   const own = `//${host}`
   return URL.canParse(own, origin) && new URL(own, origin).host === new URL(origin).host
