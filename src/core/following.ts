@@ -120,8 +120,10 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
       for (const ofId of followers.values()) for (const { timer } of ofId) clearTimeout(timer)
       followers.clear()
       sharing.delete(endAll)
-      const stop = await watching
-      await stop?.()
+      const stopped = watching?.then((stop) => stop?.())
+      // What is still beginning to watch, on a server that may not answer, is stopped when it has begun.
+      if (isWatching) await stopped
+      else stopped?.catch(() => {})
     },
   }
 }

@@ -868,6 +868,18 @@ test('a store that cannot watch at once is asked again with the next connection'
   await sessions.close()
 })
 
+test('a server closes though its store has not begun to watch yet, which is ended when it has', async () => {
+  let begin = (_stop: () => void) => {}
+  const stop = vi.fn()
+  const sessions = make({ store: { ...memory, watch: () => new Promise((resolve) => (begin = resolve)) } })
+  const { session } = await sessions.create({ values: { a: 1 } })
+  sessions.follow(session, () => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  await sessions.close()
+  begin(stop)
+  await vi.waitFor(() => expect(stop).toHaveBeenCalledOnce())
+})
+
 test('nothing is begun for who follows a session when the server closes', async () => {
   let watched = 0
   const watch = () => {
