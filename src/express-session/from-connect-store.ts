@@ -159,7 +159,7 @@ function recordOf({ [bagName]: bag, ...session }: Kept, now: number, idle: numbe
     values: { ...texts, ...bag?.texts },
     userId: bag?.userId ?? null,
     createdAt: bag?.createdAt ?? now,
-    expiresAt: end ?? now + idle,
+    expiresAt: end ?? now + idle - short,
   }
 }
 
@@ -170,8 +170,11 @@ function recordOf({ [bagName]: bag, ...session }: Kept, now: number, idle: numbe
 function endOrLater(session: SessionData, now: number): number | undefined {
   const end = endOf(session)
   const maxAge = Math.ceil(Number(session.cookie.originalMaxAge))
-  return end !== undefined && end <= now && maxAge > 0 ? now + maxAge : end
+  return end !== undefined && end <= now && maxAge > 0 ? now + maxAge - short : end
 }
+
+/** An end that is made up is less than any touch will set: one within the same millisecond is a change as well. */
+const short = 1
 
 /** Whether a change is a touch. One that sets values, though it be none, is to be written. */
 function movesOnlyEnd({ set, unset, userId, expiresAt }: SessionPatch): boolean {

@@ -188,8 +188,7 @@ function isUnder(path: string, request: SessionRequest): boolean {
 
 function pathnameOf(url: string): string {
   if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname
-  const end = url.search(/[?#]/)
-  return (end === -1 ? url : url.slice(0, end)) || '/'
+  return url.split(/[?#]/, 1)[0] || '/'
 }
 
 function isSecure(request: SessionRequest, proxy: boolean | undefined): boolean {

@@ -62,7 +62,7 @@ Store.prototype.regenerate = function regenerate(this: MountedStore, request, ca
 Store.prototype.load = function load(id, callback) {
   this.get(id, (error, record) => {
     if (error) return callback(error)
-    if (!record) return callback(undefined)
+    if (!record) return (callback as () => void)()
     callback(null, this.createSession({ sessionID: id, sessionStore: this }, record))
   })
 }

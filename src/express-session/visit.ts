@@ -65,8 +65,8 @@ export class Visit implements Gatekeeper, Watcher {
   #originalId = ''
   #originalText = ''
   #storedText: string | undefined
-  /** The session that was there at first. One that `regenerate` puts in its place is not followed. */
-  #followed: Session | undefined
+  /** The session that was there at first, and those that it was reloaded as. One that `regenerate` puts in its place is not followed. */
+  readonly #followed: Session[] = []
   /** Whether the head had left before the session was there. */
   #isLate = false
   #isTouched = false
@@ -128,17 +128,17 @@ export class Visit implements Gatekeeper, Watcher {
   }
 
   saving(session: Session): void {
-    if (session === this.#followed) this.#storedText = textOf(session)
+    if (this.#followed.includes(session)) this.#storedText = textOf(session)
   }
 
   reloaded(before: Session, after: Session): void {
-    if (before === this.#followed) this.#followed = after
+    if (this.#followed.includes(before)) this.#followed.push(after)
   }
 
   #follow(session: Session, source: object): void {
     this.#originalId = this.#request.sessionID
     this.#originalText = textOf(source)
-    this.#followed = session
+    this.#followed.push(session)
     this.#isLate = this.#arrival.response.headersSent
     this.#request[watcher] = this
   }

@@ -302,6 +302,52 @@ describe.each<[string, Any]>([
       await server.get('/').set('Cookie', pair(first)).expect(200, '[false,true,3]')
     })
 
+    test.each<[string, (req: Any, done: () => void) => void, string[]]>([
+      [
+        'twice at once',
+        (req, done) => {
+          const before = req.session
+          before.reload(() => {})
+          before.reload(() => {
+            req.session.more = 1
+            req.session.save(done)
+          })
+        },
+        ['set', 'touch'],
+      ],
+      [
+        'and saved as what it was',
+        (req, done) => {
+          const before = req.session
+          before.reload(() => {
+            before.more = 1
+            before.save(done)
+          })
+        },
+        ['set', 'set'],
+      ],
+    ])('reloaded %s is stored once more only where it differs', async (_how, act, expected) => {
+      const store = new lib.MemoryStore()
+      const server = app({ store, saveUninitialized: false }, (req, res) => {
+        if (req.session.count) act(req, () => res.end())
+        else {
+          req.session.count = 1
+          res.end()
+        }
+      })
+      const first = await server.get('/').expect(200)
+      const calls: string[] = []
+      for (const name of ['set', 'touch']) {
+        const call = store[name]
+        store[name] = function (...given: unknown[]) {
+          calls.push(name)
+          return Reflect.apply(call, this, given)
+        }
+      }
+      await server.get('/').set('Cookie', pair(first)).expect(200)
+      expect(calls).toEqual(expected)
+    })
+
     test('regenerated has another id and no values', async () => {
       const server = app({}, (req, res) => {
         const { id } = req.session
@@ -525,6 +571,10 @@ describe.each<[string, Any]>([
       expect([loaded.id, loaded.foo, loaded.cookie.path]).toEqual(['id', 'bar', '/'])
       await new Promise((resolve) => loaded.save(resolve))
       expect(await load('other')).toBe(undefined)
+      const told = await new Promise<unknown[]>((resolve) =>
+        store.load('other', (...given: unknown[]) => resolve(given)),
+      )
+      expect(told).toEqual([])
     })
 
     test('reloads a session outside of a request, as for a WebSocket', async () => {

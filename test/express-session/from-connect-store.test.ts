@@ -34,7 +34,7 @@ test('a session without a lifetime of its own lives as long as its store remembe
   const store = new original.MemoryStore()
   await promised((done) => store.set('sid', { cookie: { originalMaxAge: null, expires: null } } as never, done))
   const bridge = fromConnectStore(store, { clock: () => 1000, idle: '2s' })
-  expect(await bridge.read('sid')).toMatchObject({ expiresAt: 3000 })
+  expect(await bridge.read('sid')).toMatchObject({ expiresAt: 2999 })
 })
 
 test('a session that was touched lives on, though its cookie was not written anew', async () => {
@@ -47,7 +47,7 @@ test('a session that was touched lives on, though its cookie was not written ane
   })
   const clock = () => 10_000
   const touched = fromConnectStore(returning(cookieUntil(2000, 9000)), { clock })
-  expect(await touched.read('sid')).toMatchObject({ expiresAt: 12_000, values: { user: '"ada"' } })
+  expect(await touched.read('sid')).toMatchObject({ expiresAt: 11_999, values: { user: '"ada"' } })
   const found = await promised((done) => toConnectStore(touched, { clock }).get('sid', done))
   expect(found).toMatchObject({ user: 'ada', cookie: { originalMaxAge: 2000 } })
   // One that the app itself let expire stays so.
@@ -187,6 +187,30 @@ describe('a change that moves only the end', () => {
     expect([set.mock.calls.length, touch.mock.calls.length]).toEqual([2, 1])
     expect(await promised((done) => bridge.get('sid', done as never))).toMatchObject({ views: 1 })
   })
+})
+
+test.each([
+  ['without a lifetime of its own', { originalMaxAge: null, expires: null, path: '/' }],
+  [
+    'whose stored cookie tells of an end that has passed',
+    { originalMaxAge: 60_000, expires: new Date(5000), path: '/' },
+  ],
+])('a page view within one millisecond moves the end of a session %s', async (_which, cookie) => {
+  const store = new original.MemoryStore()
+  const get = vi.spyOn(store, 'get').mockImplementation((_id, done) => done(null, { cookie, views: 1 } as never))
+  const [set, touch] = [vi.spyOn(store, 'set'), vi.spyOn(store, 'touch')]
+  vi.useFakeTimers({ now: 1_000_000, toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const bridge = toConnectStore(fromConnectStore(store))
+  for (const call of ['touch', 'set'] as const) {
+    const read = await promised<session.SessionData>((done) => bridge.get('sid', done as never))
+    // As `session.touch()` does, before a page is answered.
+    const viewed = read as session.SessionData
+    if (cookie.originalMaxAge) Object.assign(viewed.cookie, { expires: new Date(Date.now() + cookie.originalMaxAge) })
+    await promised((done) => bridge[call]?.('sid', viewed, done as never))
+  }
+  expect(get).toHaveBeenCalled()
+  expect([touch.mock.calls.length, set.mock.calls.length]).toEqual([1, 1])
 })
 
 test('through both bridges a store keeps the ids and the sessions that it had', async () => {
