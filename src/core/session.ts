@@ -60,7 +60,7 @@ export interface SessionFacts {
 }
 
 /** A Node callback, as the verbs accept for libraries that were written for `express-session`. */
-export type Callback = (error?: unknown) => void
+export type Callback = (error?: Error) => void
 
 /**
  * What can be done with a session. Those that return nothing are intentions: they are applied in the order said, when

@@ -52,7 +52,7 @@ export function callBack<T>(promise: Promise<T>, callback: Callback | undefined)
   if (callback) refuseOtherThanFunction('The callback', callback)
   promise.then(
     () => callback && queueMicrotask(() => callback()),
-    (error: unknown) => callback && queueMicrotask(() => callback(error)),
+    (error: Error) => callback && queueMicrotask(() => callback(error)),
   )
   return promise
 }
