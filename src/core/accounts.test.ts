@@ -477,6 +477,19 @@ describe('bindings are signals', () => {
     expect((await sessions.list({ userId: 'alice' })).sessions).toMatchObject([shown])
   })
 
+  test('who names no browser is another than who did, whether the address is known or not', async () => {
+    for (const address of [true, false]) {
+      const sessions = make({ address, onBindingChange: 'reauthenticate' })
+      const changes: unknown[] = []
+      sessions.on('bindingChanged', (event) => changes.push(event.changes))
+      const cookie = await request(sessions, { headers: { 'user-agent': firefox } }, (session) =>
+        session.signIn('alice'),
+      )
+      await request(sessions, { headers: {}, cookie }, (session) => expect(session.authenticatedAt).toBe(null))
+      expect(changes).toEqual([['device']])
+    }
+  })
+
   test('it is noted once, also where the request reloads its session or meets a renewal', async () => {
     const sessions = make({ onBindingChange: 'reauthenticate', lifetime: { renewal: '1h' } })
     let changes = 0

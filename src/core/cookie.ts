@@ -94,8 +94,8 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
  * Whether nobody else can set a cookie of this name: nobody on the network, as where it is plain, and no other host of its
  * domain. With CHIPS the visitor's own may come twice, once for the partition and once without.
  */
-export function isOursAlone({ name, attributes }: CookieForm): boolean {
-  return /^__Host-|; Partitioned/.test(name + attributes)
+export function isOursAlone({ name }: CookieForm): boolean {
+  return name.startsWith('__Host-')
 }
 
 /** Whether text can be the name of a header or of a cookie (RFC 9110, section 5.6.2), and is short enough for all. */

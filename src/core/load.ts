@@ -52,7 +52,7 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
 function tokensOf(engine: Engine, text: string, form: CookieForm, sealed: SealedSession | null): Token[] {
   const { transport, clock } = engine.settings
   if (transport) return headerTokens(transport, text)
-  return sealed ? sealed.open(text, clock()) : tokensIn(text, form.name)
+  return sealed ? sealed.open(text, clock()) : tokensIn(text, form)
 }
 
 function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Visit> {
@@ -75,13 +75,16 @@ async function takeOver(visit: Visit, accepted: AcceptedSessions): Promise<Visit
   return visit
 }
 
-/** At most two tokens of the right shape: a browser may hold one for each partition or path, and no more make sense. */
-function tokensIn(header: string, name: string): Token[] {
+/**
+ * At most two tokens of the right shape: a browser may hold one for each partition or path, and no more make sense. Who plants
+ * one can plant more, to hide the visitor's own behind them: then none counts.
+ */
+function tokensIn(header: string, form: CookieForm): Token[] {
   const tokens: Token[] = []
-  for (const value of cookieValues(header, name)) {
+  for (const value of cookieValues(header, form.name)) {
     const token = parseToken(value)
     const isRepeated = tokens.some((it) => tokenText(it) === value)
-    if (token && !isRepeated && tokens.push(token) === 2) break
+    if (token && !isRepeated && tokens.push(token) > 2) return isOursAlone(form) ? tokens : []
   }
   return tokens
 }
@@ -155,8 +158,10 @@ function watchBinding(visit: Visit, record: SessionRecord, userId: string): void
   const { settings, events } = visit.engine
   const keep = settings.client
   const before = record.values[clientName]
-  const text = before === undefined ? undefined : clientText(visit.request, keep)
-  if (text === undefined || text === before) return
+  if (before === undefined) return
+  // Who tells nothing of themselves is another than who did.
+  const text = clientText(visit.request, keep) ?? '{}'
+  if (text === before) return
   const changes = clientChanges(clientOf(record.values, keep), clientOf({ [clientName]: text }, keep))
   if (changes.length === 0) return
   visit.planOwnValue(clientName, text)

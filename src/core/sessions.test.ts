@@ -281,6 +281,7 @@ describe('the cookie', () => {
   test.each<[string, CookieOptions]>([
     ['the plain name', { secure: false }],
     ['a name that other hosts of the domain can set', { domain: 'example.com' }],
+    ['the same, partitioned', { domain: 'example.com', partitioned: true }],
   ])('under %s two that resolve cancel each other, and an event tells', async (_, cookie) => {
     const sessions = make({ cookie })
     const events: unknown[] = []
@@ -290,6 +291,18 @@ describe('the cookie', () => {
     const { session } = await visit(sessions, `${a.cookie}; ${b.cookie}`)
     expect(session.userId).toBe(null)
     expect(events).toEqual([[a.session.id, b.session.id]])
+  })
+
+  test.each<[CookieOptions, string | null]>([
+    [{ path: '/app' }, null],
+    [{}, 'mallory'],
+  ])('with %j a third one counts as an attempt to hide the visitor’s own: %s', async (cookie, userId) => {
+    const sessions = make({ cookie })
+    const mallory = await sessions.create({ userId: 'mallory' })
+    const alice = await sessions.create({ userId: 'alice' })
+    const [name] = alice.cookie.split('=', 1)
+    const header = `${mallory.cookie}; ${name}=${'x'.repeat(64)}; ${alice.cookie}`
+    expect((await visit(sessions, header)).session.userId).toBe(userId)
   })
 
   test.each(['older', 'newer'])('two of one session are one, as after a change of path (%s first)', async (first) => {
