@@ -270,6 +270,23 @@ test.each([undefined, memoryStore()])(
   },
 )
 
+test('a guest’s session that is full can be made smaller, also after a sign-in that found room', async () => {
+  const sessions = make()
+  const jar: Jar = new Map()
+  await fill(sessions, jar, (session) => Object.assign(session, { a: 1 }))
+  await request(sessions, jar, (session) => session.signIn('al')).catch(() => undefined)
+  await request(sessions, jar, (session) => Reflect.deleteProperty(session, 'a'))
+  await request(sessions, jar, (session) => Object.assign(session, { text: 'short' }))
+  expect(Object.keys((await request(sessions, jar)).session)).toEqual(['text'])
+})
+
+test('three of them, of a name that others can set, are an attempt to hide the visitor’s own', async () => {
+  const sessions = make({}, { cookie: { path: '/app' } })
+  const [mallory, alice] = [await sessions.create({ userId: 'mallory' }), await sessions.create({ userId: 'alice' })]
+  const junk = `${alice.cookie.split('=', 1)}=1.junk`
+  expect((await sessions.load({ cookie: `${mallory.cookie}; ${junk}; ${alice.cookie}` })).userId).toBe(null)
+})
+
 test('a session that is as large as it may be can still be renewed', async () => {
   const sessions = make({}, { lifetime: { idle: '1d', renewal: { every: '1h', overlap: '1m' } } })
   const jar: Jar = new Map()

@@ -1,9 +1,7 @@
-import { clientName } from '../../core/client.js'
 import { type CookieForm, clearCookie, cookieValues, isOursAlone, setCookie } from '../../core/cookie.js'
 import type { SealedSession } from '../../core/cookie-store.js'
 import { SojournError } from '../../core/errors.js'
 import { after } from '../../core/guarded-store.js'
-import { seenName } from '../../core/lifetime.js'
 import { type Seal, sealedLength } from '../../core/seal.js'
 import {
   type Awaitable,
@@ -14,7 +12,7 @@ import {
   type SessionRecord,
   type SessionStore,
 } from '../../core/store.js'
-import { parseToken, type Renewal, renewalName, type Token, tokenText } from '../../core/token.js'
+import { parseToken, type Token, tokenText } from '../../core/token.js'
 import { changesValues, inOrder } from './in-order.js'
 import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
@@ -24,18 +22,8 @@ const maxCookies = 3
 const chunkLength = 3900
 /** As long as each token is. */
 const anyToken = '-'.repeat(64)
-/** What the engine may come to note in a session, about as long as it can be: a digest and a nonce are shorter than a token. */
-const longestNotes = {
-  [renewalName]: JSON.stringify({
-    previous: anyToken,
-    nonce: anyToken,
-    at: Number.MAX_SAFE_INTEGER,
-    seenAt: Number.MAX_SAFE_INTEGER,
-  } satisfies Renewal),
-  [seenName]: `${Number.MAX_SAFE_INTEGER}`,
-  // And that the sign-in is doubted.
-  [clientName]: '-'.repeat(360),
-}
+/** Room for what the engine may come to note in a session: a renewal, when it was used last, from where, and that it is doubted. */
+const room = '-'.repeat(440)
 
 export class SessionInCookies implements SealedSession {
   readonly inOrder = inOrder
@@ -57,9 +45,10 @@ export class SessionInCookies implements SealedSession {
   }
 
   open(header: string, now: number): Token[] {
-    const opened = cookieValues(header, this.#form.name)
-      .slice(0, 2)
-      .flatMap((first) => this.#unseal(header, first) ?? [])
+    const firsts = cookieValues(header, this.#form.name)
+    // Who plants one can plant more, to hide the visitor's own behind them.
+    if (firsts.length > 2 && !isOursAlone(this.#form)) return []
+    const opened = firsts.slice(0, 2).flatMap((first) => this.#unseal(header, first) ?? [])
     const living = opened.filter(({ record }) => record.expiresAt > now)
     const found = living[0] ?? opened[0]
     if (!found) return []
@@ -140,7 +129,9 @@ export class SessionInCookies implements SealedSession {
     // What the server keeps, the server compares.
     if (!holds(record.values, revocation ? withoutOwn(when) : when)) return 'conflict'
     const next = patched(record, patch)
-    if (changesValues(patch)) refuseTooLarge(next)
+    // What makes it smaller is never refused for want of room.
+    const needsRoom = (changesValues(patch) || patch.userId !== undefined) && lengthOf(next) > lengthOf(record)
+    if (needsRoom) refuseTooLarge(next)
     else contentOf(anyToken, next)
     return after(revocation ? patchKept(revocation, id, patch) : 'applied', (outcome) => {
       if (outcome === 'applied') this.#become(id, next)
@@ -180,6 +171,10 @@ function formOf(form: CookieForm, index: number): CookieForm {
   return { ...form, name: nameOf(form, index) }
 }
 
+function lengthOf(record: SessionRecord): number {
+  return JSON.stringify(record).length
+}
+
 /** What is sealed. Throws `cookie_too_large`. */
 function contentOf(token: string, record: SessionRecord): string {
   const text = JSON.stringify({ token, record })
@@ -196,5 +191,5 @@ function contentOf(token: string, record: SessionRecord): string {
  * notes by itself, so that no page fails for that later.
  */
 function refuseTooLarge(record: SessionRecord): void {
-  contentOf(anyToken, { ...record, values: { ...record.values, ...longestNotes } })
+  contentOf(anyToken, { ...record, values: { ...record.values, __room: room } })
 }
