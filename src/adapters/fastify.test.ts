@@ -388,6 +388,35 @@ describe('a store that fails', () => {
     store.isSlow = true
   })
 
+  test.each([true, false])(
+    'to write what a later hook changed is answered by the app’s own page (slow: %s)',
+    async (isSlow) => {
+      const { url } = await start((app) => {
+        app.setErrorHandler((_error, _request, reply) => reply.type('text/html').send('<h1>sorry</h1>'))
+        app.get(
+          '/',
+          { onSend: async (request) => void Object.assign(request.session, { views: 1 }) },
+          async () => 'page',
+        )
+      })
+      store.isSlow = isSlow
+      store.broken.add('create')
+      const response = await fetch(url)
+      store.isSlow = true
+      expect([response.status, await response.text()]).toEqual([503, '<h1>sorry</h1>'])
+    },
+  )
+
+  test('to write is answered by a redirect, where the error handler gives one', async () => {
+    const { url } = await start((app) => {
+      app.setErrorHandler((_error, _request, reply) => reply.redirect('/sorry'))
+      countViews(app)
+    })
+    store.broken.add('create')
+    const response = await fetch(url, { redirect: 'manual' })
+    expect([response.status, response.headers.get('location')]).toEqual([302, '/sorry'])
+  })
+
   test.each([true, false])('to write leaves nothing of the page that was to be sent (slow: %s)', async (isSlow) => {
     const closed: string[] = []
     const { url } = await start(

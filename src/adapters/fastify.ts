@@ -99,7 +99,7 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     const headers = headersOf(reply)
     const proceed = () => {
       // A handler that went on after it had sent, and failed: Fastify has prepared to answer that in its place.
-      if (reply.statusCode !== statusCode) putBack(reply, statusCode, headers)
+      if (reply.statusCode !== statusCode) putBack(reply, headers).code(statusCode)
     }
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
     return saved.then(proceed, (error: unknown) => {
@@ -154,13 +154,17 @@ function headersOf(reply: FastifyReply): Headers {
 
 /** Takes back what a handler did to the response, as far as Fastify keeps it. */
 function takeBack(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-  putBack(reply, publicError(error).status, (request as Entered)[exchangeOf]?.headersOnEntry ?? {})
+  const exchange = (request as Entered)[exchangeOf] as FastifyExchange
+  // What answers the error would fail once more.
+  exchange.isGivenUp = true
+  putBack(reply, exchange.headersOnEntry as Headers)
+  // Not by `code()`, for a redirect keeps what was set so.
+  reply.raw.statusCode = publicError(error).status
 }
 
-function putBack(reply: FastifyReply, status: number, headers: Partial<Headers>): void {
+function putBack(reply: FastifyReply, headers: Partial<Headers>): FastifyReply {
   for (const name in reply.getHeaders()) reply.removeHeader(name)
-  reply.headers(headers)
-  reply.code(status)
+  return reply.headers(headers)
 }
 
 /** The session could not be saved where the handler sent the response by itself, or another plugin changed it late. */

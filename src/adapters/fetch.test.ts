@@ -318,6 +318,21 @@ describe('a store that fails', () => {
     expect(logged).toHaveBeenCalledOnce()
   })
 
+  test('and other errors too: what onError throws on is not offered to it once more', async () => {
+    const offered: unknown[] = []
+    const onError = (error: unknown) => {
+      offered.push(error)
+      throw error
+    }
+    const answer = withSession(
+      sessions,
+      requireUser({}, () => new Response()),
+      { onError },
+    )
+    await expect(answer(new Request(here))).rejects.toMatchObject({ code: 'unauthenticated' })
+    expect(offered).toHaveLength(1)
+  })
+
   test('to write leaves nothing of the answer', async () => {
     let cancelled = false
     const answer = withSession(sessions, (_request, session) => {

@@ -78,11 +78,13 @@ export function withSession<
   const { secure, address, onError = answerError } = options
   type Answered = Response | Extract<Answer, undefined>
   return async function withSession(request: Incoming & Entered, ...rest) {
+    let offered: unknown
     const handled = async (visit: Visit): Promise<Answered> => {
       try {
         return (await handler(request, sessionOf<Data>(visit), ...rest)) as Answered
       } catch (error) {
         if (!isSojournError(error) || visit.failure !== undefined) throw error
+        offered = error
         return await onError(error, request)
       }
     }
@@ -108,7 +110,8 @@ export function withSession<
       if (isThrown) throw finished
       return finished
     } catch (error) {
-      if (!isSojournError(error)) throw error
+      // One that `onError` was offered and has thrown on is the runtime's.
+      if (!isSojournError(error) || error === offered) throw error
       return await onError(error, request)
     } finally {
       request[visitsOf] = around

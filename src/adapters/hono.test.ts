@@ -185,6 +185,20 @@ describe('a store that fails to write', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
+  test('is answered without what c.header() had set beside a Response of the handler’s own', async () => {
+    const app = appOf(sessions)
+    app.onError((error, c) => c.text(error.message, 503))
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      c.header('Cache-Control', 'public, max-age=3600')
+      c.header('Set-Cookie', 'a=1', { append: true })
+      return new Response('page')
+    })
+    store.broken.add('create')
+    const { headers } = await app.request('http://localhost/')
+    expect([headers.get('cache-control'), headers.getSetCookie()]).toEqual([null, []])
+  })
+
   test.each([
     ['before', 0],
     ['after', 1],

@@ -108,7 +108,11 @@ function hasSession(c: Context, visits: Visits): boolean {
 function takeBack(c: Context): void {
   const headers = [...c.res.headers]
   c.res = undefined
+  // What c.header() had set, and a Response of the handler's own did not take over.
+  const prepared = [...c.res.headers.keys()]
+  c.res = undefined
   c.finalized = false
+  for (const name of prepared) c.header(name, undefined)
   for (const [name, value] of headers) {
     const isToStay = name.startsWith('access-control-') || name === 'vary'
     c.header(name, isToStay ? value : undefined)

@@ -183,6 +183,29 @@ describe('ctx.session', () => {
 })
 
 describe('a store that fails to write', () => {
+  test.each(['type', 'body'])(
+    'is answered by Koa where the middleware above only sets the status (%s)',
+    async (what) => {
+      const app = quietApp()
+      app.use(async (ctx, next) => {
+        if (what === 'type') ctx.type = 'json'
+        await next().catch((error) => {
+          expect(ctx.body).toBe(undefined)
+          ctx.status = error.status
+        })
+      })
+      app.use(session(sessions))
+      app.use((ctx) => {
+        ctx.session.views = 1
+        ctx.body = what === 'type' ? { page: 1 } : null
+      })
+      store.broken.add('create')
+      const response = await get(app)
+      store.broken.clear()
+      expect([response.status, response.text]).toEqual([503, 'Service Unavailable'])
+    },
+  )
+
   test('is an error for the middleware above, which finds nothing of the page', async () => {
     const errors: unknown[] = []
     const app = new Koa()

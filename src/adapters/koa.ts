@@ -56,7 +56,10 @@ export function session<Data extends object = SessionData>(
     } catch (error) {
       // Whoever catches it above must not find the page that was to be sent.
       cancelBody(ctx.body)
+      // JSON is never without a body, but for such a status.
+      ctx.status = 204
       ctx.body = undefined
+      delete (ctx.response as { _explicitNullBody?: true })._explicitNullBody
       ctx.status = publicError(error).status
       throw error
     }

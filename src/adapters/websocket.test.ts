@@ -580,21 +580,27 @@ describe('Socket.IO', () => {
       first.close()
     })
 
-    test('a namespace that is joined when somebody else has signed in is theirs or nobody’s', async () => {
+    test('a namespace that is joined after a new sign-in, or in an outage, is refused', async () => {
       const userOf = await serveTwo()
+      const refused = vi.fn()
+      sessions.on('refused', refused)
       const { cookie } = await sessions.create({ userId: 'alice' })
       const first = client(cookie)
       expect(await first.emitWithAck('who')).toBe('alice')
-      const changed = await sessions.load({ cookie })
-      changed.signIn('bob')
-      await sessions.commit(changed)
-      const second = first.io.socket('/chat')
-      await Promise.race([
-        new Promise((resolve) => second.once('connect', () => resolve(null))),
-        new Promise((resolve) => second.once('disconnect', resolve)),
-        new Promise((resolve) => first.once('disconnect', resolve)),
-      ])
-      expect((await userOf())[1]).not.toBe('alice')
+      const join = () => refusal(first.io.socket('/chat').connect())
+      const logged = vi.spyOn(console, 'error').mockReturnValue()
+      onTestFinished(() => logged.mockRestore())
+      const { read } = store
+      store.read = () => Promise.reject(new Error('down'))
+      expect(await join()).toBe('The server cannot answer at present')
+      store.read = read
+      now += 1000
+      const again = await sessions.load({ cookie })
+      again.signIn('alice')
+      await sessions.commit(again)
+      expect(await join()).toMatch(/session ended/)
+      expect(await userOf()).toEqual(['alice', undefined])
+      expect(refused).not.toHaveBeenCalled()
       first.close()
     })
   })

@@ -123,19 +123,18 @@ export function socketSessions<Data extends object = SessionData>(
     return visit
   }
 
-  /** The session of a connection that is open goes on in the next namespace, though its token may have been renewed since. */
+  /**
+   * The session of a connection that is open goes on in the next namespace, though its token may have been renewed since. Where it
+   * has ended, or somebody has signed in again, the client has to connect anew.
+   */
   async function join(request: IncomingMessage): Promise<Visit> {
     const before = opened.get(request)
     if (!before?.held) return open(request)
     const visit = new Visit(before.engine, before.request, before.form, before.sealed)
     visit.isConnection = true
     visit.hold(before.held, before.token)
-    return sessionOf(visit)
-      .reload()
-      .then(
-        () => visit,
-        () => open(request),
-      )
+    await sessionOf(visit).reload()
+    return visit
   }
 
   /** Of sockets that middleware below refuses, or that are gone by then, none is followed: they tell of no end. */
@@ -161,7 +160,7 @@ export function socketSessions<Data extends object = SessionData>(
     sessionOf(request) {
       const visit = opened.get(request)
       if (visit) return sessionOf<Data>(visit)
-      throw new SojournError('invalid_value', 'This request opened no socket here')
+      throw new SojournError('invalid_value', 'This request opened no socket')
     },
 
     upgrade: (server) => (request, socket, head) => {
@@ -172,7 +171,7 @@ export function socketSessions<Data extends object = SessionData>(
             const stop = visits.following.follow(visit, () => {
               // A client need not answer the close, and could go on for half a minute.
               connected.removeAllListeners('message')
-              connected.close(sessionEnded, 'The session has ended')
+              connected.close(sessionEnded, 'The session ended')
             })
             connected.on('message', () => keepAlive(visits, visit))
             connected.on('close', stop)
