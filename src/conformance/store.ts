@@ -15,8 +15,9 @@
  *
  * Runners with a time limit of their own need a longer one: `test(name, run, 60_000)` in Vitest, Jest and Bun.
  *
- * They hold a store to every sentence of `SessionStore`, with two exceptions that no outsider can provoke: that a store
- * throws when its backend fails, and that `watch` says `null` after a lost connection.
+ * They hold a store to every sentence of `SessionStore`, but for what no outsider can provoke or see: that a store throws when
+ * its backend fails; that `watch` says `null` after a lost connection; that a patch is one step on the server, and not under a
+ * lock of this process; that moving the expiry does not rewrite the values.
  *
  * @module
  */

@@ -77,7 +77,8 @@ export const raceChecks = {
     const before = await created(bench.store, idOf(1), { values: { count: '0', other: '1' } })
     await allAtOnce(async (writer) => {
       const store = at(bench, writer)
-      for (let added = 0; added < 5; ) {
+      for (let added = 0, tries = 0; added < 5; tries++) {
+        assert.ok(tries < 1000, 'one of those who compare with what they have just read gets through')
         const count = (await store.read(idOf(1)))?.values.count ?? 'missing'
         const outcome = await store.patch(
           idOf(1),
