@@ -54,15 +54,15 @@ export function refuseOtherOrigins(request: RequestFacts, trusted: ReadonlySet<s
   )
 }
 
-/**
- * The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. A port that a proxy adds to the
- * host is left out where the scheme of the origin implies it, as the origin itself leaves it out.
- */
 /** Also of a scheme that is not the web's, such as an app's or an extension's. */
 function originOf({ protocol, host }: URL): string {
   return `${protocol}//${host}`
 }
 
+/**
+ * The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. A port that a proxy adds to the
+ * host is left out where the scheme of the origin implies it, as the origin itself leaves it out.
+ */
 function isSameHost(origin: string, host = ''): boolean {
   const own = `//${host}`
   return URL.canParse(own, origin) && new URL(own, origin).host === new URL(origin).host

@@ -292,17 +292,18 @@ test('a lost renewal response: the next request with the old token gets the same
 test('while renewal is turned on or off, process by process: nobody is signed out, and an old token ends as it should', () =>
   inEveryInterleaving(async ({ begin, request, clock, events, store }, scheduler) => {
     const without = createSessions<Values>({ store, clock: () => clock.now, cookie: { secure: true } })
+    without.on('refused', ({ reason }) => events.push(`refused ${reason}`))
     const { cookie } = await begin({ a: 1 }, 'alice')
     clock.now += 3_600_000
     const [successor] = await together(scheduler, [request(cookie, (session) => session.a)])
     await together(scheduler, [without.load({ cookie: successor as string }).then((it) => without.commit(it))])
     clock.now += 1000
     const [late] = await together(scheduler, [without.load({ cookie })])
-    expect(late?.userId).toBe('alice')
+    expect([late?.userId, events]).toEqual(['alice', []])
     clock.now += 61_000
     const [stale] = await together(scheduler, [without.load({ cookie })])
     expect(stale?.userId).toBe(null)
-    expect(events).toEqual([])
+    expect(events).toEqual(['refused stale_token'])
   }, renewal))
 
 test('the old token after its successor was seen and the overlap passed: refused as a sign of theft', () =>

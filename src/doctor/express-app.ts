@@ -123,7 +123,7 @@ function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemorySt
       level: 'error',
       what: `The secret of the drop-in ${weak}`,
       why: 'whoever knows it can sign session ids',
-      fix: 'put a random one first: secret: [process.env.SESSION_SECRET, oldSecret]',
+      fix: 'put a random one first, secret: [process.env.SESSION_SECRET, oldSecret], and drop the old one when its cookies have expired',
       standard: 'ASVS 11.5.1, 13.3.1',
     })
   }

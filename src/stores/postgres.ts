@@ -18,7 +18,10 @@ export interface PostgresStore extends SessionStore {
    * is there, it only looks.
    */
   migrate(): Promise<void>
-  /** The SQL that `migrate` runs, for those who run it by other means. */
+  /**
+   * The SQL that `migrate` runs where nothing is there, for those who run it by other means. Without a schema in `table` it makes
+   * the table in the first one of the search path.
+   */
   readonly schema: string
 }
 

@@ -178,7 +178,8 @@ export async function mongoDatabase(address: Address, own: Own) {
 export async function dynamodbClient(address: Address, own: Own) {
   const name = '@aws-sdk/client-dynamodb'
   const { DynamoDB } = await load(name, () => import('@aws-sdk/client-dynamodb'))
-  const client = made(name, () => new DynamoDB(address.take('region', 'endpoint')))
+  const requestHandler = { connectionTimeout: patience, socketTimeout: patience }
+  const client = made(name, () => new DynamoDB({ ...address.take('region', 'endpoint'), requestHandler }))
   own(() => client.destroy())
   return client
 }

@@ -7,7 +7,7 @@
  */
 export function schemaOf(table: string): string {
   const { byUser, byExpiry } = indexesOf(table)
-  return `SELECT pg_advisory_xact_lock(hashtext('sojourn ${table.replaceAll("'", "''")}'));
+  return `SELECT pg_advisory_xact_lock(hashtext('sojourn ${table.split('.').at(-1)}'));
 
 CREATE TABLE IF NOT EXISTS ${table} (
   id text COLLATE "C" PRIMARY KEY,
