@@ -490,6 +490,13 @@ describe('bindings are signals', () => {
     }
   })
 
+  test('who looks at a session by its cookie alone is no other client', async () => {
+    const sessions = make({ onBindingChange: 'reauthenticate' })
+    sessions.on('bindingChanged', () => expect.unreachable())
+    const cookie = await request(sessions, { headers: { 'user-agent': firefox } }, (session) => session.signIn('alice'))
+    expect((await sessions.load({ cookie })).authenticatedAt).toBe(now)
+  })
+
   test('it is noted once, also where the request reloads its session or meets a renewal', async () => {
     const sessions = make({ onBindingChange: 'reauthenticate', lifetime: { renewal: '1h' } })
     let changes = 0

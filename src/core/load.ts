@@ -154,18 +154,17 @@ function prepare(visit: Visit, record: SessionRecord, now: number): void {
 }
 
 /** Tells when a signed-in session comes from elsewhere: once, for the record then takes the new client over. */
-function watchBinding(visit: Visit, record: SessionRecord, userId: string): void {
+function watchBinding(visit: Visit, { values }: SessionRecord, userId: string): void {
   const { settings, events } = visit.engine
-  const keep = settings.client
-  const before = record.values[clientName]
-  if (before === undefined) return
-  // Who tells nothing of themselves is another than who did.
-  const text = clientText(visit.request, keep) ?? '{}'
-  if (text === before) return
-  const changes = clientChanges(clientOf(record.values, keep), clientOf({ [clientName]: text }, keep))
+  const { client: keep, onBindingChange } = settings
+  const before = values[clientName]
+  // Who tells nothing of themselves is another than who did, but not a caller of `load` that hands over no more than a cookie.
+  const text = clientText(visit.request, keep) ?? (visit.request.method && '{}')
+  if (!before || !text || text === before) return
+  const changes = clientChanges(clientOf(values, keep), clientOf({ [clientName]: text }, keep))
   if (changes.length === 0) return
   visit.planOwnValue(clientName, text)
-  if (visit.signedIn && settings.onBindingChange === 'reauthenticate') {
+  if (visit.signedIn && onBindingChange === 'reauthenticate') {
     visit.signedIn = { ...visit.signedIn, doubted: true }
     visit.planOwnValue(signInName, JSON.stringify(visit.signedIn))
   }

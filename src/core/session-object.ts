@@ -231,10 +231,7 @@ export function sessionOf<Data = SessionData>(visit: Visit): Session<Data> {
 export function visitBehind(session: object): Visit {
   const visit = (session as Partial<SessionObject> | null)?.[visitOf]
   if (visit) return visit
-  throw new SojournError(
-    'invalid_value',
-    `Expected a session that came from this copy of Sojourn; got ${show(session)}`,
-  )
+  throw new SojournError('invalid_value', `Expected a session of this copy of Sojourn; got ${show(session)}`)
 }
 
 function isValueName(name: string | symbol): name is string {

@@ -85,7 +85,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
       if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
       await takeValueOver()
     }
-    throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed by others too often`)
+    throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed too often`)
   })
 
   /** Takes over what the store holds of the value now, if this visit's token is still good. */
