@@ -27,6 +27,11 @@ test.each([
   )
 })
 
+test('refuses one connection, which does not come back', () => {
+  const connection = { ...never, beginTransaction() {} }
+  expect(() => mysqlStore({ pool: connection as unknown as MysqlPool })).toThrow('one connection does not come back')
+})
+
 test('tells the pool of callbacks from the one of promises', async () => {
   const pool = createCallbackPool({ host: '127.0.0.1', port: 1 })
   expect(() => mysqlStore({ pool: pool as unknown as MysqlPool })).toThrow('pool of promises')
@@ -306,6 +311,17 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       await store.migrate()
       expect(await store.read('a')).toEqual(record())
       await pool.query('DROP TABLE `order`')
+    })
+
+    test('is given the indexes that it lacks, once, and keeps its sessions', async () => {
+      const { store, table } = await storeOver(pool)
+      await store.create('a', record())
+      await pool.query(`ALTER TABLE ${table} DROP INDEX by_user, DROP INDEX by_expiry`)
+      await Promise.all(Array.from({ length: 8 }, () => store.migrate()))
+      const [found] = await pool.query({ sql: `SHOW INDEX FROM ${table}`, rowsAsArray: true })
+      const names = (found as unknown[][]).map((row) => row[2])
+      expect(names.sort()).toEqual(['PRIMARY', 'by_expiry', 'by_user', 'by_user'])
+      expect(await store.read('a')).toEqual(record())
     })
 
     test('of another program is refused', async () => {

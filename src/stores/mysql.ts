@@ -2,16 +2,16 @@ import { readingTogether } from '../core/calling-together.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { isTaken, type Parameter, refuseUncommitted, statementsOf } from './mysql/client.js'
+import { isIndexThere, isTaken, type Parameter, refuseUncommitted, statementsOf } from './mysql/client.js'
 import { checked, type MysqlStoreOptions } from './mysql/options.js'
-import { schemaOf } from './mysql/schema.js'
+import { indexes, schemaOf } from './mysql/schema.js'
 
 export type { MysqlPool } from './mysql/client.js'
 export type { MysqlStoreOptions } from './mysql/options.js'
 
 /** A store over MySQL or MariaDB, which also makes its table. */
 export interface MysqlStore extends SessionStore {
-  /** Creates the table where it is not there. Safe to call at every start, and from several processes at once. */
+  /** Creates the table where it is not there, and its indexes where one is not. Safe to call at every start, and from several processes at once. */
   migrate(): Promise<void>
   /** The SQL that `migrate` runs, for those who run it by other means. */
   readonly schema: string
@@ -36,6 +36,14 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
     const found = await rows(`SELECT ${columns} FROM ${table} WHERE id IN (?) LIMIT ?`, [ids.map(bytes), ids.length])
     return new Map(found.map((row) => [String(row[0]), row]))
   })
+
+  async function addIndex(statement: string): Promise<void> {
+    try {
+      await change(statement)
+    } catch (error) {
+      if (!isIndexThere(error)) throw error
+    }
+  }
 
   return {
     async read(id) {
@@ -101,6 +109,10 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
       await change(schema)
       // A table of this name may have been there, with other columns.
       await rows(`SELECT ${columns}, rev FROM ${table} LIMIT 0`)
+      const present = (await rows(`SHOW INDEX FROM ${table}`)).map((row) => String(row[2]))
+      for (const [name, indexed] of Object.entries(indexes)) {
+        if (!present.includes(name)) await addIndex(`CREATE INDEX ${name} ON ${table} ${indexed}`)
+      }
       const [commits] = await rows('SELECT @@autocommit')
       if (Number(commits?.[0]) === 0) refuseUncommitted()
     },

@@ -5,8 +5,12 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 import { createPool } from 'mysql2/promise'
+import pg from 'pg'
+import { generate } from 'selfsigned'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startDynamodb } from '../../test/harness/dynamodb.js'
@@ -410,6 +414,38 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     await stop()
   })
 
+  test('over TLS: a server, and a cluster', async () => {
+    const certificate = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    })
+    const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
+    await Promise.all([writeFile(key, certificate.private), writeFile(cert, certificate.cert)])
+    const trusted = getCACertificates()
+    setDefaultCACertificates([...trusted, certificate.cert])
+    onTestFinished(() => setDefaultCACertificates(trusted))
+    for (const isCluster of [false, true]) {
+      const port = await freePort()
+      const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert]
+      const bus = ['--cluster-port', String(await freePort()), '--cluster-announce-ip', '127.0.0.1']
+      const cluster = ['--cluster-enabled', 'yes', '--tls-cluster', 'yes', ...bus]
+      const args = ['--tls-port', String(port), '--tls-auth-clients', 'no', ...files, ...(isCluster ? cluster : [])]
+      const server = await startRedis({ own: true, args })
+      onTestFinished(() => server.stop())
+      if (isCluster) {
+        await expectReply(server.port, 'CLUSTER ADDSLOTSRANGE 0 16383', /OK/)
+        await vi.waitFor(() => expectReply(server.port, 'CLUSTER INFO', /cluster_state:ok/), 10_000)
+        await expectToKeepSessions(`rediss+cluster://127.0.0.1:${port}`)
+      } else {
+        await expectToKeepSessions(`rediss://127.0.0.1:${port}`)
+        await expectToKeepSessions(`valkeys://127.0.0.1:${port}`)
+      }
+      // Without TLS it does not answer there.
+      await expect(openStore(`redis${isCluster ? '+cluster' : ''}://127.0.0.1:${port}`)).rejects.toMatchObject({
+        code: 'store_unavailable',
+      })
+    }
+  })
+
   test('a password is used, and told to nobody', async () => {
     const server = await startRedis({ own: true })
     await expectReply(server.port, 'CONFIG SET requirepass p@ss:word', /OK/)
@@ -553,6 +589,22 @@ test.each([
   silent.close()
 })
 
+await describeWith(['postgres'], 'PostgreSQL', () => {
+  test('has as many connections as the URL says at most', async () => {
+    const server = await startPostgres()
+    const store = await openStore(`${server.url}?migrate=true&table=counted&max=2&application_name=counted`)
+    await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })
+    await Promise.all(Array.from({ length: 20 }, (_, i) => store.patch('a', { now: 0, set: { a: String(i) } })))
+    const client = new pg.Client(server.url)
+    await client.connect()
+    const { rows } = await client.query(`SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'counted'`)
+    expect(rows).toEqual([{ count: 2 }])
+    await client.end()
+    await store.close()
+    await server.stop()
+  })
+})
+
 await describeWith(['postgres'], 'A table', () => {
   test('that is missing is noticed while the app starts, with what to add to the URL', async () => {
     const server = await startPostgres()
@@ -580,6 +632,7 @@ describe('a URL that cannot be used is refused, and its password told to nobody:
     ['sqlite:a%.db', '%25'],
     ['redis://user:secret@host?table=a', '"table" is not known here'],
     ['postgres://user:secret@host/db?migrate=yes', '"migrate" is true or false'],
+    ['postgres://user:secret@host/db?max=many', 'the parameter "max" must be a whole number'],
     ['postgres://user:secret@[host/db', 'pg does not understand this URL'],
     ['mysql://user:secret@[host/db', 'mysql2 does not understand this URL'],
     ['redis+sentinel://user:secret@host', 'ends with the name of the primary, such as /mymaster'],
@@ -659,6 +712,25 @@ describe('a client that is not installed', () => {
     expect((await run(process.execPath, ['--input-type=module', '-e', esm], { cwd: folder })).stdout).toBe(said)
     expect((await run(process.execPath, ['--input-type=commonjs', '-e', commonjs], { cwd: folder })).stdout).toBe(said)
   })
+})
+
+test('an app that bundles its code need not install every client', async () => {
+  const bare = join(folder, 'bundled')
+  await cp(join(root, 'dist'), bare, { recursive: true })
+  const outfile = join(bare, 'app.mjs')
+  const { errors } = await build({
+    stdin: { contents: `export { openStore } from './stores/open.js'`, resolveDir: bare },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile,
+    logLevel: 'silent',
+  })
+  expect(errors).toEqual([])
+  const show = `.openStore('redis://127.0.0.1:1').catch((error) => console.log(error.code, error.message))`
+  const script = `(await import(${JSON.stringify(outfile)}))${show}`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: folder })
+  expect(stdout).toBe('client_missing openStore: this store needs the package redis: npm install redis\n')
 })
 
 test('a client that is too old is an error that says which one it takes', async () => {

@@ -32,8 +32,10 @@ const schemes: { readonly [scheme: string]: Opener } = {
   redis: (address, own) => openRedis(address, redisClient, own),
   rediss: (address, own) => openRedis(address, redisClient, own),
   'redis+cluster': (address, own) => openRedis(address, redisCluster, own),
+  'rediss+cluster': (address, own) => openRedis(address, redisCluster, own),
   'redis+sentinel': (address, own) => openRedis(address, redisSentinel, own),
   valkey: (address, own) => openRedis(address, valkeyClient, own),
+  valkeys: (address, own) => openRedis(address, valkeyClient, own),
   postgres: openPostgres,
   postgresql: openPostgres,
   mysql: openMysql,
@@ -52,10 +54,10 @@ const schemes: { readonly [scheme: string]: Opener } = {
  * const store = await openStore(process.env.SESSION_STORE ?? 'sqlite:sessions.db')
  * ```
  *
- * The schemes are `memory:`, `sqlite:`, `redis:`, `rediss:`, `redis+cluster:`, `redis+sentinel:`, `valkey:`,
- * `postgres:`, `postgresql:`, `mysql:`, `mariadb:`, `memcached:`, `mongodb:`, `mongodb+srv:`, `firestore:` and `dynamodb:`. The
+ * The schemes are `memory:`, `sqlite:`, `redis:`, `rediss:`, `redis+cluster:`, `rediss+cluster:`, `redis+sentinel:`, `valkey:`,
+ * `valkeys:`, `postgres:`, `postgresql:`, `mysql:`, `mariadb:`, `memcached:`, `mongodb:`, `mongodb+srv:`, `firestore:` and `dynamodb:`. The
  * parameters `prefix`, `table` and `collection` name the place in it, `migrate=true` lets the store make its table or its
- * indexes, and `listen=true` lets PostgreSQL tell of ended sessions at once; others are for the client. An app that has more to
+ * indexes, `listen=true` lets PostgreSQL tell of ended sessions at once, and `max` is the size of its pool; others are for the client. An app that has more to
  * say makes client and store by itself.
  *
  * A connection that gives no answer for five seconds is closed and another made, so that a server that hangs, or a firewall

@@ -34,6 +34,14 @@ test.each([
   )
 })
 
+test('one connection is refused, which does not come back', () => {
+  const client = new pg.Client() as unknown as pg.Pool
+  expect(() => postgresStore({ pool: client })).toThrow('"pool" must be a Pool of pg: a Client does not come back')
+  expect(() => postgresStore({ pool: never, listen: client })).toThrow(
+    '"listen" must be a Pool of pg: a Client does not',
+  )
+})
+
 test('a pool that does not count rows is refused, before a write that was made is taken for none', async () => {
   const uncounted = { query: async () => ({ rows: [] }) } as unknown as PostgresPool
   const refusal = { code: 'store_misconfigured', message: expect.stringContaining('"rowCount"') }

@@ -11,17 +11,16 @@ import { parseArgs } from 'node:util'
 import { describeOutcome, header } from './figures.js'
 import { brokenPromises, torture } from './torture.js'
 
-const { values } = parseArgs({
-  options: {
-    store: { type: 'string', default: 'redis' },
-    arena: { type: 'string', default: '' },
-    seconds: { type: 'string' },
-    short: { type: 'boolean', default: false },
-  },
-})
-const { store, arena, short } = values
-
 try {
+  const { values } = parseArgs({
+    options: {
+      store: { type: 'string', default: 'redis' },
+      arena: { type: 'string', default: '' },
+      seconds: { type: 'string' },
+      short: { type: 'boolean', default: false },
+    },
+  })
+  const { store, arena, short } = values
   const seconds = Number(values.seconds ?? (short ? 2 : 10))
   if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number from 1 to 3600')
   console.log(header)

@@ -90,6 +90,11 @@ export function isTaken(error: unknown): boolean {
   return numberOf(error) === 1062
 }
 
+/** Another process has made the index meanwhile (ER_DUP_KEYNAME). */
+export function isIndexThere(error: unknown): boolean {
+  return numberOf(error) === 1061
+}
+
 /** A deadlock (ER_LOCK_DEADLOCK), or in a cluster a conflict with another node. Nothing was changed. */
 function wasTakenBack(error: unknown): boolean {
   return numberOf(error) === 1213
@@ -103,7 +108,8 @@ type Explanation = [code: SojournErrorCode, what: (table: string) => string]
 
 const noRight: Explanation = [
   'store_misconfigured',
-  (table) => `permission denied. The user needs SELECT, INSERT, UPDATE and DELETE on ${table}, and CREATE to migrate`,
+  (table) =>
+    `permission denied. The user needs SELECT, INSERT, UPDATE and DELETE on ${table}, and CREATE and INDEX to migrate`,
 ]
 const tooLarge: Explanation = [
   'record_too_large',

@@ -20,6 +20,10 @@ export function checked(options: MysqlStoreOptions) {
   if (typeof pool?.query !== 'function') refuse('"pool" must be a pool, as createPool() of mysql2/promise gives it')
   // The pool of callbacks has this method, and its query() throws where a promise is awaited.
   if ('promise' in pool) refuse('"pool" must be a pool of promises: createPool() of mysql2/promise, or pool.promise()')
+  // One connection has it; a pool has to be asked for a connection first.
+  if ('beginTransaction' in pool) {
+    refuse('"pool" must be a pool, as createPool() gives it: one connection does not come back once it is lost')
+  }
   if (typeof table !== 'string' || !/^(\w{1,64}\.)?[a-z_]\w{0,63}$/i.test(table)) {
     refuse('"table" must be a name of letters, digits and "_", or two with a dot between, each at most 64 characters')
   }

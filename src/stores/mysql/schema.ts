@@ -1,3 +1,6 @@
+/** By the name of each, its columns. */
+export const indexes = { by_user: '(user_id, id)', by_expiry: '(expires_at)' }
+
 /**
  * One statement, so that processes which start at the same time do not disturb each other.
  *
@@ -6,6 +9,7 @@
  * finds no space, and that a server which is not strict would store.
  */
 export function schemaOf(table: string): string {
+  const lines = Object.entries(indexes).map(([name, columns]) => `INDEX ${name} ${columns}`)
   return `CREATE TABLE IF NOT EXISTS ${table} (
   id VARBINARY(128) NOT NULL PRIMARY KEY,
   user_id VARBINARY(512) NULL,
@@ -13,8 +17,7 @@ export function schemaOf(table: string): string {
   expires_at BIGINT NOT NULL,
   rev BIGINT UNSIGNED NOT NULL DEFAULT 0,
   data JSON NOT NULL CHECK (JSON_TYPE(data) = 'OBJECT'),
-  INDEX by_user (user_id, id),
-  INDEX by_expiry (expires_at)
+  ${lines.join(',\n  ')}
 ) ENGINE = InnoDB
 `
 }

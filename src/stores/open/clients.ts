@@ -8,6 +8,7 @@
  */
 import { Socket } from 'node:net'
 import { SojournError } from '../../core/errors.js'
+import { wholeNumber } from '../../core/option-checks.js'
 import { type Address, hostsOf } from './address.js'
 import { impatient, inTime, keepAnswering, patience, queueLimit } from './patience.js'
 
@@ -26,7 +27,7 @@ interface SqliteDriver {
 /** For a Node before 22.13, which has no SQLite of its own. */
 export async function sqliteDriver(path: string, own: Own): Promise<SqliteDriver | undefined> {
   if (process.getBuiltinModule?.('node:sqlite')) return undefined
-  const { default: Database } = await load('libsql', () => import('libsql'))
+  const { default: Database } = await import('libsql').catch(missing('libsql'))
   try {
     const database = new Database(path)
     own(() => database.close())
@@ -56,8 +57,9 @@ export async function redisClient(address: Address, own: Own) {
 export async function redisCluster(address: Address, own: Own) {
   const { createCluster } = await loadRedis()
   const { hosts, credentials } = hostsOf(address, 6379)
-  const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port } }))
-  const defaults = { ...credentials, socket: persistent(), commandsQueueMaxLength: queueLimit }
+  const secured = address.scheme.startsWith('rediss') && { tls: true as const }
+  const rootNodes = hosts.map(({ host, port }) => ({ socket: { host, port, ...secured } }))
+  const defaults = { ...credentials, socket: { ...persistent(), ...secured }, commandsQueueMaxLength: queueLimit }
   const client = made('redis', () => createCluster({ rootNodes, defaults }))
   let unanswered = new Set<Awaited<ReturnType<typeof client.nodeClient>>>()
   const stop = keepAnswering(
@@ -99,9 +101,10 @@ export async function redisSentinel(address: Address, own: Own) {
 }
 
 export async function valkeyClient(address: Address, own: Own) {
-  const { Redis } = await load('iovalkey', () => import('iovalkey'))
+  const { Redis } = await import('iovalkey').catch(missing('iovalkey'))
   const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
-  const client = made('iovalkey', () => new Redis(address.urlFor('redis'), settings))
+  const scheme = address.scheme === 'valkeys' ? 'rediss' : 'redis'
+  const client = made('iovalkey', () => new Redis(address.urlFor(scheme), settings))
   const stop = keepAnswering(
     () => client.time(),
     () => client.disconnect(true),
@@ -116,8 +119,11 @@ export async function valkeyClient(address: Address, own: Own) {
 }
 
 export async function pgPool(address: Address, own: Own) {
-  const { default: pg } = await load('pg', () => import('pg'))
+  const { default: pg } = await import('pg').catch(missing('pg'))
+  // A pool has its size from its own options alone.
+  const { max } = address.take('max')
   const settings = {
+    ...(max !== undefined && { max: wholeNumber(Number(max), 'openStore: the parameter "max"') }),
     connectionString: address.urlFor('postgres'),
     connectionTimeoutMillis: patience,
     // A connection whose statement had no answer in time is closed, and another takes its place in the pool.
@@ -133,7 +139,7 @@ export async function pgPool(address: Address, own: Own) {
 }
 
 export async function mysqlPool(address: Address, own: Own) {
-  const { createPool } = await load('mysql2', () => import('mysql2/promise'))
+  const { createPool } = await import('mysql2/promise').catch(missing('mysql2'))
   // In the URL, as what stands beside it would win over what the app says there.
   const uri = address.urlFor('mysql', { connectTimeout: patience, queueLimit })
   const pool = made('mysql2', () => createPool({ uri }))
@@ -152,7 +158,7 @@ export async function mysqlPool(address: Address, own: Own) {
 }
 
 export async function memjsClient(address: Address, own: Own) {
-  const { default: memjs } = await load('memjs', () => import('memjs'))
+  const { default: memjs } = await import('memjs').catch(missing('memjs'))
   const settings = { timeout: 2, logger: { log() {} } }
   // Its own way with a URL takes no address of IPv6, and nothing that is percent-encoded. Each server may have a user.
   const servers = address.place.split(',').flatMap((place) => {
@@ -166,7 +172,7 @@ export async function memjsClient(address: Address, own: Own) {
 }
 
 export async function mongoDatabase(address: Address, own: Own) {
-  const { MongoClient } = await load('mongodb', () => import('mongodb'))
+  const { MongoClient } = await import('mongodb').catch(missing('mongodb'))
   const limits = { serverSelectionTimeoutMS: patience, connectTimeoutMS: patience, socketTimeoutMS: patience }
   const url = address.urlFor(address.scheme, limits)
   const client = made('mongodb', () => new MongoClient(url))
@@ -177,7 +183,7 @@ export async function mongoDatabase(address: Address, own: Own) {
 
 export async function dynamodbClient(address: Address, own: Own) {
   const name = '@aws-sdk/client-dynamodb'
-  const { DynamoDB } = await load(name, () => import('@aws-sdk/client-dynamodb'))
+  const { DynamoDB } = await import('@aws-sdk/client-dynamodb').catch(missing(name))
   const requestHandler = { connectionTimeout: patience, socketTimeout: patience }
   const client = made(name, () => new DynamoDB({ ...address.take('region', 'endpoint'), requestHandler }))
   own(() => client.destroy())
@@ -187,7 +193,7 @@ export async function dynamodbClient(address: Address, own: Own) {
 /** Not owned yet: this client ends the process where it is closed while it waits for an answer. */
 export async function firestoreClient(address: Address) {
   const name = '@google-cloud/firestore'
-  const { Firestore } = await load(name, () => import('@google-cloud/firestore'))
+  const { Firestore } = await import('@google-cloud/firestore').catch(missing(name))
   return made(name, () => new Firestore(address.take('projectId', 'databaseId')))
 }
 
@@ -201,17 +207,18 @@ function goneOnceEnded(socket: Socket): Socket {
 
 /** Version 4 connects and reads, but its clients have no `destroy`. */
 async function loadRedis() {
-  const redis = await load('redis', () => import('redis'))
+  const redis = await import('redis').catch(missing('redis'))
   if (typeof redis.createClientPool === 'function') return redis
   throw new SojournError('client_missing', 'openStore: this store needs version 5 or newer of the package redis')
 }
 
-/** The package of a client, or `client_missing` with what to install. */
-async function load<Package>(name: string, importing: () => Promise<Package>): Promise<Package> {
-  try {
-    return await importing()
-  } catch (cause) {
-    const { code, message } = cause as { code?: unknown; message?: unknown }
+/**
+ * For an `import()` of a client's package: `client_missing` with what to install. It stands directly behind each, since a
+ * bundler takes it for an error of the app where a package is not there, unless it sees that this is caught.
+ */
+function missing(name: string): (cause: { code?: unknown; message?: unknown } | null) => never {
+  return (cause) => {
+    const { code, message } = cause ?? {}
     const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
     // What is missing may as well be something that the package itself needs.
     if (!isMissing || !String(message).includes(`'${name}`)) throw cause

@@ -25,11 +25,18 @@ export function checked(options: PostgresStoreOptions) {
   refuseUnknownOptions('postgresStore', options, ['pool', 'table', 'listen'])
   const { pool, table = 'sojourn_sessions', listen } = options ?? {}
   if (!hasOne(pool, 'query', 'unsafe')) refuse('"pool" must be a Pool of pg, or sql as postgres(url) gives it')
+  if (isOneConnection(pool))
+    refuse('"pool" must be a Pool of pg: a Client does not come back once its connection is lost')
   if ('unsafe' in pool && pool.options?.transform?.row?.from) {
     refuse('"pool" has a "transform.row" that would change what the store reads. Hand over an sql without one')
   }
   if (listen !== undefined && !hasOne(listen, 'connect', 'listen')) {
     refuse('"listen" must be a Pool of pg, or sql as postgres(url) gives it')
+  }
+  if (isOneConnection(listen)) {
+    refuse(
+      '"listen" must be a Pool of pg: a Client does not come back once its connection is lost. A Pool may have max: 1',
+    )
   }
   if (typeof table !== 'string' || table.length > 48 || !/^([a-z_]\w*\.)?[a-z_]\w*$/i.test(table)) {
     refuse('"table" must be a name of letters, digits and "_", or two with a dot between, at most 48 characters in all')
@@ -40,6 +47,11 @@ export function checked(options: PostgresStoreOptions) {
 
 function hasOne(client: unknown, ...methods: string[]): boolean {
   return methods.some((method) => typeof (client as Record<string, unknown> | undefined)?.[method] === 'function')
+}
+
+/** A `Client` of `pg` has the methods that are called on a `Pool`, too, but this one besides. */
+function isOneConnection(client: unknown): boolean {
+  return hasOne(client, 'escapeLiteral')
 }
 
 function refuse(what: string): never {
