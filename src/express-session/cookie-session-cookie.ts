@@ -23,7 +23,7 @@ export interface CookieSessionCookieOptions {
   /** Whether cookie-session was given a `maxAge`, so that its cookies outlive the browser. Default `false`. */
   remember?: boolean
   /** Tells from a session who is signed in, as the app kept it: nobody, for `null` or `undefined`; an error, for what is no id. */
-  userId?(session: { [name: string]: unknown }): string | number | null | undefined
+  userId?(session: { [name: string]: unknown }): string | number | bigint | null | undefined
 }
 
 /** RFC 6265bis, section 5.5: browsers forget a cookie after so long. */
@@ -42,10 +42,16 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   const { name = 'session', store, remember = false, userId = () => null } = given
   const keys = [given.keys].flat()
   if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key === '')) {
-    throw new SojournError('invalid_option', 'cookieSessionCookie: "keys" must be what signed the cookies until now')
+    throw new SojournError(
+      'invalid_option',
+      'cookieSessionCookie: "keys" must be what signed the cookies until now, as text',
+    )
   }
   if (typeof store?.create !== 'function') {
-    throw new SojournError('invalid_option', 'cookieSessionCookie: "store" must be the store of createSessions()')
+    throw new SojournError(
+      'invalid_option',
+      'cookieSessionCookie: "store" must be a store on the server, such as that of createSessions()',
+    )
   }
   if (typeof name !== 'string') refuseOption('name of cookieSessionCookie', 'that of the old cookie', name)
   if (typeof remember !== 'boolean') refuseOption('remember of cookieSessionCookie', 'true or false', remember)

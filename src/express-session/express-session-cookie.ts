@@ -23,7 +23,7 @@ export interface ExpressSessionCookieOptions {
    * `(session) => (session.passport as { user?: string } | undefined)?.user`. Nobody, for `null` or `undefined`; an error, for
    * what is no user id.
    */
-  userId?(session: SessionData & { [name: string]: unknown }): string | number | null | undefined
+  userId?(session: SessionData & { [name: string]: unknown }): string | number | bigint | null | undefined
 }
 
 /**

@@ -64,7 +64,7 @@ const turnsOf = new WeakMap<ConnectStoreCalls, InTurn>()
  * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown
  */
 export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectStoreOptions = {}): SessionStore {
-  if (typeof store?.get !== 'function' || typeof store.set !== 'function') {
+  if (![store?.get, store?.set, store?.destroy].every((call) => typeof call === 'function')) {
     refuseOption('What fromConnectStore() is given', 'a store made for express-session', store)
   }
   refuseUnknownOptions('fromConnectStore', options, ['idle', 'clock'])

@@ -100,8 +100,11 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
     request.sessionStore.get(this.id, (error, record) => {
       if (error) return done(error)
       if (!record) return done(new Error('failed to load session'))
-      const reloaded = createSession(request, record)
-      request[watcher]?.reloaded(this, reloaded)
+      try {
+        request[watcher]?.reloaded(this, createSession(request, record))
+      } catch (failure) {
+        return done(failure)
+      }
       done()
     })
   }),

@@ -31,7 +31,11 @@ export interface ToConnectStoreOptions {
  */
 export function toConnectStore(store: SessionStore, options: ToConnectStoreOptions = {}): Store {
   if (typeof store?.patch !== 'function') {
-    refuseOption('What toConnectStore() is given', "a store of Sojourn, such as sqliteStore('sessions.db')", store)
+    refuseOption(
+      'What toConnectStore() is given',
+      'a store on the server, such as sqliteStore() or await openStore()',
+      store,
+    )
   }
   refuseUnknownOptions('toConnectStore', options, ['idle', 'clock'])
   return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)

@@ -656,14 +656,14 @@ test('where one store fails to watch or to close, the other is stopped or closed
 
 test('two different stores are needed', () => {
   const store = memoryStore()
-  expect(() => migrating(undefined as never)).toThrow('migrating: "from" and "to" must be two different stores')
+  expect(() => migrating(undefined as never)).toThrow('migrating: "from" and "to" must be stores of Sojourn')
   expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
 })
 
 test.each<[object, RegExp]>([
   [{ move: false }, /"move" is not an option; there are "from", "to", "moves" and "clock"/],
   [{ moves: 'false' }, /"moves" must be true or false/],
-  [{ to: memoryStore }, /"from" and "to" must be two different stores/],
+  [{ to: memoryStore }, /"from" and "to" must be stores of Sojourn, such as .*fromConnectStore\(\)/],
 ])('migrating with %j is refused, and moves nothing', (options, message) => {
   expect(() => migrating({ from: memoryStore(), to: memoryStore(), ...options })).toThrow(message)
 })

@@ -184,7 +184,12 @@ function checked(options: MigratingOptions): Required<MigratingOptions> {
   refuseUnknownOptions('migrating', options, ['from', 'to', 'moves', 'clock'])
   const { from, to, moves = true, clock = Date.now } = options ?? ({} as MigratingOptions)
   const areStores = typeof from?.patch === 'function' && typeof to?.patch === 'function'
-  if (!areStores || from === to) refuse('"from" and "to" must be two different stores')
+  if (!areStores) {
+    refuse(
+      '"from" and "to" must be stores of Sojourn, such as await openStore(), or fromConnectStore() of another kind',
+    )
+  }
+  if (from === to) refuse('"from" and "to" must be two different stores')
   if (typeof moves !== 'boolean') refuse('"moves" must be true or false')
   return { from, to, moves, clock }
 }

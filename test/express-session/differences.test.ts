@@ -345,6 +345,23 @@ difference(
 )
 
 difference(
+  '`reload` reports a record that is no session',
+  async (lib) => {
+    const reload = (req: Any, res: Any) => {
+      // A synchronous store shows where it goes; else what is thrown in its callback would end the process.
+      req.sessionStore.get = (_id: string, callback: (error: null, record: object) => void) => callback(null, {})
+      try {
+        req.session.reload((error: Error) => res.end(`callback: ${error.name}`))
+      } catch (error) {
+        res.end(`thrown: ${(error as Error).name}`)
+      }
+    }
+    return ((await play(lib, { saveUninitialized: false }, reload)) as Answer).body
+  },
+  ['thrown: TypeError', 'callback: TypeError'],
+)
+
+difference(
   '`regenerate` reports what `genid` throws',
   async (lib) => {
     const genid = (req: Any) => {

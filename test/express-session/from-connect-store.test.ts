@@ -20,6 +20,15 @@ function promised<T>(run: (callback: (error: unknown, result?: T) => void) => vo
   return new Promise((resolve, reject) => run((error, result) => (error ? reject(error) : resolve(result))))
 }
 
+test('a store without one of the three methods is refused before a visitor meets it', () => {
+  const methods = { get() {}, set() {}, destroy() {} }
+  for (const name of Object.keys(methods)) {
+    expect(() => fromConnectStore({ ...methods, [name]: undefined } as never)).toThrow(
+      'What fromConnectStore() is given must be a store made for express-session; got an object',
+    )
+  }
+})
+
 test('what express-session wrote is read', async () => {
   const store = new original.MemoryStore()
   const expires = new Date(9e12)

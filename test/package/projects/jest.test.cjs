@@ -1,9 +1,16 @@
 // Run by Jest, which cannot require ES modules, in a project that has nothing but Sojourn.
 const { createServer } = require('node:http')
+
+// As in Jest's environment of a browser, in which a repository with one setting for all runs its server's tests too.
+const { setImmediate, TextEncoder } = globalThis
+delete globalThis.setImmediate
+delete globalThis.TextEncoder
 const { createSessions, SojournError } = require('sojourn')
 const { storeChecks } = require('sojourn/conformance/store')
 const { memoryStore } = require('sojourn/stores/memory')
 const expressSession = require('sojourn/express-session')
+
+Object.assign(globalThis, { setImmediate, TextEncoder })
 
 test('Jest gets the CommonJS build', async () => {
   const sessions = createSessions({ store: memoryStore() })
