@@ -92,6 +92,16 @@ describe('a user’s devices', () => {
     }
   })
 
+  test('were last seen no later than now, also where they began under a longer idle timeout', async () => {
+    await request(make({ lifetime: { idle: '24h' } }), {}, (session) => session.signIn('alice'))
+    const began = now
+    now += 3_600_000
+    const sessions = make({ lifetime: { idle: '2h' } })
+    const [alice] = (await sessions.list({ userId: 'alice' })).sessions
+    expect(alice?.lastSeenAt).toBeGreaterThanOrEqual(began)
+    expect(alice?.lastSeenAt).toBeLessThanOrEqual(now)
+  })
+
   test('and keep neither where it is switched off', async () => {
     const sessions = make({ device: false, address: false })
     await request(sessions, { headers: { 'user-agent': firefox } }, (session) => session.signIn('alice'))

@@ -60,9 +60,9 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
     name,
   )
   check(
-    domain === undefined || (typeof domain === 'string' && domain !== ''),
+    domain === undefined || (typeof domain === 'string' && domain !== '' && fits({ domain })),
     'cookie.domain',
-    "a domain such as 'example.com', or left out for this host alone",
+    "a domain such as 'example.com', without scheme and port",
     domain,
   )
   check(
@@ -71,7 +71,12 @@ export function cookieSettingsOf(options: CookieOptions): CookieSettings {
     "'auto' or true with sameSite 'none' or partitioned",
     secure,
   )
-  check(typeof path === 'string' && path.startsWith('/'), 'cookie.path', "a path that begins with '/'", path)
+  check(
+    typeof path === 'string' && path.startsWith('/') && fits({ path }),
+    'cookie.path',
+    "an encoded path that begins with '/'",
+    path,
+  )
   if (priority !== undefined) oneOf(priority, ['low', 'medium', 'high'], 'cookie.priority')
   const prefix = domain === undefined && path === '/' ? '__Host-' : '__Secure-'
   const form = (formName: string, isSecure: boolean): CookieForm => ({
@@ -107,13 +112,18 @@ function check(valid: boolean, option: string, expected: string, got: unknown): 
   if (!valid) refuseOption(option, expected, got)
 }
 
-function attributesOf(attributes: NonNullable<Parameters<typeof serialize>[2]>): string {
+type Attributes = NonNullable<Parameters<typeof serialize>[2]>
+
+function attributesOf(attributes: Attributes): string {
+  return serialize('n', '', attributes).slice('n='.length)
+}
+
+/** Whether a `Set-Cookie` header can hold them. */
+function fits(attributes: Attributes): boolean {
   try {
-    return serialize('n', '', attributes).slice('n='.length)
-  } catch (cause) {
-    throw new SojournError('invalid_option', `cookie.domain or cookie.path is not valid in a Set-Cookie header`, {
-      cause,
-    })
+    return attributesOf(attributes) !== ''
+  } catch {
+    return false
   }
 }
 

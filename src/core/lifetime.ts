@@ -1,4 +1,4 @@
-import { refuse, refuseOption } from './option-checks.js'
+import { refuseOption } from './option-checks.js'
 import { type SessionRecord, textOf } from './store.js'
 
 const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
@@ -70,8 +70,8 @@ export function milliseconds(duration: unknown, option: string): number {
 /** Checks {@link LifetimeOptions} and turns them into milliseconds. */
 export function lifetimeOf(options: LifetimeOptions | AssuranceLevel): Lifetime {
   if (typeof options === 'string') {
+    if (!Object.hasOwn(assurance, options)) refuseOption('lifetime', "'aal1', 'aal2', 'aal3' or an object", options)
     const preset = assurance[options]
-    if (!preset) refuseOption('lifetime', "'aal1', 'aal2', 'aal3' or an object", options)
     return { ...preset, remember: preset, renewEvery: null, overlap: usualOverlap }
   }
   const limits = limitsOf(options, assurance.aal1, 'lifetime')
@@ -93,7 +93,7 @@ function limitsOf(options: { idle?: Duration; absolute?: Duration }, usual: Limi
   const { idle: unused = Math.min(usual.idle, absolute) } = options
   const idle = milliseconds(unused, `${where}.idle`)
   if (idle > absolute) {
-    refuse(`${where}.idle must not be longer than ${where}.absolute`)
+    refuseOption(`${where}.idle`, `at most ${where}.absolute, ${absolute / hour} hours`, unused)
   }
   return { idle, absolute }
 }

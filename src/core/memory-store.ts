@@ -111,13 +111,14 @@ function recordOf({ values, userId, createdAt, expiresAt }: Entry): SessionRecor
 
 /** The first ids after one, in ascending order, without sorting all. Ids are ASCII: code units stand in byte order. */
 function firstIds(ids: Iterable<string>, { after = '', limit }: ListPage): string[] {
-  const first: string[] = []
+  let first: string[] = []
+  let last: string | undefined
   for (const id of ids) {
-    if (id <= after || (first.length === limit && id > (first[limit - 1] as string))) continue
-    let position = first.length
-    while (position > 0 && id < (first[position - 1] as string)) position--
-    first.splice(position, 0, id)
-    if (first.length > limit) first.pop()
+    if (id <= after || (last !== undefined && id > last)) continue
+    first.push(id)
+    if (first.length <= 2 * limit) continue
+    first = first.sort().slice(0, limit)
+    last = first.at(-1)
   }
-  return first
+  return first.sort().slice(0, limit)
 }

@@ -32,8 +32,12 @@ test.each<[unknown, RegExp]>([
   ],
   [
     { onBindingChange: 'reauthenticate', device: false, address: false },
-    /^onBindingChange 'reauthenticate' needs device or address: one of them has to be kept$/,
+    /^onBindingChange 'reauthenticate' needs device or address$/,
   ],
+  [{ lifetime: 'toString' }, /^lifetime must be 'aal1', 'aal2', 'aal3' or an object; got "toString"$/],
+  [{ cookie: { domain: 'https://a.test' } }, /^cookie\.domain must be .* without scheme and port.*; got "https:/],
+  [{ cookie: { domain: 'localhost:80' } }, /^cookie\.domain must be/],
+  [{ cookie: { path: '/ä' } }, /^cookie\.path must be an encoded path that begins with '\/'; got "\/ä"$/],
   [{ clock: 5 }, /^clock must be a function/],
   [{ clock: () => new Date() }, /whole milliseconds since the epoch; got a function$/],
   [{ clock: () => 1.5 }, /whole milliseconds since the epoch; got a function$/],

@@ -155,7 +155,7 @@ function bindingOf(options: SessionsOptions): Pick<Settings, 'client' | 'onBindi
   const address = oneOf(options.address, [true, false], 'address')
   const onBindingChange = oneOf(options.onBindingChange, ['report', 'reauthenticate'], 'onBindingChange')
   if (onBindingChange === 'reauthenticate' && !device && !address) {
-    refuse("onBindingChange 'reauthenticate' needs device or address: one of them has to be kept")
+    refuse("onBindingChange 'reauthenticate' needs device or address")
   }
   return { client: { device, address }, onBindingChange }
 }
@@ -202,7 +202,7 @@ function refuseUnknown(what: keyof typeof known, options: object | undefined): v
   refuseUnknownOptions(what, options, known[what], elsewhere)
 }
 
-const nothingToSign = 'tokens are random and stored as a digest, so there is nothing to sign: leave it out'
+const nothingToSign = 'there is nothing to sign: leave it out'
 
 /** What users of other session libraries write, and where it went. */
 const elsewhere = {

@@ -54,10 +54,11 @@ function tellToken(visit: Visit, head: ResponseHeaders): void {
   head.set('Cache-Control', 'no-store')
 }
 
-/** Tells caches that a response depends on the session. */
+/** Tells caches that a response depends on the session; also one that begins or ends it, when its user is gone already. */
 export function noteUse(visit: Visit, head: Pick<ResponseHeaders, 'get' | 'set'>): void {
   varyBy(visit.engine.settings.transport?.header ?? 'Cookie', head)
-  if (visit.noStore || (visit.engine.settings.noStore && visit.userId !== null)) head.set('Cache-Control', 'no-store')
+  const isPersonal = visit.userId !== null || visit.cookie !== 'none'
+  if (visit.noStore || (visit.engine.settings.noStore && isPersonal)) head.set('Cache-Control', 'no-store')
 }
 
 /** RFC 9110, section 12.5.5. */

@@ -7,24 +7,12 @@ import { SojournError } from './errors.js'
 export type Secrets = string | readonly string[]
 
 const minLength = 32
-/** From tutorials, READMEs and templates; compared in lower case without spaces and punctuation. */
-const wellKnown = [
-  'keyboardcat',
-  'secret',
-  'changeme',
-  'changeit',
-  'replaceme',
-  'yoursecret',
-  'yoursecretkey',
-  'mysecret',
-  'supersecret',
-  'topsecret',
-  'sessionsecret',
-  'complexpassword',
-  'password',
-  'shhhh',
-  'example',
-]
+/** How secrets of tutorials, READMEs and templates begin or end, in lower case without spaces and punctuation. */
+const wellKnown = ['secret', 'password', 'shhhh', 'example']
+/** Likewise, of what is found in longer ones; too long to be there by chance. */
+const telling =
+  /keyboardcat|secretkey|secretwith|supersecret|yoursecret|isasecret|change(me|it|this)|replace(me|this)|averylogphrase|abcdefghij/
+const counted = /0123456789|1234567890/
 
 const makeOne = `Make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`
 
@@ -50,7 +38,8 @@ export function checkedSecrets(secrets: unknown, option: string): readonly strin
 /** What is wrong with a secret; `null` for a good one. */
 export function weaknessOf(secret: string): string | null {
   const plain = secret.toLowerCase().replace(/[^a-z]/g, '')
-  if (wellKnown.some((known) => plain.startsWith(known) || plain.endsWith(known)) && plain.length < 40) {
+  const isWord = plain.length < 40 && wellKnown.some((known) => plain.startsWith(known) || plain.endsWith(known))
+  if (isWord || telling.test(plain) || counted.test(secret)) {
     return 'is one that everybody knows'
   }
   if (secret.length < minLength) return `must have at least ${minLength} characters`

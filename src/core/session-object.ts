@@ -43,7 +43,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     return this[visitOf].authenticatedAt
   }
 
-  signIn(userId: string | number, options?: SignInOptions): void {
+  signIn(userId: string | number | bigint, options?: SignInOptions): void {
     this[visitOf].signIn(userId, options)
   }
   signOut(callback?: Callback): void {
@@ -190,7 +190,8 @@ class SessionHandler implements ProxyHandler<SessionObject> {
   deleteProperty(_target: SessionObject, name: string | symbol): boolean {
     // `delete session.userId` signs out elsewhere; here it would do nothing without a word.
     if (reserved.has(name)) refuseReserved(name as string)
-    if (!isValueName(name) || !this.#visit.values.has(name)) return true
+    // Of what there is nothing is known while the store is out.
+    if (!isValueName(name) || !(this.#visit.outage || this.#visit.values.has(name))) return true
     this.#visit.intend(`Deleting session.${name}`)
     this.#visit.values.delete(name)
     return true

@@ -189,13 +189,32 @@ describe('values', () => {
     })
   })
 
+  test.each<
+    [string, (session: { empty: Anything; stats: Anything; list: unknown[]; outer: Anything }) => unknown, string]
+  >([
+    ['a function in an empty object', ({ empty }) => Object.assign(empty, { f() {} }), 'empty.f'],
+    ['an object of functions in place of an empty one', (it) => Object.assign(it, { empty: { f() {} } }), 'empty.f'],
+    ['NaN for null', ({ stats }) => Object.assign(stats, { average: Number.NaN }), 'stats.average'],
+    ['undefined for null in a list', ({ list }) => list.fill(undefined), 'list[0]'],
+    ['a Map for an empty object', ({ outer }) => Object.assign(outer, { inner: new Map([[1, 2]]) }), 'outer.inner'],
+  ])('%s is refused, though its JSON text is the one that is stored', async (_what, change, path) => {
+    const first = await load()
+    Object.assign(first, { empty: {}, stats: { average: null }, list: [null], outer: { inner: {} } })
+    const session = await load(await commit(first))
+    change(session as never)
+    await expect((async () => commit(session))()).rejects.toMatchObject({
+      code: 'invalid_value',
+      message: expect.stringContaining(`"${path}"`),
+    })
+  })
+
   test.each<[string, () => unknown, RegExp]>([
     ['a cycle', () => loop, /holds itself, or a bigint/],
     ['a bigint deep inside', () => ({ a: [1n] }), /holds itself, or a bigint/],
     [
       'a getter that throws',
       () => Object.defineProperty({}, 'a', { get: throwing, enumerable: true }),
-      /to read it fails/,
+      /fails to be read/,
     ],
     ['a generator', () => (function* () {})(), /is a value, which cannot be stored/],
     ['a chain of 100 000 objects', () => Array.from({ length: 100_000 }).reduce((a) => ({ a }), {}), /too deep/],
@@ -294,6 +313,14 @@ describe('verbs', () => {
     expect(next.userId).toBe('7')
     expect({ ...next }).toEqual({ cart: ['a'] })
     expect((await load(before)).isNew).toBe(true)
+  })
+
+  test('a user id may be an integer of any size', async () => {
+    const session = await load()
+    session.signIn(9_007_199_254_740_993n)
+    expect((await load(await commit(session))).userId).toBe('9007199254740993')
+    expect(() => session.signIn(10n ** 300n)).toThrow(/must be an integer, or text of 1 to 255 bytes/)
+    expect(() => session.signIn(1.5)).toThrow(/must be an integer, or text of 1 to 255 bytes/)
   })
 
   test('signIn of the same user keeps the values, of another drops them with their session', async () => {

@@ -74,7 +74,7 @@ export interface SessionVerbs<Data> {
    * @param userId text or an integer, kept as text of at most 255 bytes
    * @throws `invalid_value` for another user id; `invalid_option` for other options; `headers_sent` after the response began
    */
-  signIn(userId: string | number, options?: SignInOptions): void
+  signIn(userId: string | number | bigint, options?: SignInOptions): void
   /** Ends the session, and asks the browser to clear what it keeps of this site (`Clear-Site-Data`). */
   signOut(callback?: Callback): void
   /**

@@ -390,6 +390,7 @@ describe('an outage', () => {
       (it) => it.destroy(),
       (it) => it.regenerate(),
       (it) => it.update('a', () => 1),
+      (it) => Reflect.deleteProperty(it, 'a'),
       (it) => it.reload(), // It has not ended, as far as anybody knows.
     ]
     for (const change of changes) {
@@ -773,6 +774,12 @@ describe('list and end', () => {
       await expect(sessions.create(given)).rejects.toMatchObject({
         code: 'invalid_option',
         message: expect.stringContaining('The options of sessions.create() must be an object of userId, '),
+      })
+    }
+    for (const values of ['abc', null, 7] as never[]) {
+      await expect(sessions.create({ values })).rejects.toMatchObject({
+        code: 'invalid_option',
+        message: expect.stringContaining('values of sessions.create() must be an object'),
       })
     }
     // Else the session that was to stay would end with the others.

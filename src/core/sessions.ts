@@ -8,7 +8,7 @@ import { createFollowing, type Following } from './following.js'
 import { guardStore } from './guarded-store.js'
 import { load } from './load.js'
 import { memoryStore } from './memory-store.js'
-import { refuseUnknownOptions } from './option-checks.js'
+import { refuseOption, refuseUnknownOptions } from './option-checks.js'
 import { type SessionsOptions, type Settings, settingsOf } from './options.js'
 import type { RequestFacts } from './request-facts.js'
 import { finishHead, type ResponseHeaders, sessionCookies } from './response-head.js'
@@ -61,7 +61,7 @@ export interface Sessions<Data = SessionData> extends EventSource {
    * `cookie_too_large`, `contention`, `store_unavailable`; `closed`
    */
   create(
-    given?: { userId?: string | number; values?: Partial<Data> } & SignInOptions,
+    given?: { userId?: string | number | bigint; values?: Partial<Data> } & SignInOptions,
   ): Promise<{ session: Session<Data>; cookie: string; headers: Record<string, string> }>
   /**
    * A page of living sessions, of one user or of all.
@@ -74,14 +74,14 @@ export interface Sessions<Data = SessionData> extends EventSource {
    * that an id from a request can be passed as it came.
    * @throws `invalid_value` for what cannot be a user id; `store_unavailable`; `closed`
    */
-  end(id: string, owner?: { userId: string | number }): Promise<boolean>
+  end(id: string, owner?: { userId: string | number | bigint }): Promise<boolean>
   /**
    * Ends every session of a user, also those that begin meanwhile, but for the one named: after a change of password or
    * of a factor, or when an account is disabled (ASVS 7.4.2, 7.4.3). Resolves to how many there were.
    * @throws `unsupported` where the store cannot list; `invalid_value` for what cannot be a user id, `invalid_option` for other
    * options; `store_unavailable`; `closed`
    */
-  endAll(userId: string | number, options?: { except?: string }): Promise<number>
+  endAll(userId: string | number | bigint, options?: { except?: string }): Promise<number>
   /**
    * Calls `ended` once when a session has ended or expired, or was taken over by another user: for connections that
    * outlive their request, such as Server-Sent Events. Known at once in this process, and within a second in others where
@@ -232,6 +232,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     async create(given = {}) {
       refuseUnknownOptions('sessions.create()', given, ['userId', 'values', 'remember', 'method'])
       const { userId, values = {}, ...signIn } = given
+      if (typeof values !== 'object' || values === null)
+        refuseOption('values of sessions.create()', 'an object', values)
       beginToSweep()
       signInOptionsOf(signIn)
       const { transport } = settings

@@ -32,8 +32,8 @@ const maxUserIdBytes = 255
 
 /** A user id as it is stored: text, or an integer as text. Throws `invalid_value` for anything else. */
 export function userIdText(userId: unknown): string {
-  if (isPortable(userId, maxUserIdBytes)) return userId
-  if (Number.isSafeInteger(userId)) return String(userId)
+  const text = Number.isSafeInteger(userId) || typeof userId === 'bigint' ? String(userId) : userId
+  if (isPortable(text, maxUserIdBytes)) return text
   const got = typeof userId === 'string' ? 'text that is empty, too long or malformed' : show(userId)
   throw new SojournError(
     'invalid_value',

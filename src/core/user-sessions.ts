@@ -52,7 +52,7 @@ export interface SessionPage {
 /** Which sessions to list, and how many at once. */
 export interface PageOptions {
   /** Whose sessions. Default: everybody's. */
-  userId?: string | number
+  userId?: string | number | bigint
   /** How many records to look at, at most. Default 50. */
   limit?: number
   /** The `next` of the page before. */
@@ -126,7 +126,8 @@ async function infoOf({ settings }: Engine, id: string, record: SessionRecord): 
     userId,
     createdAt,
     authenticatedAt: signedIn?.at ?? null,
-    lastSeenAt: lastSeenOf(record, limits, signedIn?.at ?? createdAt),
+    // Made under a longer idle timeout, it would have been seen later than now.
+    lastSeenAt: Math.min(settings.clock(), lastSeenOf(record, limits, signedIn?.at ?? createdAt)),
     expiresAt,
     method: signedIn?.method ?? null,
     device: agent === undefined ? null : await deviceOf(agent),

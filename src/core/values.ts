@@ -73,7 +73,7 @@ export class Values {
     let changes: { set: Record<string, string>; unset: string[] } | undefined
     for (const [name, { value }] of this.#known ?? []) {
       const before = this.storedText(name)
-      const text = encode(name, value, before) ?? null
+      const text = encode(name, value) ?? null
       if (text === before) continue
       changes ??= { set: {}, unset: [] }
       if (text === null) changes.unset.push(name)
@@ -134,29 +134,26 @@ export function decode(name: string, text: string): unknown {
   }
 }
 
-/** JSON text of a value; `undefined` for `undefined`. `before` is text that is known to be right. */
-export function encode(name: string, value: unknown, before?: string | null): string | undefined {
+/** JSON text of a value; `undefined` for `undefined`. Throws `invalid_value` for what JSON would refuse or change. */
+export function encode(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined
-  let text: string | undefined
   try {
-    text = JSON.stringify(value)
-    if (text === undefined || text !== before) refuseWhatJsonWouldChange(value, name)
+    const text = JSON.stringify(value)
+    // Also where the text is what it was: of what JSON loses, such as a function, nothing is in it.
+    refuseWhatJsonWouldChange(value, name)
+    return text
   } catch (cause) {
     if (cause instanceof SojournError) throw cause
-    const reason = reasonOf(cause)
-    throw new SojournError(
-      'invalid_value',
-      `The session value ${JSON.stringify(name)} cannot be written as JSON: ${reason}. Store plain data instead`,
-      { cause },
-    )
+    refuse(name, whatFails(cause), plainData, { cause })
   }
-  return text
 }
 
-function reasonOf(cause: unknown): string {
-  if (cause instanceof RangeError) return 'it is too large or too deep'
-  return cause instanceof TypeError ? 'it holds itself, or a bigint' : 'to read it fails'
+function whatFails(cause: unknown): string {
+  if (cause instanceof RangeError) return 'too large or too deep'
+  return cause instanceof TypeError ? 'one that holds itself, or a bigint' : 'one that fails to be read'
 }
+
+const plainData = 'store plain data instead'
 
 function refuseWhatJsonWouldChange(value: unknown, path: string): void {
   refuseUnstorable(path, value)
@@ -179,7 +176,7 @@ export function refuseUnstorable(path: string, value: unknown): void {
     if (!Number.isFinite(value)) refuse(path, String(value), 'store null or a text instead')
     return
   }
-  if (typeof value !== 'object') refuse(path, `a ${typeof value}`, 'store plain data instead')
+  if (typeof value !== 'object') refuse(path, `a ${typeof value}`, plainData)
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
     const fix = value instanceof Date ? 'store its toISOString() or getTime()' : 'store what its toJSON() returns'
     refuse(path, kindOf(value), `it would be read back as something else: ${fix}`)
@@ -199,11 +196,11 @@ function kindOf(value: object): string {
   return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
 }
 
-function refuse(path: string, what: string, why: string): never {
-  throw new SojournError('invalid_value', `The session value "${path}" is ${what}, which cannot be stored: ${why}`)
+function refuse(path: string, what: string, why: string, options?: ErrorOptions): never {
+  const message = `The session value "${path}" is ${what}, which cannot be stored: ${why}`
+  throw new SojournError('invalid_value', message, options)
 }
 
-const encoder = new TextEncoder()
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const control = /[\u0000-\u001f\u007f-\u009f]/
 
@@ -214,6 +211,7 @@ export function isPortable(text: unknown, bytes: number): text is string {
     text.length > 0 &&
     !control.test(text) &&
     text.isWellFormed() &&
-    (text.length * 3 <= bytes || encoder.encode(text).length <= bytes)
+    // Made only here: Jest's environment of a browser, in which apps are loaded too, has none.
+    (text.length * 3 <= bytes || new TextEncoder().encode(text).length <= bytes)
   )
 }

@@ -220,7 +220,7 @@ export class Visit {
     return this.sealed !== null || (this.held === null && !this.isBeingCreated)
   }
 
-  signIn(userId: string | number, options: SignInOptions = {}): void {
+  signIn(userId: string | number | bigint, options: SignInOptions = {}): void {
     const id = userIdText(userId)
     const { remember, method } = signInOptionsOf(options)
     this.intend('session.signIn()', true)

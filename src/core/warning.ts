@@ -1,3 +1,5 @@
+import { show } from './show.js'
+
 /** Tells the operator something, through `process.emitWarning` where there is one that prints. */
 export function warn(message: string): void {
   if (!isWorkers() && typeof process === 'object' && typeof process.emitWarning === 'function') {
@@ -31,5 +33,5 @@ export function callListener(what: string, listener: () => unknown): void {
 
 /** Anything can be thrown. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return error instanceof Error ? error.message : show(error)
 }

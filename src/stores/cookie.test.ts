@@ -460,6 +460,12 @@ describe('with a revocation store', () => {
 test.each([
   [{ secrets: 'keyboard cat' }, /^secrets is one that everybody knows\. Make one with: node -e/],
   [{ secrets: 'keyboard cat keyboard cat' }, /everybody knows|at least 32/],
+  [{ secrets: 'a secret with minimum length of 32 characters' }, /everybody knows/],
+  [{ secrets: 'this-is-a-secret-key-change-it-in-production' }, /everybody knows/],
+  [{ secrets: 'please-change-me-to-a-random-string-of-32-chars' }, /everybody knows/],
+  [{ secrets: 'averylogphrasebiggerthanthirtytwochars' }, /everybody knows/],
+  [{ secrets: '0123456789abcdef0123456789abcdef' }, /everybody knows/],
+  [{ secrets: 'abcdefghijklmnopqrstuvwxyz123456' }, /everybody knows/],
   [{ secrets: 'short' }, /^secrets must have at least 32 characters/],
   [{ secrets: 'a'.repeat(64) }, /^secrets repeats too few characters/],
   [{ secrets: [secret, 'short'] }, /^secrets\[1\] must have at least 32/],

@@ -32,6 +32,20 @@ test('answers at once, never with a promise', () => {
   expect(store.delete('a')).toBe(true)
 })
 
+test.each([1, 7, 2999, 3000, 100_000])('lists many in order, %i at a time', (limit) => {
+  const store = memoryStore()
+  const ids = Array.from({ length: 3000 }, (_, index) => `${(index * 7919) % 3000}`.padStart(4, '0'))
+  for (const id of ids) store.create(id, record())
+  const listed: string[] = []
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page = listOf(store, { limit, after })
+    expect(page.length).toBeLessThanOrEqual(limit)
+    listed.push(...page.map(([id]) => id))
+    after = page.at(-1)?.[0]
+  }
+  expect(listed).toEqual(ids.sort())
+})
+
 describe('when it is full', () => {
   const idsIn = (store: SessionStore) => listOf(store, { limit: 1000 }).map(([id]) => id)
 

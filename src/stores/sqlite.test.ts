@@ -78,7 +78,9 @@ describe.each(handedOver)('%s', (_, open) => {
   test('a foreign database handed over is refused and stays as it is', () => {
     const database = open(newFile())
     database.exec('CREATE TABLE orders (id INTEGER)')
-    expect(() => sqliteStore({ database })).toThrow(misconfigured('the database belongs to another program'))
+    expect(() => sqliteStore({ database })).toThrow(
+      misconfigured('the database handed over belongs to another program'),
+    )
     expect(database.prepare('SELECT name FROM sqlite_schema').all()).toMatchObject([{ name: 'orders' }])
     expect(database.prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'delete' })
     database.close()

@@ -92,6 +92,8 @@ describe.each(Object.entries(apps))('%s', (name, serve) => {
     expect([page.headers.vary, page.headers['cache-control']]).toEqual(['Cookie', 'no-store'])
     const unused = await alice.send('GET', '/static')
     expect([unused.headers.vary, unused.headers['cache-control']]).toEqual([undefined, undefined])
+    const goodbye = await alice.send('POST', '/logout')
+    expect([goodbye.headers.vary, goodbye.headers['cache-control']]).toEqual(['Cookie', 'no-store'])
   })
 
   test('no-store is not said unless asked, and the response with the cookie is private', async () => {

@@ -49,7 +49,7 @@ type Source = { path: string; database?: never } | { path?: never; database: Sql
 function setUp(database: SqliteDatabase, { durability, busyTimeout }: Settings, what: string): void {
   try {
     database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
-    ensureSchema(database)
+    ensureSchema(database, what)
     // With a write-ahead log readers never wait for a writer.
     const mode = patiently(database, busyTimeout, () => scalar(database, 'PRAGMA journal_mode = WAL'))
     if (mode !== 'wal' && mode !== 'memory') throw new Error('it allows no write-ahead log, as on a network share')
@@ -91,6 +91,9 @@ function isBusy(error: unknown): boolean {
 function checked(fileOrOptions: string | URL | SqliteStoreOptions): Settings & Source {
   const isFile = typeof fileOrOptions === 'string' || fileOrOptions instanceof URL
   const options: SqliteStoreOptions = isFile ? { path: fileOrOptions } : fileOrOptions
+  if (typeof (options as Partial<SqliteDatabase> | null)?.prepare === 'function') {
+    refuse('a database was given in place of the options: write { database } around it')
+  }
   refuseUnknownOptions('sqliteStore', options, ['path', 'database', 'durability', 'busyTimeout'])
   const { path, database, durability = 'normal', busyTimeout = 5000 } = options ?? {}
   if (durability !== 'normal' && durability !== 'full') refuse(`"durability" must be 'normal' or 'full'`)

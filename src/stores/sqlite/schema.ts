@@ -28,13 +28,17 @@ const schema = `
   PRAGMA user_version = ${version};
 `
 
-/** Makes the table in an empty database. Throws `store_misconfigured`, and changes nothing, where it is not empty and not ours. */
-export function ensureSchema(database: SqliteDatabase): void {
+/**
+ * Makes the table in an empty database. Throws `store_misconfigured`, and changes nothing, where it is not empty and not ours.
+ *
+ * @param what the database, as a message calls it
+ */
+export function ensureSchema(database: SqliteDatabase, what: string): void {
   // The write lock is taken at once, so that of several processes that start one makes the table and the others see it.
   database.exec('BEGIN IMMEDIATE')
   try {
     if (isEmpty(database)) database.exec(schema)
-    else refuseForeign(database)
+    else refuseForeign(database, what)
     // SQLite begins on a database that it may only read as if nothing were wrong; this is refused there.
     database.exec('DELETE FROM sessions WHERE false')
     database.exec('COMMIT')
@@ -58,18 +62,18 @@ export function isEmpty(database: SqliteDatabase): boolean {
   return holdsNothing && Number(scalar(database, 'PRAGMA application_id')) === 0
 }
 
-function refuseForeign(database: SqliteDatabase): void {
+function refuseForeign(database: SqliteDatabase, what: string): void {
   if (Number(scalar(database, 'PRAGMA application_id')) !== applicationId) {
     throw new SojournError(
       'store_misconfigured',
-      'sqliteStore: the database belongs to another program. Give the sessions a file of their own',
+      `sqliteStore: ${what} belongs to another program. Give the sessions a file of their own`,
     )
   }
   const found = Number(scalar(database, 'PRAGMA user_version'))
   if (found !== version) {
     throw new SojournError(
       'store_misconfigured',
-      `sqliteStore: the database has schema version ${found}, and this version of Sojourn knows ${version}. ` +
+      `sqliteStore: ${what} has schema version ${found}, and this version of Sojourn knows ${version}. ` +
         (found > version ? 'Update sojourn' : 'Name a new file: no release of Sojourn made this one'),
     )
   }
