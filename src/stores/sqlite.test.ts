@@ -90,6 +90,16 @@ describe.each(handedOver)('%s', (_, open) => {
 const misconfigured = (message: string) =>
   expect.objectContaining({ code: 'store_misconfigured', message: expect.stringContaining(message) })
 
+test('a database in place of the options is an error that says how to hand it over', () => {
+  for (const [, open] of drivers) {
+    const database = open(':memory:')
+    expect(() => sqliteStore(database as never)).toThrow(
+      'sqliteStore: a database was given in place of the options: write { database } around it',
+    )
+    database.close()
+  }
+})
+
 describe('a file', () => {
   test('is made where there is none, and keeps sessions for the next to open it', async () => {
     const path = newFile()
@@ -350,7 +360,9 @@ describe('a file that cannot be used is refused, and stays as it is:', () => {
     const newer = new DatabaseSync(path)
     newer.exec('PRAGMA user_version = 3')
     newer.close()
-    expect(() => sqliteStore(path)).toThrow(misconfigured('has schema version 3, and this version of Sojourn knows 2'))
+    expect(() => sqliteStore(path)).toThrow(
+      misconfigured(`"${path}" has schema version 3, and this version of Sojourn knows 2`),
+    )
     const after = new DatabaseSync(path)
     expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 3 })
     after.close()
