@@ -1,5 +1,6 @@
 import type { Engine } from './engine.js'
-import { longestTimer, refuseOtherThanFunction } from './option-checks.js'
+import { longestTimer, refuse, refuseOtherThanFunction } from './option-checks.js'
+import { readAgain } from './read-again.js'
 import type { SessionStore } from './store.js'
 import type { Visit } from './visit.js'
 import { callListener } from './warning.js'
@@ -9,7 +10,10 @@ const pollInterval = 5000
 
 /** Tells long connections when their session ends. */
 export interface Following {
-  /** Calls `ended` once when the session has ended, expired, or changed its user; until the returned function is called. */
+  /**
+   * Calls `ended` once when the session has ended, expired, or changed its user; until the returned function is called.
+   * Throws `invalid_option` for what is no function, and for a sign-in whose session is not stored yet.
+   */
   follow(visit: Visit, ended: () => void): () => void
   close(): Promise<void>
 }
@@ -44,24 +48,26 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
   }
 
   function end(follower: Follower): void {
-    if (forget(follower)) callListener('A function given to sessions.follow()', follower.ended)
+    if (forget(follower)) callListener('What sessions.follow() calls', follower.ended)
   }
 
-  function forget(follower: Follower): boolean {
+  function forget(follower: Follower): boolean | undefined {
     clearTimeout(follower.timer)
     const ofId = followers.get(follower.id)
-    const known = ofId?.delete(follower) === true
+    const known = ofId?.delete(follower)
     if (ofId?.size === 0) followers.delete(follower.id)
     return known
   }
 
   async function look(follower: Follower): Promise<void> {
     try {
-      // Of the visit's own store: a session that travels in a cookie is nowhere else.
-      const record = await follower.visit.engine.store.read(follower.id)
-      const now = settings.clock()
-      if (!record || record.expiresAt <= now || record.userId !== follower.visit.userId) end(follower)
-      else schedule(follower, record.expiresAt - now)
+      const { visit } = follower
+      // Of the visit's own store: a session that travels in a cookie is nowhere else. A sign-in may not be written yet.
+      await readAgain(visit, (record) => {
+        const now = settings.clock()
+        if (!record || record.expiresAt <= now || record.userId !== visit.held?.record.userId) end(follower)
+        else schedule(follower, record.expiresAt - now)
+      })
     } catch {
       // The outage was reported. A connection is not closed for it, and looked at again.
       schedule(follower, pollInterval)
@@ -74,23 +80,23 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     const isTold = isWatching && follower.visit.userId !== null
     const wait = Math.min(isTold ? longestTimer : pollInterval, Math.max(untilExpiry, 1))
     clearTimeout(follower.timer)
-    follower.timer = setTimeout(() => void look(follower), wait)
+    follower.timer = setTimeout(look, wait, follower)
     follower.timer.unref?.()
   }
 
-  /** Some endings may have been missed: look at every session that is followed. */
-  function lookAtAll(): void {
-    for (const ofId of followers.values()) for (const follower of ofId) void look(follower)
+  function withAll(act: (follower: Follower) => unknown): void {
+    for (const ofId of followers.values()) for (const follower of ofId) act(follower)
   }
 
   function startWatching(): void {
     watching ??= (async () => {
       try {
         await null // So that what throws at once is caught after `watching` was set.
-        const stop = await store.watch?.((id) => (id === null ? lookAtAll() : endAll(id)))
+        const stop = await store.watch?.((id) => (id === null ? withAll(look) : endAll(id)))
         if (!stop) return null
         isWatching = true
-        lookAtAll()
+        // Some endings may have been missed, as when it tells of `null`.
+        withAll(look)
         return stop
       } catch {
         watching = undefined // Tried again with the next connection; polled until then.
@@ -103,22 +109,22 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
     follow(visit, ended) {
       refuseOtherThanFunction('What sessions.follow() calls', ended)
       const { held } = visit
+      if (!held && visit.userId !== null) refuse('Await session.save() before sessions.follow()')
       // A socket may be opened while the server closes: nobody would stop what was begun for it.
       if (!held || isClosed) return () => {}
       const follower: Follower = { visit, id: held.id, ended, timer: undefined }
       const ofId = followers.get(held.id) ?? new Set()
       followers.set(held.id, ofId.add(follower))
-      if (store.watch) startWatching()
+      startWatching()
       schedule(follower, held.record.expiresAt - settings.clock())
       // It may have ended since it was read, before anybody listened.
       if (isWatching) void look(follower)
-      return () => void forget(follower)
+      return () => forget(follower)
     },
 
     async close() {
       isClosed = true
-      for (const ofId of followers.values()) for (const { timer } of ofId) clearTimeout(timer)
-      followers.clear()
+      withAll(forget)
       sharing.delete(endAll)
       const stopped = watching?.then((stop) => stop?.())
       // What is still beginning to watch, on a server that may not answer, is stopped when it has begun.

@@ -872,6 +872,53 @@ test('what follows a guest is told when somebody signs in: at once, or within fi
   await Promise.all([here.close(), there.close()])
 })
 
+test('who signs in may follow at once: a visitor without a session when it was saved, a guest also before', async () => {
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const watched: SessionStore = {
+    ...memory,
+    watch: () => () => {},
+    patch: async (id, patch) => {
+      const outcome = await memory.patch(id, patch)
+      await answered
+      return outcome
+    },
+  }
+  const sessions = make({ store: watched })
+  const { cookie } = await sessions.create({ values: { a: 1 } })
+  const ended = vi.fn()
+  sessions.follow(await sessions.load({ cookie }), () => {}) // From here on, the store tells what ends.
+  await new Promise(setImmediate)
+
+  const visitor = await sessions.load({})
+  sessions.follow(visitor, ended)
+  visitor.signIn('alice')
+  expect(() => sessions.follow(visitor, ended)).toThrow('Await session.save() before sessions.follow()')
+  await visitor.save()
+  sessions.follow(visitor, ended)
+
+  const guest = await sessions.load({ cookie })
+  guest.signIn('bob')
+  sessions.follow(guest, ended)
+  await new Promise(setImmediate)
+  const saved = guest.save()
+  sessions.follow(guest, ended)
+  await new Promise(setImmediate)
+  answer()
+  await saved
+  sessions.follow(guest, ended)
+  await new Promise(setImmediate)
+  expect(ended).not.toHaveBeenCalled()
+
+  await sessions.endAll('alice')
+  expect(ended).toHaveBeenCalledTimes(1)
+  await sessions.endAll('bob')
+  expect(ended).toHaveBeenCalledTimes(4)
+  await sessions.close()
+})
+
 test('a store that cannot watch at once is asked again with the next connection', async () => {
   let attempts = 0
   const watch = () => {

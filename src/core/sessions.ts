@@ -86,7 +86,9 @@ export interface Sessions<Data = SessionData> extends EventSource {
    * Calls `ended` once when a session has ended or expired, or was taken over by another user: for connections that
    * outlive their request, such as Server-Sent Events. Known at once in this process, and within a second in others where
    * the store can `watch`; else, and where it was a guest's and somebody signed in there, within five seconds. Returns a
-   * function that stops it.
+   * function that stops it. A session that is not stored never ends: where this request begins it, `await session.save()`
+   * first.
+   * @throws `invalid_option` for what is no function, and for a sign-in that is to begin a session and is not saved yet
    */
   follow(session: Session<Data>, ended: () => void): () => void
   /**
