@@ -9,11 +9,10 @@ import type { SessionsOptions } from '../core/options.js'
 import type { RequestWithSession, SessionMembers, SessionValues } from '../core/request-session.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Callback, Session, SessionData } from '../core/session.js'
@@ -72,8 +71,8 @@ function begin(exchange: LateExchange, visit: Visit | null, next: Next): void {
  * Middleware for routes that need a signed-in user. Others are sent to the login page, or get an `unauthenticated` error
  * with the status 401; nothing is stored for them. Mount it after `session()`.
  */
-export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser(options), options)
+export function requireUser(options?: RequireUserOptions) {
+  return admit(signedInUser(options))
 }
 
 /**
@@ -83,15 +82,15 @@ export function requireUser(options: RequireUserOptions = {}) {
  * @throws `invalid_option`
  */
 export function requireFresh(options: RequireFreshOptions) {
-  return admit(freshUser(options), options)
+  return admit(freshUser(options))
 }
 
-function admit(requirement: Requirement, options: RequireUserOptions) {
+function admit(guard: Guard) {
   return function admit(req: IncomingMessage, res: ServerResponse, next: Next): void {
     const { session, originalUrl, url, method, headers } = req as Request
     const mode = headers['sec-fetch-mode'] as string | undefined
     try {
-      const address = turnAway(requirement, options, {
+      const address = guard({
         session,
         method,
         url: originalUrl ?? url,

@@ -12,11 +12,10 @@ import type { SessionsOptions } from '../core/options.js'
 import type { SessionMembers, SessionValues } from '../core/request-session.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import type { ResponseHeaders } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
@@ -182,8 +181,8 @@ function answerFailure(request: FastifyRequest, reply: FastifyReply, error: unkn
  * A hook for routes that need a signed-in user: `{ onRequest: requireUser() }`. Others are sent to the login page, or get
  * an `unauthenticated` error with the status 401; nothing is stored for them.
  */
-export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser(options), options)
+export function requireUser(options?: RequireUserOptions) {
+  return admit(signedInUser(options))
 }
 
 /**
@@ -193,7 +192,7 @@ export function requireUser(options: RequireUserOptions = {}) {
  * @throws `invalid_option`
  */
 export function requireFresh(options: RequireFreshOptions) {
-  return admit(freshUser(options), options)
+  return admit(freshUser(options))
 }
 
 /** What a guard uses of a request and a reply, which are of other types over HTTP/2. */
@@ -203,12 +202,12 @@ interface GuardedReply {
   redirect(url: string): unknown
 }
 
-function admit(requirement: Requirement, options: RequireUserOptions) {
+function admit(guard: Guard) {
   return function admit(request: GuardedRequest, reply: GuardedReply, next: () => void): void {
     const { session, method, originalUrl: url, headers } = request
     const mode = headers['sec-fetch-mode'] as string | undefined
     const setHeader = (name: string, value: string) => reply.header(name, value)
-    const address = turnAway(requirement, options, { session, method, url, mode, setHeader })
+    const address = guard({ session, method, url, mode, setHeader })
     if (address === null) next()
     else reply.header('Cache-Control', 'no-store').redirect(address)
   }

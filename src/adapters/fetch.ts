@@ -10,11 +10,10 @@ import { refuseOtherThanFunction, refuseOtherThanFunctions } from '../core/optio
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
@@ -141,7 +140,7 @@ export function requireUser<
   options: RequireUserOptions,
   handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
 ): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
-  return admit(signedInUser(options), options, handler)
+  return admit(signedInUser(options), handler)
 }
 
 /**
@@ -159,7 +158,7 @@ export function requireFresh<
   options: RequireFreshOptions,
   handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
 ): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
-  return admit(freshUser(options), options, handler)
+  return admit(freshUser(options), handler)
 }
 
 function admit<
@@ -168,14 +167,14 @@ function admit<
   Rest extends unknown[],
   Answer extends Response | undefined,
 >(
-  requirement: Requirement,
-  options: RequireUserOptions,
+  guard: Guard,
   handler: SessionHandler<Visitor, Incoming, Rest, Answer>,
 ): SessionHandler<Visitor, Incoming, Rest, Answer | Response> {
+  refuseOtherThanFunction('The handler', handler)
   return function admit(request, session, ...rest) {
     const { pathname, search } = new URL(request.url)
     const mode = request.headers.get('sec-fetch-mode') ?? undefined
-    const address = turnAway(requirement, options, { session, method: request.method, url: pathname + search, mode })
+    const address = guard({ session, method: request.method, url: pathname + search, mode })
     if (address === null) return handler(request, session, ...rest)
     return new Response(null, { status: 302, headers: { location: address, 'cache-control': 'no-store' } })
   }

@@ -5,17 +5,15 @@
  */
 
 import type { Context, MiddlewareHandler } from 'hono'
-import { SojournError } from '../core/errors.js'
 import { type ExecutionContext, FetchExchange } from '../core/fetch-exchange.js'
-import { refuseOtherThanFunctions } from '../core/option-checks.js'
+import { refuse, refuseOtherThanFunctions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
@@ -98,7 +96,7 @@ function hasSession(c: Context, visits: Visits): boolean {
   if (!standing) return false
   const request = typeof standing.signIn === 'function' ? visitBehind(standing).request : undefined
   if (request instanceof FetchExchange && request.visits === visits) return true
-  throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
+  refuse('There is a session here already: use one session middleware for a request')
 }
 
 /**
@@ -124,8 +122,8 @@ function takeBack(c: Context): void {
  * Middleware for routes that need a signed-in user. Others are sent to the login page, or get an `unauthenticated` error
  * with the status 401; nothing is stored for them. Mount it after `session()`.
  */
-export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser(options), options)
+export function requireUser(options?: RequireUserOptions) {
+  return admit(signedInUser(options))
 }
 
 /**
@@ -135,16 +133,16 @@ export function requireUser(options: RequireUserOptions = {}) {
  * @throws `invalid_option`
  */
 export function requireFresh(options: RequireFreshOptions) {
-  return admit(freshUser(options), options)
+  return admit(freshUser(options))
 }
 
-function admit(requirement: Requirement, options: RequireUserOptions): MiddlewareHandler {
+function admit(guard: Guard): MiddlewareHandler {
   return async function admit(c, next) {
     const { pathname, search } = new URL(c.req.url)
     const mode = c.req.header('sec-fetch-mode')
     const setHeader = (name: string, value: string) => c.header(name, value)
     const request = { session: c.get('session'), method: c.req.method, url: pathname + search, mode, setHeader }
-    const address = turnAway(requirement, options, request)
+    const address = guard(request)
     if (address === null) return next()
     c.header('Cache-Control', 'no-store')
     return c.redirect(address)

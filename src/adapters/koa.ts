@@ -9,11 +9,10 @@ import { publicError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
@@ -76,8 +75,8 @@ function contextPrototype(ctx: object): object | null {
  * Middleware for routes that need a signed-in user. Others are sent to the login page, or get an `unauthenticated` error
  * with the status 401; nothing is stored for them. Mount it after `session()`.
  */
-export function requireUser(options: RequireUserOptions = {}) {
-  return admit(signedInUser(options), options)
+export function requireUser(options?: RequireUserOptions) {
+  return admit(signedInUser(options))
 }
 
 /**
@@ -87,17 +86,17 @@ export function requireUser(options: RequireUserOptions = {}) {
  * @throws `invalid_option`
  */
 export function requireFresh(options: RequireFreshOptions) {
-  return admit(freshUser(options), options)
+  return admit(freshUser(options))
 }
 
-function admit(requirement: Requirement, options: RequireUserOptions) {
+function admit(guard: Guard) {
   return async function admit(ctx: ParameterizedContext, next: Next): Promise<void> {
     const { session, method, originalUrl: url } = ctx
-    const address = turnAway(requirement, options, {
+    const address = guard({
       session,
       method,
       url,
-      mode: ctx.get('sec-fetch-mode') || undefined,
+      mode: ctx.get('sec-fetch-mode'),
       setHeader: (name, value) => ctx.set(name, value),
     })
     if (address === null) return next()

@@ -377,11 +377,11 @@ describe('requireUser', () => {
     },
   )
 
-  test('tells a client without a bearer token that one is wanted', async () => {
+  test.each([undefined, '/login'])('tells a client without a bearer token that one is wanted: %s', async (redirect) => {
     const apps = createSessions({ store, transport: { header: 'authorization' } })
     const profile = withSession(
       apps,
-      requireUser({}, (_req, res) => res.end('profile')),
+      requireUser(redirect === undefined ? {} : { redirect }, (_req, res) => res.end('profile')),
     )
     const { status, headers } = await get(profile, '/')
     expect([status, headers['www-authenticate']]).toEqual([401, 'Bearer'])

@@ -10,11 +10,10 @@ import { refuseOtherThanFunction, refuseOtherThanFunctions } from '../core/optio
 import type { SessionsOptions } from '../core/options.js'
 import {
   freshUser,
+  type Guard,
   type RequireFreshOptions,
-  type Requirement,
   type RequireUserOptions,
   signedInUser,
-  turnAway,
 } from '../core/require-user.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
@@ -147,7 +146,7 @@ export function requireUser<Visitor extends Session, Incoming extends NodeReques
   options: RequireUserOptions,
   handler: SessionHandler<Visitor, Incoming, Outgoing>,
 ): SessionHandler<Visitor, Incoming, Outgoing> {
-  return admit(signedInUser(options), options, handler)
+  return admit(signedInUser(options), handler)
 }
 
 /**
@@ -160,18 +159,18 @@ export function requireFresh<Visitor extends Session, Incoming extends NodeReque
   options: RequireFreshOptions,
   handler: SessionHandler<Visitor, Incoming, Outgoing>,
 ): SessionHandler<Visitor, Incoming, Outgoing> {
-  return admit(freshUser(options), options, handler)
+  return admit(freshUser(options), handler)
 }
 
 function admit<Visitor extends Session, Incoming extends NodeRequest, Outgoing extends NodeResponse>(
-  requirement: Requirement,
-  options: RequireUserOptions,
+  guard: Guard,
   handler: SessionHandler<Visitor, Incoming, Outgoing>,
 ): SessionHandler<Visitor, Incoming, Outgoing> {
+  refuseOtherThanFunction('The handler', handler)
   return function admit(req, res, session) {
     const { method, url, headers } = req
     const mode = headers['sec-fetch-mode'] as string | undefined
-    const address = turnAway(requirement, options, { session, method, url, mode })
+    const address = guard({ session, method, url, mode })
     if (address === null) return handler(req, res, session)
     res.statusCode = 302
     res.setHeader('Location', address)

@@ -13,7 +13,7 @@ import { isSojournError, publicError, SojournError } from '../core/errors.js'
 import { oneOf, refuseOtherThanFunctions, refuseUnknownOptions } from '../core/option-checks.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestFacts } from '../core/request-facts.js'
-import { signedInUser, turnAway } from '../core/require-user.js'
+import { signedInUser } from '../core/require-user.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
@@ -96,6 +96,7 @@ export function socketSessions<Data extends object = SessionData>(
   refuseOtherThanFunctions('socketSessions', connection, ['secure', 'address'])
   oneOf(requireUser, [false, true], 'requireUser of socketSessions')
   const visits = visitsFrom(sessions)
+  const guard = signedInUser()
   const opened = new WeakMap<IncomingMessage, Visit>()
   /** Not by their request, which the namespaces of a connection share. */
   const entered = new WeakMap<SocketIoSocket, Visit>()
@@ -106,7 +107,7 @@ export function socketSessions<Data extends object = SessionData>(
     const facts = new Handshake(request, connection)
     refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
     const visit = await visits.open(facts)
-    if (requireUser) turnAway(signedInUser({}), {}, { session: sessionOf(visit), method: '', url: '', mode: '' })
+    if (requireUser) guard({ session: sessionOf(visit) })
     // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
     // what requests have written meanwhile, and log the client out.
     visit.plan({ tokenChange: 'none' })

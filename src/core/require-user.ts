@@ -10,9 +10,9 @@ import { challenge } from './transport.js'
 export interface RequireUserOptions {
   /**
    * The path of the login page, which must not be behind the same guard. It is given the path that the visitor wanted as
-   * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, or
-   * made by a script), the answer is an error with the status 401: `unauthenticated`, or `stale_authentication` for a
-   * sign-in that is too old.
+   * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, made
+   * by a script, or of a client whose token travels in a header), the answer is an error with the status 401:
+   * `unauthenticated`, or `stale_authentication` for a sign-in that is too old.
    */
   redirect?: string
 }
@@ -24,42 +24,49 @@ export interface RequireFreshOptions extends RequireUserOptions {
 }
 
 /** What is asked of a visitor before a route lets them in; a returned code says what is missing. */
-export type Requirement = (session: Session) => keyof typeof sentences | null
+type Requirement = (session: Session) => keyof typeof sentences | null
 
-/** A signed-in user. Throws `invalid_option`, also where `requireUser` was mounted without being called. */
-export function signedInUser(options: RequireUserOptions): Requirement {
-  checkRedirect(options, ['redirect'])
-  return ({ userId }) => (userId === null ? 'unauthenticated' : null)
+/**
+ * Lets a visitor in, or turns them away: the address of the login page for one who is not let in; `null` for one who is.
+ *
+ * @throws the code of what is missing, as an error, where a redirect would not help; `invalid_option` where there is no
+ * session, and where the login page is behind the guard that leads to it
+ */
+export type Guard = (request: Admission) => string | null
+
+/** For signed-in users. Throws `invalid_option`, also where `requireUser` was mounted without being called. */
+export function signedInUser(options?: RequireUserOptions): Guard {
+  return guard(redirectOf(options, ['redirect']), ({ userId }) => (userId === null ? 'unauthenticated' : null))
 }
 
-function checkRedirect(options: RequireUserOptions, names: readonly string[]): void {
+function redirectOf(options: RequireUserOptions | undefined, names: readonly string[]): string | undefined {
   refuseRequest(options)
   refuseUnknownOptions('a guard such as requireUser()', options, names)
   const redirect = options?.redirect
-  if (redirect === undefined || typeof redirect === 'string') return
+  if (redirect === undefined || typeof redirect === 'string') return redirect
   refuseOption('redirect', 'the path of the login page', redirect)
 }
 
-/** A user who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
-export function freshUser(options: RequireFreshOptions): Requirement {
-  checkRedirect(options, ['within', 'redirect'])
+/** For users who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
+export function freshUser(options: RequireFreshOptions): Guard {
+  const redirect = redirectOf(options, ['within', 'redirect'])
   const age = milliseconds(options?.within, 'within')
-  return (session) => {
+  return guard(redirect, (session) => {
     if (session.userId === null) return 'unauthenticated'
     const { authenticatedAt } = session
     const now = visitBehind(session).engine.settings.clock()
     return authenticatedAt !== null && now - authenticatedAt < age ? null : 'stale_authentication'
-  }
+  })
 }
 
 /** What an adapter tells of a request that wants to be let in. */
 export interface Admission {
   readonly session: Session | undefined
-  readonly method: string | undefined
+  readonly method?: string | undefined
   /** Path and query that the visitor wants. */
-  readonly url: string | undefined
+  readonly url?: string | undefined
   /** The `Sec-Fetch-Mode` header. */
-  readonly mode: string | undefined
+  readonly mode?: string | undefined
   /** Sets a header of the response, where an error handler of the app may write the rest. */
   setHeader?(name: string, value: string): unknown
 }
@@ -69,28 +76,20 @@ const sentences = {
   stale_authentication: 'This needs a user who signed in a short while ago',
 } satisfies { readonly [code in SojournErrorCode]?: string }
 
-/**
- * The address of the login page for a visitor who is not let in; `null` for one who is.
- *
- * @throws the code of the requirement, as an error, where a redirect would not help; `invalid_option` where there is no
- * session, and where the login page is behind the guard that leads to it
- */
-export function turnAway(
-  requirement: Requirement,
-  { redirect }: RequireUserOptions,
-  request: Admission,
-): string | null {
-  const { session, method, url, mode } = request
-  // Of another library's session nothing is known: that it has no user `null` must let nobody in.
-  if (typeof session?.signIn !== 'function') {
-    refuse('There is no session of Sojourn here: mount session() before')
+function guard(redirect: string | undefined, requirement: Requirement): Guard {
+  return ({ session, method = '', url, mode = '', setHeader }) => {
+    // Of another library's session nothing is known: that it has no user `null` must let nobody in.
+    if (typeof session?.signIn !== 'function') {
+      refuse('There is no session of Sojourn here: mount session() before')
+    }
+    const code = requirement(session)
+    if (code === null) return null
+    const { transport } = visitBehind(session).engine.settings
+    // A client that keeps no cookies is no browser, in which somebody could sign in.
+    const isPerson = !transport && /^(GET|HEAD)$/.test(method) && /^(navigate)?$/.test(mode)
+    if (redirect !== undefined && isPerson) return withReturnPath(redirect, url)
+    const asked = challenge(transport, code)
+    if (asked) setHeader?.('WWW-Authenticate', asked)
+    throw new SojournError(code, sentences[code], asked ? { headers: { 'WWW-Authenticate': asked } } : {})
   }
-  const code = requirement(session)
-  if (code === null) return null
-  const readable = method === 'GET' || method === 'HEAD'
-  const navigates = mode === undefined || mode === 'navigate'
-  if (redirect !== undefined && readable && navigates) return withReturnPath(redirect, url)
-  const asked = challenge(visitBehind(session).engine.settings.transport, code)
-  if (asked !== null) request.setHeader?.('WWW-Authenticate', asked)
-  throw new SojournError(code, sentences[code], asked === null ? {} : { headers: { 'WWW-Authenticate': asked } })
 }

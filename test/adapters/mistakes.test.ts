@@ -43,14 +43,26 @@ describe.each<[string, (options: Any) => unknown]>([
   })
 })
 
-describe.each<[string, (...given: Any[]) => unknown]>([
-  ['fetch', ofFetch.withSession],
-  ['node', ofNode.withSession],
-])('withSession of %s', (_name, withSession) => {
+describe.each<[string, (given: Any, ...rest: Any[]) => unknown, Any]>([
+  ['withSession of fetch', ofFetch.withSession, sessions],
+  ['withSession of node', ofNode.withSession, sessions],
+  ['requireUser of fetch', ofFetch.requireUser, { redirect: '/login' }],
+  ['requireUser of node', ofNode.requireUser, { redirect: '/login' }],
+  ['requireFresh of fetch', ofFetch.requireFresh, { within: '10m' }],
+  ['requireFresh of node', ofNode.requireFresh, { within: '10m' }],
+])('%s', (_name, make, given) => {
   test('refuses a handler that is none', () => {
-    expect(() => withSession(sessions)).toThrow(refusal('The handler must be a function; got undefined'))
-    expect(() => withSession(sessions, {})).toThrow(refusal('The handler must be a function; got an object'))
+    expect(() => make(given)).toThrow(refusal('The handler must be a function; got undefined'))
+    expect(() => make(given, {})).toThrow(refusal('The handler must be a function; got an object'))
   })
+})
+
+test('requireUser of fetch takes options that are left out', async () => {
+  const route = ofFetch.withSession(
+    sessions,
+    (ofFetch.requireUser as Any)(undefined, () => new Response('in')),
+  )
+  expect((await route(new Request('http://localhost/'))).status).toBe(401)
 })
 
 describe('a guard that is mounted without being called says so', () => {
