@@ -9,6 +9,7 @@ import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import type { SessionStore } from '../core/store.js'
+import { cookieStore } from '../stores/cookie.js'
 import { session as expressSession } from './express.js'
 import { withSession } from './fetch.js'
 import { type SocketSessionsOptions, socketSessions } from './websocket.js'
@@ -162,7 +163,10 @@ describe('ws', () => {
     socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`)
     const chunks: Buffer[] = []
     for await (const chunk of socket) chunks.push(chunk)
-    expect(String(Buffer.concat(chunks))).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n/)
+    const [head = '', body] = String(Buffer.concat(chunks)).split('\r\n\r\n')
+    expect(head).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n/)
+    expect(head).toMatch(/\r\nContent-Type: text\/plain; charset=utf-8$/)
+    expect(body).toBe('This needs a signed-in user')
     await held
   })
 
@@ -238,6 +242,22 @@ describe('ws', () => {
     await sessions.commit(again)
     session.n = 6
     expect(await session.save()).toBe(false)
+  })
+
+  test('a sealed session can be read while it is open, and not be changed', async () => {
+    sessions = make({ store: cookieStore({ secrets: 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e' }) })
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice', values: { n: 1 } })
+    expect(await answer(await connect(cookie), 'hi')).toBe('alice: hi')
+    const [session] = opened as [Visitor]
+    const refusal = expect.objectContaining({ code: 'headers_sent' })
+    expect(() => {
+      session.n = 2
+    }).toThrow(refusal)
+    expect(() => session.touch()).toThrow(refusal)
+    await expect(session.update('n', () => 2)).rejects.toThrow(refusal)
+    await expect(session.take('n')).rejects.toThrow(refusal)
+    expect(session.n).toBe(1)
   })
 
   describe('and log nobody out, where the token is renewed now and then', () => {
@@ -415,8 +435,9 @@ describe('Socket.IO', () => {
     const options = { extraHeaders, auth, reconnection, reconnectionDelay: 10, forceNew: true }
     return io(`http://127.0.0.1:${port}`, options)
   }
-  const refusal = (socket: SocketIoClient) =>
-    new Promise<string>((resolve) => socket.once('connect_error', ({ message }) => resolve(message)))
+  const refusal = (socket: SocketIoClient) => refused(socket).then(({ message }) => message)
+  const refused = (socket: SocketIoClient) =>
+    new Promise<Error & { data?: unknown }>((resolve) => socket.once('connect_error', resolve))
 
   test('as middleware of its engine, the session of Express is saved, and leaves the socket open', async () => {
     const slow: SessionStore = { ...store, patch: async (id, patch) => store.patch(id, patch) }
@@ -474,6 +495,21 @@ describe('Socket.IO', () => {
     expect(logged.mock.calls).toEqual([[expect.objectContaining({ code: 'store_unavailable' })]])
   })
 
+  test.each<[number, SocketSessionsOptions, Record<string, string>]>([
+    [401, { requireUser: true }, {}],
+    [403, {}, { origin: 'https://evil.example' }],
+    [503, {}, {}],
+  ])('a client that is refused learns the status %i', async (status, options, headers) => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
+    await serveSocketIo(options)
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    store.read = () => {
+      throw new Error('down')
+    }
+    expect(await refused(client(status === 503 ? cookie : '', headers))).toMatchObject({ data: { status } })
+  })
+
   test('what other middleware refuses, and what has left again, costs nothing more', async () => {
     let tell: (id: string | null) => void = () => {}
     store.watch = (ended) => {
@@ -518,6 +554,29 @@ describe('Socket.IO', () => {
     expect(await connected()).toBe(true)
     expect(await refused).toBe('io server disconnect')
     visitor.close()
+  })
+
+  test('who is recovered in an outage comes back by itself when it is over', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
+    await serveSocketIo({ requireUser: true }, { connectionStateRecovery: {} })
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const visitor = client(cookie, {}, {}, true)
+    onTestFinished(() => void visitor.close())
+    expect(await visitor.emitWithAck('who')).toBe('alice')
+    // From then on there is something to be recovered.
+    served.emit('hello')
+    await new Promise((resolve) => visitor.once('hello', resolve))
+    const reasons: string[] = []
+    visitor.on('disconnect', (reason) => reasons.push(reason))
+    const { read } = store
+    store.read = () => Promise.reject(new Error('down'))
+    visitor.io.engine.close()
+    await vi.waitFor(() => expect(reasons.length).toBeGreaterThan(2), 5000)
+    store.read = read
+    await vi.waitFor(async () => expect(await visitor.timeout(500).emitWithAck('who')).toBe('alice'), 5000)
+    expect(reasons).not.toContain('io server disconnect')
+    expect(logged).toHaveBeenCalledWith(expect.objectContaining({ code: 'store_unavailable' }))
   })
 
   describe('with a namespace beside the first, over one connection', () => {

@@ -53,6 +53,7 @@ interface SocketIoSocket {
   readonly request: IncomingMessage
   readonly nsp: SocketIoNamespace
   readonly connected: boolean
+  readonly conn: { close(): unknown }
   data: { session?: Session }
   disconnect(close: boolean): unknown
   onAny(listener: () => void): unknown
@@ -69,7 +70,10 @@ export interface SocketSessions<Data = SessionData> {
   upgrade<S extends Socket>(server: SocketServer<S>): (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** The session of the request that opened a socket, which `ws` hands to `connection`. */
   sessionOf(request: IncomingMessage): Session<Data>
-  /** Middleware for `io.use()`; the session is `socket.data.session`. */
+  /**
+   * Middleware for `io.use()`; the session is `socket.data.session`. The `connect_error` of a client that is refused has the
+   * HTTP status as `data.status`.
+   */
   socketIo(socket: SocketIoSocket, next: (error?: Error) => void): void
 }
 
@@ -104,7 +108,7 @@ export function socketSessions<Data extends object = SessionData>(
   const trusted = trustedOrigins({ trusted: origins }, 'origins')
 
   async function open(request: IncomingMessage): Promise<Visit> {
-    const facts = new Handshake(request, connection)
+    const facts = handshake(request, connection)
     refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
     const visit = await visits.open(facts)
     if (requireUser) guard({ session: sessionOf(visit) })
@@ -151,8 +155,9 @@ export function socketSessions<Data extends object = SessionData>(
         socket.onAny(() => keepAlive(visits, visit))
         socket.on('disconnect', stop)
       } catch (error) {
-        told(error)
-        socket.disconnect(true)
+        // In an outage the client is to come back, as by itself it does to a connection that broke.
+        if (told(error).status === 503) socket.conn.close()
+        else socket.disconnect(true)
       }
     })
   }
@@ -189,8 +194,9 @@ export function socketSessions<Data extends object = SessionData>(
       enter(socket).then(
         () => next(),
         (error: unknown) => {
-          // Socket.IO sends the client the message, whatever it says.
-          next(new Error(told(error).text, { cause: error }))
+          const { text, status } = told(error)
+          // Socket.IO sends the client the message, whatever it says, and `data`.
+          next(Object.assign(new Error(text, { cause: error }), { data: { status } }))
         },
       )
     },
@@ -213,48 +219,37 @@ function told(error: unknown): ReturnType<typeof publicError> {
 }
 
 function refuse(socket: Duplex, error: unknown): void {
-  const { status } = told(error)
+  const { status, text } = told(error)
   const headers = Object.entries((isSojournError(error) && error.headers) || {}).map((header) => header.join(': '))
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Connection: close',
-    'Content-Length: 0',
+    'Content-Type: text/plain; charset=utf-8',
     ...headers,
     '',
-    '',
+    text,
   ]
   // Else a client that ends nothing on its side would hold it for good.
-  socket.once('finish', () => socket.destroy())
-  socket.end(lines.join('\r\n'))
+  socket.end(lines.join('\r\n'), () => socket.destroy())
 }
 
 /** The request that opens a socket. */
-class Handshake implements RequestFacts {
-  readonly method = 'GET'
-  readonly headersSent = true
-  readonly headIsOut = true
-  readonly request: IncomingMessage
-  readonly secure: boolean
-  readonly #addressOf: SocketSessionsOptions['address']
-
-  constructor(request: IncomingMessage, { secure, address }: SocketSessionsOptions) {
-    this.request = request
-    this.#addressOf = address
-    this.secure = secure?.(request) ?? (request.socket as Partial<TLSSocket>).encrypted === true
-  }
-  get cookie(): string | undefined {
-    return this.request.headers.cookie
-  }
-  get host(): string | undefined {
-    return directHost(this)
-  }
-  get address(): string | undefined {
-    if (this.#addressOf) return this.#addressOf(this.request)
-    // A proxy's own would look like a client that has moved.
-    return this.host === undefined ? undefined : this.request.socket.remoteAddress
-  }
+function handshake(request: IncomingMessage, { secure, address }: SocketSessionsOptions): RequestFacts {
   /** Not that it is an upgrade: `origins` says whose pages may ask for one, and `crossOrigin` is for requests. */
-  header(name: string): string | undefined {
-    return name === 'upgrade' ? undefined : (this.request.headers[name] as string | undefined)
+  const header = (name: string) => (name === 'upgrade' ? undefined : (request.headers[name] as string | undefined))
+  const host = directHost({ header })
+  return {
+    method: 'GET',
+    headersSent: true,
+    headIsOut: true,
+    cookie: request.headers.cookie,
+    secure: secure?.(request) ?? (request.socket as Partial<TLSSocket>).encrypted === true,
+    host,
+    header,
+    get address() {
+      if (address) return address(request)
+      // A proxy's own would look like a client that has moved.
+      return host === undefined ? undefined : request.socket.remoteAddress
+    },
   }
 }
