@@ -87,14 +87,12 @@ export function requireFresh(options: RequireFreshOptions) {
 
 function admit(guard: Guard) {
   return function admit(req: IncomingMessage, res: ServerResponse, next: Next): void {
-    const { session, originalUrl, url, method, headers } = req as Request
-    const mode = headers['sec-fetch-mode'] as string | undefined
+    const { session, originalUrl, url, method } = req as Request
     try {
       const address = guard({
         session,
         method,
         url: originalUrl ?? url,
-        mode,
         setHeader: (name, value) => res.setHeader(name, value),
       })
       if (address === null) {

@@ -204,10 +204,9 @@ interface GuardedReply {
 
 function admit(guard: Guard) {
   return function admit(request: GuardedRequest, reply: GuardedReply, next: () => void): void {
-    const { session, method, originalUrl: url, headers } = request
-    const mode = headers['sec-fetch-mode'] as string | undefined
+    const { session, method, originalUrl: url } = request
     const setHeader = (name: string, value: string) => reply.header(name, value)
-    const address = guard({ session, method, url, mode, setHeader })
+    const address = guard({ session, method, url, setHeader })
     if (address === null) next()
     else reply.header('Cache-Control', 'no-store').redirect(address)
   }

@@ -399,7 +399,7 @@ describe('a store that fails', () => {
     store.broken.add('patch')
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
     expect(await response.text()).toBe('first second')
-    expect((await warned).message).toContain('the change was lost')
+    expect((await warned).message).toContain('after its response had begun was lost')
   })
 })
 

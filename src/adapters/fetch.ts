@@ -173,8 +173,7 @@ function admit<
   refuseOtherThanFunction('The handler', handler)
   return function admit(request, session, ...rest) {
     const { pathname, search } = new URL(request.url)
-    const mode = request.headers.get('sec-fetch-mode') ?? undefined
-    const address = guard({ session, method: request.method, url: pathname + search, mode })
+    const address = guard({ session, method: request.method, url: pathname + search })
     if (address === null) return handler(request, session, ...rest)
     return new Response(null, { status: 302, headers: { location: address, 'cache-control': 'no-store' } })
   }

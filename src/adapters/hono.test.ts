@@ -245,7 +245,9 @@ describe('requireUser', () => {
   })
 
   test('answers a program with 401, and lets a user in', async () => {
-    const refused = await app.request('http://localhost/profile', { headers: { 'sec-fetch-mode': 'cors' } })
+    const refused = await app.request('http://localhost/profile', {
+      headers: { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin' },
+    })
     expect([refused.status, await refused.text()]).toEqual([401, 'This needs a signed-in user'])
     const { cookie } = await sessions.create({ userId: 'alice' })
     for (const [path, text] of [

@@ -139,9 +139,8 @@ export function requireFresh(options: RequireFreshOptions) {
 function admit(guard: Guard): MiddlewareHandler {
   return async function admit(c, next) {
     const { pathname, search } = new URL(c.req.url)
-    const mode = c.req.header('sec-fetch-mode')
     const setHeader = (name: string, value: string) => c.header(name, value)
-    const request = { session: c.get('session'), method: c.req.method, url: pathname + search, mode, setHeader }
+    const request = { session: c.get('session'), method: c.req.method, url: pathname + search, setHeader }
     const address = guard(request)
     if (address === null) return next()
     c.header('Cache-Control', 'no-store')

@@ -96,7 +96,6 @@ function admit(guard: Guard) {
       session,
       method,
       url,
-      mode: ctx.get('sec-fetch-mode'),
       setHeader: (name, value) => ctx.set(name, value),
     })
     if (address === null) return next()

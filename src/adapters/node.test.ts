@@ -19,7 +19,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import express from 'express'
 import { generate } from 'selfsigned'
 import request from 'supertest'
-import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { afterEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData } from '../index.js'
 import { session } from './express.js'
@@ -335,8 +335,17 @@ describe('requireUser', () => {
     expect(login.text).toBe('/profile?tab=1')
   })
 
+  test('takes the fetch of Node, which tells a mode and no site, for no script of a page', async () => {
+    const server = createHttpServer(profile).listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const response = await fetch(`http://127.0.0.1:${port}/profile`, { redirect: 'manual' })
+    expect([response.status, response.headers.get('location')]).toEqual([302, '/login?returnTo=%2Fprofile'])
+  })
+
   test('answers a program with 401, and lets a user in', async () => {
-    const refused = await get(profile, '/profile', { 'Sec-Fetch-Mode': 'cors' })
+    const refused = await get(profile, '/profile', { 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Site': 'same-origin' })
     expect([refused.status, refused.text]).toEqual([401, 'This needs a signed-in user'])
     expect(logged).not.toHaveBeenCalled()
     const { cookie } = await sessions.create({ userId: 'alice' })

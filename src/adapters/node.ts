@@ -168,9 +168,8 @@ function admit<Visitor extends Session, Incoming extends NodeRequest, Outgoing e
 ): SessionHandler<Visitor, Incoming, Outgoing> {
   refuseOtherThanFunction('The handler', handler)
   return function admit(req, res, session) {
-    const { method, url, headers } = req
-    const mode = headers['sec-fetch-mode'] as string | undefined
-    const address = guard({ session, method, url, mode })
+    const { method, url } = req
+    const address = guard({ session, method, url })
     if (address === null) return handler(req, res, session)
     res.statusCode = 302
     res.setHeader('Location', address)

@@ -192,7 +192,7 @@ function originsOf(option: boolean | CrossOriginOptions = false): ReadonlySet<st
 function maxPerUserOf(option: NonNullable<SessionsOptions['maxPerUser']>, store: SessionStore | undefined) {
   refuseUnknown('maxPerUser', option)
   const limit = wholeNumber(option.limit, 'maxPerUser.limit')
-  if (store && !store.list) refuse('maxPerUser needs a store that can list the sessions of a user')
+  if (store && !store.list) refuse('maxPerUser needs a store that can list sessions')
   // It has no default, so that left out it is refused like any other text.
   const whenFull = String(option.whenFull) as typeof option.whenFull
   return { limit, whenFull: oneOf(whenFull, ['end-oldest', 'refuse'], 'maxPerUser.whenFull') }

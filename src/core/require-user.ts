@@ -1,7 +1,7 @@
 import { SojournError, type SojournErrorCode } from './errors.js'
 import { type Duration, milliseconds } from './lifetime.js'
 import { refuse, refuseOption, refuseRequest, refuseUnknownOptions } from './option-checks.js'
-import { withReturnPath } from './return-path.js'
+import { localPath, withReturnPath } from './return-path.js'
 import type { Session } from './session.js'
 import { visitBehind } from './session-object.js'
 import { challenge } from './transport.js'
@@ -43,8 +43,11 @@ function redirectOf(options: RequireUserOptions | undefined, names: readonly str
   refuseRequest(options)
   refuseUnknownOptions('a guard such as requireUser()', options, names)
   const redirect = options?.redirect
-  if (redirect === undefined || typeof redirect === 'string') return redirect
-  refuseOption('redirect', 'the path of the login page', redirect)
+  // What follows "#" would take the way back with it, and stays in the browser.
+  if (redirect !== undefined && localPath(redirect, '#').includes('#')) {
+    refuseOption('redirect', 'the path of the login page', redirect)
+  }
+  return redirect
 }
 
 /** For users who signed in a short while ago. Throws `invalid_option` for another `within` than a length of time. */
@@ -65,8 +68,6 @@ export interface Admission {
   readonly method?: string | undefined
   /** Path and query that the visitor wants. */
   readonly url?: string | undefined
-  /** The `Sec-Fetch-Mode` header. */
-  readonly mode?: string | undefined
   /** Sets a header of the response, where an error handler of the app may write the rest. */
   setHeader?(name: string, value: string): unknown
 }
@@ -77,17 +78,19 @@ const sentences = {
 } satisfies { readonly [code in SojournErrorCode]?: string }
 
 function guard(redirect: string | undefined, requirement: Requirement): Guard {
-  return ({ session, method = '', url, mode = '', setHeader }) => {
+  return ({ session, method = '', url, setHeader }) => {
     // Of another library's session nothing is known: that it has no user `null` must let nobody in.
     if (typeof session?.signIn !== 'function') {
       refuse('There is no session of Sojourn here: mount session() before')
     }
     const code = requirement(session)
     if (code === null) return null
-    const { transport } = visitBehind(session).engine.settings
+    const { engine, request } = visitBehind(session)
+    const { transport } = engine.settings
+    // Browsers tell both. The mode alone comes from Node's own `fetch`, which tells it of each request.
+    const isScript = request.header('sec-fetch-site') && request.header('sec-fetch-mode') !== 'navigate'
     // A client that keeps no cookies is no browser, in which somebody could sign in.
-    const isPerson = !transport && /^(GET|HEAD)$/.test(method) && /^(navigate)?$/.test(mode)
-    if (redirect !== undefined && isPerson) return withReturnPath(redirect, url)
+    if (redirect && !isScript && !transport && /^(GET|HEAD)$/.test(method)) return withReturnPath(redirect, url)
     const asked = challenge(transport, code)
     if (asked) setHeader?.('WWW-Authenticate', asked)
     throw new SojournError(code, sentences[code], asked ? { headers: { 'WWW-Authenticate': asked } } : {})

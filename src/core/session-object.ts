@@ -252,7 +252,7 @@ function checkName(name: unknown): asserts name is string {
   if (isPortable(name, maxNameBytes)) return
   throw new SojournError(
     'invalid_value',
-    `The name of a session value must be well-formed text of 1 to ${maxNameBytes} bytes without control characters; got ${show(name)}`,
+    `The name of a session value must be text of 1 to ${maxNameBytes} bytes without control characters; got ${show(name)}`,
   )
 }
 

@@ -779,7 +779,7 @@ describe('list and end', () => {
     for (const values of ['abc', null, 7] as never[]) {
       await expect(sessions.create({ values })).rejects.toMatchObject({
         code: 'invalid_option',
-        message: expect.stringContaining('values of sessions.create() must be an object'),
+        message: expect.stringContaining('values must be an object'),
       })
     }
     // Else the session that was to stay would end with the others.

@@ -234,8 +234,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     async create(given = {}) {
       refuseUnknownOptions('sessions.create()', given, ['userId', 'values', 'remember', 'method'])
       const { userId, values = {}, ...signIn } = given
-      if (typeof values !== 'object' || values === null)
-        refuseOption('values of sessions.create()', 'an object', values)
+      if (typeof values !== 'object' || values === null) refuseOption('values', 'an object', values)
       beginToSweep()
       signInOptionsOf(signIn)
       const { transport } = settings

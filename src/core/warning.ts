@@ -17,7 +17,7 @@ function isWorkers(): boolean {
 
 /** Tells the operator of a change that nobody can be answered about any more. */
 export function reportLateFailure(error: unknown): undefined {
-  warn(`A session was changed after its response had begun, and the change was lost: ${reasonOf(error)}`)
+  warn(`A change of a session after its response had begun was lost: ${reasonOf(error)}`)
 }
 
 /** Calls what the app asked to be told by. That it throws, or rejects, harms nobody: a warning tells. */

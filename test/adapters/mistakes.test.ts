@@ -57,6 +57,27 @@ describe.each<[string, (given: Any, ...rest: Any[]) => unknown, Any]>([
   })
 })
 
+test.each([
+  '',
+  'login',
+  './login',
+  '//other.test',
+  '/..//other.test',
+  'https://other.test/login',
+  '/login#form',
+  5,
+  null,
+])('a guard refuses %j as the path of a login page', (redirect) => {
+  for (const guard of [ofExpress.requireUser, ofExpress.requireFresh]) {
+    const options = guard === ofExpress.requireFresh ? { within: '10m', redirect } : { redirect }
+    expect(() => guard(options as Any)).toThrow(refusal('redirect must be the path of the login page; got'))
+  }
+})
+
+test.each(['/login', '/login?from=guard', '/вход', '/?page=login'])('and takes %j', (redirect) => {
+  ofExpress.requireUser({ redirect })
+})
+
 test('requireUser of fetch takes options that are left out', async () => {
   const route = ofFetch.withSession(
     sessions,

@@ -36,7 +36,7 @@ await describeInChromium('checker', (visit) => {
     const answers = [
       await fetch(at('/api/orders')),
       await fetch(at('/orders/17'), { method: 'POST' }),
-      await fetch(at('/orders/17'), { headers: { 'Sec-Fetch-Mode': 'cors' }, redirect: 'manual' }),
+      await fetch(at('/orders/17'), { headers: { 'Sec-Fetch-Site': 'same-origin' }, redirect: 'manual' }),
     ]
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401])
     expect(answers.flatMap(({ headers }) => headers.getSetCookie())).toEqual([])
