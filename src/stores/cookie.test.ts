@@ -7,6 +7,7 @@ import { session as expressSession } from '../adapters/express.js'
 import { withSession } from '../adapters/fetch.js'
 import type { SojournError } from '../core/errors.js'
 import type { SessionsOptions } from '../core/options.js'
+import { createSeal } from '../core/seal.js'
 import type { Session } from '../core/session.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import { cookieStore } from './cookie.js'
@@ -57,6 +58,34 @@ test('a session lives in its cookie, and nothing of it can be read there', async
   expect(cookies).toEqual([])
   await request(sessions, jar, (it) => it.destroy())
   expect(jar.size).toBe(0)
+})
+
+test('a value comes back under its name, whatever the values of another visitor are called', async () => {
+  const sessions = createSessions({ store: cookieStore({ secrets: secret }) })
+  const names = ['a\\', 'a"', '\\', '"', 'é"', '\\"', 'a%22', 'a%5C']
+  const visitors = names.map(async (name) => {
+    const values = new Map([
+      ['cart', 'full'],
+      [name, name],
+    ])
+    return { values, cookie: (await sessions.create({ values: Object.fromEntries(values) })).cookie }
+  })
+  for (const { values, cookie } of (await Promise.all(visitors)).flatMap((visitor) => Array(5).fill(visitor))) {
+    expect(Object.entries(await sessions.load({ cookie }))).toEqual([...values])
+  }
+})
+
+test('a cookie that was sealed when the values still were an object is read', async () => {
+  const sessions = make()
+  const seal = createSeal(secret, 'cookie')
+  const { cookie } = await sessions.create({ userId: 'alice', values: { a: 1, text: 'x' } })
+  const [name = '', value = ''] = cookie.split(/[=;]/)
+  const { token, record } = JSON.parse(seal.unseal(value.slice('1.'.length), name) as string)
+  expect(record.values).toBeInstanceOf(Array)
+  const values = { ...Object.fromEntries(record.values), 'a%22': '"b"' }
+  const before = `${name}=1.${seal.seal(JSON.stringify({ token, record: { ...record, values } }), name)}`
+  const session = await sessions.load({ cookie: before })
+  expect([session.userId, { ...session }]).toEqual(['alice', { a: 1, text: 'x', 'a%22': 'b' }])
 })
 
 test('the same values are never sealed the same', async () => {

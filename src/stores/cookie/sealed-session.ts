@@ -62,10 +62,11 @@ export class SessionInCookies implements SealedSession {
 
   #unseal(header: string, first: string): { token: Token; record: SessionRecord; cookies: number } | null {
     const [, count, start] = /^([1-9])\.(.+)$/.exec(first) ?? []
-    if (count === undefined || Number(count) > maxCookies) return null
+    const cookies = Number(count)
+    if (!start || cookies > maxCookies) return null
     // Each part may come twice, as the first does: one of them may have been set by somebody else.
-    let sealed = [start as string]
-    for (let index = 1; index < Number(count); index++) {
+    let sealed = [start]
+    for (let index = 1; index < cookies; index++) {
       const next = cookieValues(header, nameOf(this.#form, index)).slice(0, 2)
       sealed = sealed.flatMap((before) => next.map((part) => before + part))
     }
@@ -73,8 +74,10 @@ export class SessionInCookies implements SealedSession {
     for (const whole of sealed) text ??= this.#seal.unseal(whole, this.#form.name)
     if (text === null) return null
     const { token, record } = JSON.parse(text) as { token: string; record: SessionRecord }
+    // In a cookie that was sealed by an earlier version they are an object.
+    if (Array.isArray(record.values)) record.values = Object.fromEntries(record.values)
     const parsed = parseToken(token)
-    return parsed && { token: parsed, record, cookies: Number(count) }
+    return parsed && { token: parsed, record, cookies }
   }
 
   setCookies(token: Token | null, seconds: number | undefined, isNewToken: boolean): string[] {
@@ -140,9 +143,10 @@ export class SessionInCookies implements SealedSession {
   }
 
   delete(id: string): Awaitable<boolean> {
-    const existed = this.#id === id && this.#record !== null
-    if (existed) this.#become(id, null)
-    return this.#revocation ? this.#revocation.delete(id) : existed
+    const revocation = this.#revocation
+    const record = this.#id === id ? this.#record : null
+    if (record) this.#become(id, null)
+    return revocation ? revocation.delete(id) : record !== null
   }
 
   #become(id: string, record: SessionRecord | null): void {
@@ -175,9 +179,12 @@ function lengthOf(record: SessionRecord): number {
   return JSON.stringify(record).length
 }
 
-/** What is sealed. Throws `cookie_too_large`. */
+/**
+ * What is sealed. Values are pairs of name and text, for V8 mistakes keys with an escape: see `core/json-keys.ts`. Throws
+ * `cookie_too_large`.
+ */
 function contentOf(token: string, record: SessionRecord): string {
-  const text = JSON.stringify({ token, record })
+  const text = JSON.stringify({ token, record: { ...record, values: Object.entries(record.values) } })
   const length = sealedLength(text)
   if (length <= maxCookies * chunkLength) return text
   throw new SojournError(
