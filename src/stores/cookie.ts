@@ -11,6 +11,8 @@ import type { Secrets } from '../core/secrets.js'
 import type { SessionStore } from '../core/store.js'
 import { SessionInCookies } from './cookie/sealed-session.js'
 
+export type { CookieStore } from '../core/cookie-store.js'
+
 /** What `cookieStore` takes. `secrets` is needed. */
 export interface CookieStoreOptions {
   /**
@@ -26,10 +28,12 @@ export interface CookieStoreOptions {
 }
 
 /**
- * Keeps the whole session in the cookie, sealed with AES-256-GCM for this cookie's name: up to about 8 KB of values, in at
- * most three cookies.
+ * Keeps the whole session in the cookie, sealed with AES-256-GCM for this cookie's name: up to about 8 KB of plain text in
+ * at most three cookies, or 6 KB of objects as JSON, for each quote counts twice.
  *
- * Not for sessions that parallel requests change: the response that arrives last decides what the browser keeps.
+ * Not for sessions that parallel requests change: the response that arrives last decides what the browser keeps. Nor for
+ * one-time codes, counts of tries or credit: who kept an older cookie of the session brings its values back, also where
+ * there is `revocation`.
  *
  * @throws `invalid_option` for a secret that is short or well known, and for an option that is unknown or wrong
  */

@@ -16,7 +16,7 @@ import { parseToken, type Token, tokenText } from '../../core/token.js'
 import { changesValues, inOrder } from './in-order.js'
 import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
-/** How many cookies a session may take: about 9 KB of values. Servers accept 8 to 16 KB of headers. */
+/** How many cookies a session may take: about 8 KB of plain text. Servers accept 8 to 16 KB of headers. */
 const maxCookies = 3
 /** Room for a name, within the 4096 bytes of RFC 6265bis, section 5.6. */
 const chunkLength = 3900

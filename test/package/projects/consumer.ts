@@ -2,6 +2,7 @@
 import express from 'express'
 import { createSessions, type SessionStore, SojournError } from 'sojourn'
 import { session } from 'sojourn/express'
+import { type CookieStore, cookieStore } from 'sojourn/stores/cookie'
 import { memoryStore } from 'sojourn/stores/memory'
 
 declare module 'sojourn' {
@@ -12,6 +13,10 @@ declare module 'sojourn' {
 
 const store: SessionStore = memoryStore({ maxSessions: 10 })
 const sessions = createSessions({ store, lifetime: { idle: '2h', absolute: '30d' } })
+
+export function sealed(secrets: string): CookieStore {
+  return cookieStore({ secrets })
+}
 
 const app = express()
 app.use(session(sessions))
