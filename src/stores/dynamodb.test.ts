@@ -32,6 +32,23 @@ async function newTable(): Promise<string> {
   return table
 }
 
+/** A table of another program, with this key: each attribute and its type. */
+async function foreignTable(key: Record<string, string>): Promise<string> {
+  const table = `foreign_${process.pid}_${Date.now()}_${++tables}`
+  const methods: DynamodbClient = client
+  await methods.createTable({
+    TableName: table,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: Object.entries(key).map(([AttributeName, AttributeType]) => ({
+      AttributeName,
+      AttributeType,
+    })),
+    KeySchema: Object.keys(key).map((AttributeName, index) => ({ AttributeName, KeyType: ['HASH', 'RANGE'][index] })),
+  })
+  return table
+}
+const foreign = { code: 'store_misconfigured', message: expect.stringContaining('another key') }
+
 describe(`on ${where}`, () => {
   const options: StoreChecksOptions = {
     async makeStore({ name: table, after }) {
@@ -279,11 +296,12 @@ describe(`on ${where}`, () => {
 
   test('`migrate` does not wait for a table that is being changed, and not for ever for one that is being made', async () => {
     const table = await newTable()
-    const describeTable = vi.fn(async () => ({ Table: { TableStatus: 'UPDATING' } }))
+    const { Table } = await client.describeTable({ TableName: table })
+    const describeTable = vi.fn(async () => ({ Table: { ...Table, TableStatus: 'UPDATING' } }))
     const store = dynamodbStore({ client: Object.assign(Object.create(client), { describeTable }), table })
     await store.migrate()
     expect(describeTable).toHaveBeenCalledOnce()
-    describeTable.mockResolvedValue({ Table: { TableStatus: 'CREATING' } })
+    describeTable.mockResolvedValue({ Table: { ...Table, TableStatus: 'CREATING' } })
     const now = vi.spyOn(performance, 'now')
     onTestFinished(() => now.mockRestore())
     now.mockImplementation(() => describeTable.mock.calls.length * 25_000)
@@ -336,17 +354,20 @@ describe(`on ${where}`, () => {
     const missing = { code: 'store_misconfigured', message: expect.stringContaining('migrate()') }
     await expect(store.read('a')).rejects.toMatchObject(missing)
     await expect(store.create('a', record())).rejects.toMatchObject(missing)
-    const table = `foreign_${process.pid}_${Date.now()}`
-    await client.createTable({
-      TableName: table,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-    })
-    const foreign = { code: 'store_misconfigured', message: expect.stringContaining('another key') }
+    const table = await foreignTable({ id: 'S' })
     // A table is there some time after it was made.
     await vi.waitFor(() => expect(dynamodbStore({ client, table }).read('a')).rejects.toMatchObject(foreign), 5000)
   })
+
+  test.each([{ id: 'S' }, { pk: 'S' }, { pk: 'S', sk: 'N' }, { pk: 'S', id: 'S' }, { sk: 'S', pk: 'S' }])(
+    '`migrate` leaves a table with the key %j as it is',
+    async (key) => {
+      const table = await foreignTable(key)
+      await expect(dynamodbStore({ client, table }).migrate()).rejects.toMatchObject(foreign)
+      const { TimeToLiveDescription } = await client.describeTimeToLive({ TableName: table })
+      expect(TimeToLiveDescription?.TimeToLiveStatus).toBe('DISABLED')
+    },
+  )
 })
 
 test('an error of the service is passed on, and what a role may not do is explained', async () => {

@@ -13,7 +13,10 @@ export type { DynamodbClient, DynamodbStoreOptions } from './dynamodb/client.js'
 
 /** A store over DynamoDB, which also makes its table. */
 export interface DynamodbStore extends SessionStore {
-  /** Creates the table, paid by request, and its TTL. Safe to call at every start, and from several processes at once. */
+  /**
+   * Creates the table, paid by request, and its TTL. Safe to call at every start, and from several processes at once.
+   * Rejects with `store_misconfigured` for a table that has another key, which stays as it is.
+   */
   migrate(): Promise<void>
 }
 

@@ -4,6 +4,12 @@ import { refuseUnknownOptions } from '../../core/option-checks.js'
 export type Attribute = { S: string } | { N: string } | { M: Record<string, { S: string }> }
 export type Item = Record<string, Attribute>
 
+export interface TableDescription {
+  TableStatus?: string | undefined
+  KeySchema?: { AttributeName?: string | undefined; KeyType?: string | undefined }[] | undefined
+  AttributeDefinitions?: { AttributeName?: string | undefined; AttributeType?: string | undefined }[] | undefined
+}
+
 /** What Sojourn calls of `DynamoDB` of `@aws-sdk/client-dynamodb`. */
 export interface DynamodbClient {
   getItem(input: object): Promise<{ Item?: object | undefined }>
@@ -12,7 +18,7 @@ export interface DynamodbClient {
   deleteItem(input: object): Promise<{ Attributes?: object | undefined }>
   query(input: object): Promise<{ Items?: object[] | undefined; LastEvaluatedKey?: object | undefined }>
   createTable(input: object): Promise<unknown>
-  describeTable(input: object): Promise<{ Table?: { TableStatus?: string | undefined } | undefined }>
+  describeTable(input: object): Promise<{ Table?: TableDescription | undefined }>
   describeTimeToLive(input: object): Promise<{
     TimeToLiveDescription?: { TimeToLiveStatus?: string | undefined; AttributeName?: string | undefined } | undefined
   }>
@@ -104,7 +110,7 @@ const explanations: { name: string; words?: RegExp; code: SojournErrorCode; text
     name: 'ValidationException',
     words: /key/i,
     code: 'store_misconfigured',
-    text: (table) => `the table ${table} has another key than "pk" and "sk": choose another one`,
+    text: otherKey,
   },
   {
     name: 'AccessDeniedException',
@@ -113,6 +119,11 @@ const explanations: { name: string; words?: RegExp; code: SojournErrorCode; text
       `this role may not do that to ${table}: the page Stores of Sojourn's documentation lists what is needed`,
   },
 ]
+
+/** What is wrong with the table of another program. */
+export function otherKey(table: string): string {
+  return `the table ${table} has another key than "pk" and "sk": choose another one`
+}
 
 function explanationOf(cause: unknown, table: string): unknown {
   const message = cause instanceof Error ? cause.message : ''

@@ -1,24 +1,33 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { SojournError } from '../../core/errors.js'
-import { type DynamodbClient, isMissing } from './client.js'
+import { type DynamodbClient, isMissing, otherKey, type TableDescription } from './client.js'
 
 /** How often to look at a table that is being made or dropped, and for how long, in milliseconds. */
 const pause = 500
 const patience = 60_000
 /** The attribute by which DynamoDB removes what expired. */
 const reclaimed = 'reclaimAt'
+/** By name, with its part in the key of the table. Both are text. */
+const keys = { pk: 'HASH', sk: 'RANGE' }
 
-/** Creates the table where it is not there, waits until it answers, and lets it remove what expired. */
+/**
+ * Creates the table where it is not there, waits until it answers, and lets it remove what expired. Changes nothing of a
+ * table with another key.
+ */
 export async function createTable(client: DynamodbClient, table: string): Promise<void> {
   const deadline = performance.now() + patience
   for (;;) {
-    let status = await statusOf(client, table)
-    if (status === undefined) {
+    let found = await describe(client, table)
+    if (!found) {
       await create(client, table)
-      status = await statusOf(client, table)
+      found = await describe(client, table)
     }
+    const status = found?.TableStatus
     // One that is being dropped is gone after a while.
-    if (status && status !== 'CREATING' && status !== 'DELETING') break
+    if (found && status !== 'CREATING' && status !== 'DELETING') {
+      if (hasOurKey(found)) break
+      throw new SojournError('store_misconfigured', `dynamodbStore: ${otherKey(table)}`)
+    }
     if (performance.now() > deadline) {
       const state = status ?? 'not there'
       throw new SojournError('store_unavailable', `dynamodbStore: the table ${table} is still ${state} after a minute`)
@@ -52,14 +61,8 @@ async function create(client: DynamodbClient, table: string): Promise<void> {
     .createTable({
       TableName: table,
       BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
+      AttributeDefinitions: Object.keys(keys).map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+      KeySchema: Object.entries(keys).map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
     })
     // Another process may do so at this moment.
     .catch((error) => unless(error, 'ResourceInUseException'))
@@ -70,9 +73,17 @@ function unless(error: { name?: unknown }, name: string): void {
   if (error.name !== name) throw error
 }
 
-async function statusOf(client: DynamodbClient, table: string): Promise<string | undefined> {
+function hasOurKey({ KeySchema = [], AttributeDefinitions = [] }: TableDescription): boolean {
+  return Object.entries(keys).every(
+    ([name, part]) =>
+      KeySchema.some(({ AttributeName, KeyType }) => AttributeName === name && KeyType === part) &&
+      AttributeDefinitions.some(({ AttributeName, AttributeType }) => AttributeName === name && AttributeType === 'S'),
+  )
+}
+
+async function describe(client: DynamodbClient, table: string): Promise<TableDescription | undefined> {
   try {
-    return (await client.describeTable({ TableName: table })).Table?.TableStatus
+    return (await client.describeTable({ TableName: table })).Table
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error
