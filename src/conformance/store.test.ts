@@ -268,6 +268,19 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
         store.create(id, { ...record, values: renamed(record.values, (name) => name.split('.')[0] as string) }),
     }),
   ],
+  'records that are read as JSON': [
+    'names: one record is not read with the names of another',
+    () => {
+      const texts = new Map<string, string>()
+      return {
+        async create(id, record) {
+          texts.set(id, JSON.stringify(record))
+          return true
+        },
+        read: async (id) => JSON.parse(texts.get(id) as string),
+      }
+    },
+  ],
   'names that look inherited': [
     'names: what every object inherits is absent until it is set',
     (store, { records }) => ({
