@@ -163,6 +163,17 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       },
     }),
   ],
+  'an expiry move that writes the values in another form': [
+    'patch moves the expiry, later and earlier, and keeps the values',
+    (store, { records }) => ({
+      async patch(id, patch) {
+        const outcome = await store.patch(id, patch)
+        const record = records.get(id)
+        if (record && patch.expiresAt !== undefined) record.values = reformatted(record.values)
+        return outcome
+      },
+    }),
+  ],
   'a patch in two steps': [
     'race: a reader never sees half of a patch',
     (store) => ({

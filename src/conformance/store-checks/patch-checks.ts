@@ -84,7 +84,13 @@ export const patchChecks = {
   },
 
   async 'patch moves the expiry, later and earlier, and keeps the values'({ store }) {
-    const before = await created(store, idOf(1), { values: { a: '1', b: '{"c":[2]}' }, userId: 'ann' })
+    // Names and a text that do not come through a parser as they are.
+    const values = Object.fromEntries([
+      ['a', '1'],
+      ['a.b', String.raw`{ "c": [2.0], "2": 1, "1": "\u0000" }`],
+      ['__proto__', '1e2'],
+    ])
+    const before = await created(store, idOf(1), { values, userId: 'ann' })
     for (const expiresAt of [before.expiresAt + 30 * day, before.expiresAt - day / 2, before.expiresAt + 1]) {
       assert.equal(await store.patch(idOf(1), patchOf({ expiresAt })), 'applied')
       await assertReads(store, idOf(1), before, { expiresAt })
