@@ -444,6 +444,23 @@ describe('deviations', () => {
   })
 })
 
+test.each([
+  [{ route: [] }, /^adapterChecks: "route" is not an option; there are "start", /],
+  [{ start: undefined }, /^start of adapterChecks must be a function; got undefined/],
+  [{ routes: 'hints' }, /^routes of adapterChecks must be a list; got "hints"/],
+  [{ store: {} }, /^store of adapterChecks must be a function/],
+  [{ deviations: {} }, /^deviations of adapterChecks must be a list/],
+])('the options %j are refused', (wrong, message) => {
+  const refusal = expect.objectContaining({ code: 'invalid_option', message: expect.stringMatching(message) })
+  const start = () => Promise.reject(new Error('not reached'))
+  expect(() => adapterChecks({ start, ...wrong } as never)).toThrow(refusal)
+})
+
+test('no options are refused', () => {
+  const refusal = expect.objectContaining({ code: 'invalid_option' })
+  expect(() => adapterChecks(undefined as never)).toThrow(refusal)
+})
+
 function withCookies(value: unknown, change: (cookie: string) => string): unknown {
   return Array.isArray(value) ? value.map(change) : value
 }

@@ -17,6 +17,7 @@
  * @module
  */
 import type { CookieStore } from '../core/cookie-store.js'
+import { refuseOtherThanFunction, refuseUnknownOptions } from '../core/option-checks.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import type { Awaitable, SessionStore } from '../core/store.js'
 import { createBackend, type Pace } from './adapter-checks/backend.js'
@@ -25,7 +26,7 @@ import { orderChecks } from './adapter-checks/order-checks.js'
 import { sessionChecks } from './adapter-checks/session-checks.js'
 import { transportChecks } from './adapter-checks/transport-checks.js'
 import { optionalWireChecks, wireChecks } from './adapter-checks/wire-checks.js'
-import { type Check, checksOf, type Deviation, refuse, takeSteps } from './check.js'
+import { type Check, checksOf, type Deviation, refuse, refuseOtherThanList, takeSteps } from './check.js'
 
 export type { Check, Deviation } from './check.js'
 
@@ -66,9 +67,11 @@ export interface AdapterChecksOptions {
 
 /**
  * The checks for an adapter. Each runs twice: with a store that answers at once, and with one that answers later. Throws
- * `invalid_option` for an unknown route, and for a deviation from a check that is not among them.
+ * `invalid_option` for an option that is unknown or wrong, for an unknown route, and for a deviation from a check that is not
+ * among them.
  */
 export function adapterChecks(options: AdapterChecksOptions): Check[] {
+  refuseWrong(options)
   const { routes = [], deviations = [] } = options
   const checks = new Map<string, AdapterCheck>(Object.entries(requiredChecks))
   for (const route of routes) {
@@ -84,6 +87,14 @@ export function adapterChecks(options: AdapterChecksOptions): Check[] {
     deviations,
     onBench: (check) => onBench(options, check),
   })
+}
+
+function refuseWrong(options: AdapterChecksOptions | undefined): void {
+  refuseUnknownOptions('adapterChecks', options, ['start', 'routes', 'store', 'deviations'])
+  refuseOtherThanFunction('start of adapterChecks', options?.start)
+  if (options?.store !== undefined) refuseOtherThanFunction('store of adapterChecks', options.store)
+  refuseOtherThanList('routes of adapterChecks', options?.routes)
+  refuseOtherThanList('deviations of adapterChecks', options?.deviations)
 }
 
 type BenchOf = (pace: Pace) => AdapterBench

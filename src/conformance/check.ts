@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { SojournError } from '../core/errors.js'
+import { refuseOption } from '../core/option-checks.js'
 
 /** One check, ready to hand to a test runner. */
 export interface Check {
@@ -64,6 +65,11 @@ function stillPasses(subject: string, name: string): string {
 /** Throws `invalid_option`. */
 export function refuse(kit: string, what: string): never {
   throw new SojournError('invalid_option', `${kit}: ${what}`)
+}
+
+/** Throws `invalid_option` for what is given as a list, and is none. */
+export function refuseOtherThanList(option: string, given: unknown): void {
+  if (given !== undefined && !Array.isArray(given)) refuseOption(option, 'a list', given)
 }
 
 /** Takes steps one after the other, each whatever came of those before. Then throws the first failure, if any. */

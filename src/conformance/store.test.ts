@@ -651,6 +651,24 @@ describe('the optional methods', () => {
   })
 })
 
+test.each([
+  [{ deviation: [] }, /^storeChecks: "deviation" is not an option; there are "makeStore", /],
+  [{ makeStore: undefined }, /^makeStore of storeChecks must be a function; got undefined/],
+  [{ makeStore: {} }, /^makeStore of storeChecks must be a function/],
+  [{ methods: 'list' }, /^methods of storeChecks must be a list; got "list"/],
+  [{ deviations: {} }, /^deviations of storeChecks must be a list/],
+  [{ shared: 'no' }, /^shared of storeChecks must be true or false; got "no"/],
+  [{ maxValueBytes: '1MB' }, /^maxValueBytes of storeChecks must be a whole number from 1; got "1MB"/],
+  [{ maxValueBytes: null }, /^maxValueBytes of storeChecks must be a whole number/],
+])('the options %j are refused', (wrong, message) => {
+  const refusal = expect.objectContaining({ code: 'invalid_option', message: expect.stringMatching(message) })
+  expect(() => storeChecks({ ...optionsFor(), ...wrong } as never)).toThrow(refusal)
+})
+
+test.each([undefined, null, () => {}])('%o is no options', (options) => {
+  expect(() => storeChecks(options as never)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+})
+
 test('each check has a place of its own, closes what it opened, and cleans up whatever happens', async () => {
   const log: string[] = []
   const places = new Set<string>()

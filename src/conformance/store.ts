@@ -22,8 +22,9 @@
  * @module
  */
 import assert from 'node:assert/strict'
+import { oneOf, refuseOtherThanFunction, refuseUnknownOptions, wholeNumber } from '../core/option-checks.js'
 import type { Awaitable, SessionStore } from '../core/store.js'
-import { type Check, checksOf, type Deviation, refuse, takeSteps } from './check.js'
+import { type Check, checksOf, type Deviation, refuse, refuseOtherThanList, takeSteps } from './check.js'
 import type { StoreBench, StoreCheck } from './store-checks/bench.js'
 import { listChecks } from './store-checks/list-checks.js'
 import { patchChecks } from './store-checks/patch-checks.js'
@@ -79,10 +80,11 @@ export interface StoreChecksOptions {
 }
 
 /**
- * The checks for a store, in the order in which they make most sense to read. Throws `invalid_option` for an unknown
- * method, and for a deviation from a check that is not among them.
+ * The checks for a store, in the order in which they make most sense to read. Throws `invalid_option` for an option that is
+ * unknown or wrong, for an unknown method, and for a deviation from a check that is not among them.
  */
 export function storeChecks(options: StoreChecksOptions): Check[] {
+  refuseWrong(options)
   const { methods = [], deviations = [] } = options
   const checks = new Map<string, StoreCheck>(Object.entries(requiredChecks))
   checks.set('has the optional methods that it says, and no others', hasMethods(methods))
@@ -99,6 +101,15 @@ export function storeChecks(options: StoreChecksOptions): Check[] {
     deviations,
     onBench: (check) => onBench(options, check),
   })
+}
+
+function refuseWrong(options: StoreChecksOptions | undefined): void {
+  refuseUnknownOptions('storeChecks', options, ['makeStore', 'methods', 'shared', 'maxValueBytes', 'deviations'])
+  refuseOtherThanFunction('makeStore of storeChecks', options?.makeStore)
+  refuseOtherThanList('methods of storeChecks', options?.methods)
+  refuseOtherThanList('deviations of storeChecks', options?.deviations)
+  oneOf(options?.shared, [true, false], 'shared of storeChecks')
+  if (options?.maxValueBytes !== undefined) wholeNumber(options.maxValueBytes, 'maxValueBytes of storeChecks')
 }
 
 function hasMethods(declared: readonly OptionalMethod[]): StoreCheck {
