@@ -58,7 +58,7 @@ function commits(change: (commit: Visits['commit']) => Visits['commit']): Sabota
 }
 
 function stores(change: (store: SessionStore) => void): Sabotage {
-  return { engine: ({ store }) => change(store as SessionStore) }
+  return { engine: ({ options }) => change(options.store as SessionStore) }
 }
 
 const broken: [string, AdapterCheckName, Sabotage][] = [
@@ -79,7 +79,7 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
       engine(visits) {
         const { openIfBrought } = visits
         visits.openIfBrought = (request) => {
-          void (visits.store as SessionStore).read('nobody')
+          void (visits.options.store as SessionStore).read('nobody')
           return openIfBrought(request)
         }
       },

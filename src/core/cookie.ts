@@ -22,7 +22,7 @@ export interface CookieOptions {
    * another site is a guest.
    */
   sameSite?: 'lax' | 'strict' | 'none'
-  /** Keep one cookie for each embedding site (CHIPS). Needs `Secure`. Default `false`. */
+  /** Keep one cookie for each embedding site (CHIPS). Needs `Secure`; of use with `sameSite: 'none'`. Default `false`. */
   partitioned?: boolean
   /** A hint which cookies to evict last, known to Chromium. */
   priority?: 'low' | 'medium' | 'high'

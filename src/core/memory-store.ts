@@ -12,6 +12,11 @@ export interface MemoryStoreOptions {
   maxSessions?: number
 }
 
+/** What a store says of itself that is lost with its process; for the doctor. */
+export interface InMemory {
+  readonly inMemory: true
+}
+
 /** A record at rest. Its `values` are never changed, only replaced. */
 interface Entry extends SessionRecord, Queued, Linked {}
 
@@ -33,7 +38,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
     queue.remove(entry)
   }
 
-  return {
+  const store: SessionStore & InMemory = {
+    inMemory: true,
+
     read(id) {
       const entry = entries.get(id)
       return entry ? recordOf(entry) : null
@@ -96,6 +103,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       return swept
     },
   }
+  return store
 }
 
 function checked(options: MemoryStoreOptions): number {

@@ -1,6 +1,6 @@
 import { acceptedOf } from './accepted-sessions.js'
 import { commit } from './commit.js'
-import { type CookieStore, isCookieStore, serverSide } from './cookie-store.js'
+import { isCookieStore, serverSide } from './cookie-store.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
 import { createEvents, type EventSource } from './events.js'
@@ -126,8 +126,8 @@ export interface Visits {
   readonly following: Following
   /** As checked; for the doctor. */
   readonly settings: Settings
-  readonly store: SessionStore | CookieStore
-  readonly isFirstTry: boolean
+  /** As given; for the doctor. */
+  readonly options: SessionsOptions
   open(request: RequestFacts): Awaitable<Visit>
   /** The same, but `null` for a request that brings nothing: its visit may be opened later, or never. */
   openIfBrought(request: RequestFacts): Awaitable<Visit> | null
@@ -195,8 +195,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const visits: Visits = {
     following,
     settings,
-    store: given,
-    isFirstTry: options.store === undefined,
+    options,
     open(request) {
       return visits.openIfBrought(request) ?? visits.openEmpty(request)
     },

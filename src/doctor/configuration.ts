@@ -1,4 +1,5 @@
 import { isCookieStore } from '../core/cookie-store.js'
+import type { InMemory } from '../core/memory-store.js'
 import type { Visits } from '../core/sessions.js'
 import type { Finding } from './finding.js'
 
@@ -7,39 +8,44 @@ const hour = 60 * minute
 const day = 24 * hour
 
 /** What the options of `createSessions` fall short of. */
-export function configurationFindings({ settings, store, isFirstTry }: Visits): Finding[] {
+export function configurationFindings({ settings, options }: Visits): Finding[] {
   return [
-    ...storeFindings({ store, isFirstTry }),
+    ...storeFindings(options),
     ...cookieFindings(settings),
     ...lifetimeFindings(settings.lifetime),
     ...outageFindings(settings),
   ]
 }
 
-function storeFindings({ store, isFirstTry }: Pick<Visits, 'store' | 'isFirstTry'>): Finding[] {
+function storeFindings({ store }: Visits['options']): Finding[] {
   const findings: Finding[] = []
-  if (isFirstTry) {
+  const records = isCookieStore(store) ? store.revocation : store
+  // Who chose memory may mean it, for tests and for one process, but hardly in production.
+  const isMistaken =
+    process.env.NODE_ENV === 'production' && (records as Partial<InMemory> | null | undefined)?.inMemory
+  if (!store || isMistaken) {
     findings.push({
       code: 'no-store',
       level: 'error',
       what: 'Sessions are kept in the memory of this process',
       why: 'they are lost when it stops, and another process does not see a logout',
-      fix: "createSessions({ store: sqliteStore('sessions.db') })",
+      fix: store
+        ? "sqliteStore('sessions.db') in place of memoryStore()"
+        : "createSessions({ store: sqliteStore('sessions.db') })",
       standard: 'ASVS 7.4.1',
     })
   }
-  if (isCookieStore(store)) {
-    if (!store.revocation) {
-      findings.push({
-        code: 'cookie-without-revocation',
-        level: 'error',
-        what: 'Sessions live in cookies and cannot be ended from the server',
-        why: 'a copied cookie stays good after the logout',
-        fix: 'cookieStore({ secrets, revocation: store })',
-        standard: 'ASVS 7.4.1',
-      })
-    }
-  } else if (!store.list) {
+  if (records === null) {
+    findings.push({
+      code: 'cookie-without-revocation',
+      level: 'error',
+      what: 'Sessions live in cookies and cannot be ended from the server',
+      why: 'a copied cookie stays good after the logout',
+      fix: 'cookieStore({ secrets, revocation: store })',
+      standard: 'ASVS 7.4.1',
+    })
+  }
+  if (records && !records.list) {
     findings.push({
       code: 'cannot-list',
       level: 'warning',
@@ -94,6 +100,16 @@ function cookieFindings({ cookie, transport, trustedOrigins }: Visits['settings'
       standard: 'ASVS 3.5.1, CWE-352',
     })
   }
+  if (/Partitioned/.test(attributes) && !/SameSite=None/.test(attributes)) {
+    findings.push({
+      code: 'partitioned-needlessly',
+      level: 'warning',
+      what: 'The cookie is partitioned, and never comes from other sites',
+      why: 'there is one partition for each site that embeds yours, and from there browsers send SameSite=None only',
+      fix: "leave cookie.partitioned out, or add sameSite: 'none' and crossOrigin",
+      standard: 'ASVS 3.3.2',
+    })
+  }
   return findings
 }
 
@@ -128,6 +144,29 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
       fix: "lifetime: { remember: { absolute: '90d' } }",
       standard: 'RFC 6265bis 5.5',
     })
+  } else if (lifetime.remember.absolute > 90 * day) {
+    findings.push({
+      code: 'remembered-too-long',
+      level: 'warning',
+      what: `A remembered session lasts ${lengthOf(lifetime.remember.absolute)}`,
+      why: 'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance',
+      fix: "lifetime: { remember: { absolute: '30d' } }, or up to '90d' where little is at stake",
+      standard: 'ASVS 7.3.2, NIST 2.1.3',
+    })
+  }
+  const { renewEvery, overlap } = lifetime
+  if (renewEvery !== null && overlap > Math.min(renewEvery, hour)) {
+    findings.push({
+      code: 'overlap-too-long',
+      level: 'warning',
+      what: `A replaced token stays good for ${lengthOf(overlap)}`,
+      why:
+        overlap > renewEvery
+          ? 'the next renewal waits for it, so that tokens are not replaced as often as `every` says'
+          : 'a stolen one does too, and its use is not told as a sign of theft until then',
+      fix: "lifetime: { renewal: { every: '1h', overlap: '60s' } }: a little longer than your longest request",
+      standard: 'OWASP Session Management Cheat Sheet, renewal timeout',
+    })
   }
   return findings
 }
@@ -158,10 +197,8 @@ function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Fin
 }
 
 function lengthOf(milliseconds: number): string {
-  const [length, unit] = [[day, 'day'] as const, [hour, 'hour'] as const].find(([it]) => milliseconds >= it) ?? [
-    minute,
-    'minute',
-  ]
+  const units = [[day, 'day'] as const, [hour, 'hour'] as const, [minute, 'minute'] as const]
+  const [length, unit] = units.find(([it]) => milliseconds >= it) ?? [1000, 'second']
   const count = Math.round(milliseconds / length)
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }

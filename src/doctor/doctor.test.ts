@@ -7,7 +7,7 @@ import originalSession from 'express-session'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { session } from '../adapters/express.js'
 import type { Duration } from '../core/lifetime.js'
 import { memoryStore } from '../core/memory-store.js'
@@ -38,14 +38,19 @@ describe('a configuration', () => {
     ['no-store', {}],
     ['cookie-without-revocation', { store: cookieStore({ secrets: secret }) }],
     ['cannot-list', { store: blindStore }],
+    ['cannot-list', { store: cookieStore({ secrets: secret, revocation: blindStore }) }],
     ['cookie-not-secure', { ...good(), cookie: { secure: false } }],
     ['cookie-not-secure', { ...good(), transport: { header: 'authorization', secure: false } }],
     ['cookie-shared-with-subdomains', { ...good(), cookie: { domain: 'example.com' } }],
     ['cookie-path', { ...good(), cookie: { path: '/app' } }],
+    ['partitioned-needlessly', { ...good(), cookie: { partitioned: true } }],
     ['cross-site-without-guard', { ...good(), cookie: { sameSite: 'none' } }],
     ['absolute-too-long', { ...good(), lifetime: { absolute: '90d' } }],
     ['idle-too-long', { ...good(), lifetime: { idle: '14d' } }],
+    ['remembered-too-long', { ...good(), lifetime: { remember: { absolute: '91d' } } }],
     ['remembered-beyond-browsers', { ...good(), lifetime: { remember: { absolute: '500d' } } }],
+    ['overlap-too-long', { ...good(), lifetime: { renewal: { every: '5m', overlap: '6m' } } }],
+    ['overlap-too-long', { ...good(), lifetime: { renewal: { every: '1d', overlap: '61m' } } }],
     ['outage-hidden', { ...good(), onStoreError: 'anonymous' }],
     ['timeout-too-long', { ...good(), storeTimeout: '2m' }],
   ])('%s is found', async (code, options) => {
@@ -59,10 +64,26 @@ describe('a configuration', () => {
     ['a cookie store that can revoke', { store: cookieStore({ secrets: secret, revocation: memoryStore() }) }],
     [
       'another site, guarded',
-      { ...good(), cookie: { sameSite: 'none' }, crossOrigin: { trusted: ['https://a.example'] } },
+      { ...good(), cookie: { sameSite: 'none', partitioned: true }, crossOrigin: { trusted: ['https://a.example'] } },
     ],
+    [
+      'what the page on lifetime shows',
+      { ...good(), lifetime: { remember: { idle: '30d', absolute: '90d' }, renewal: { every: '1h', overlap: '2m' } } },
+    ],
+    ['memory, which was chosen', { store: memoryStore() }],
   ])('nothing is found in a good one: %s', async (_what, options) => {
     expect(await doctor(createSessions(options))).toEqual([])
+  })
+
+  test.each<[string, SessionsOptions]>([
+    ['by default', {}],
+    ['by choice', { store: memoryStore() }],
+    ['of sealed cookies', { store: cookieStore({ secrets: secret, revocation: memoryStore() }) }],
+  ])('sessions in memory are an error in production: %s', async (_what, options) => {
+    vi.stubEnv('NODE_ENV', 'production')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect(codes(await doctor(createSessions(options)))).toEqual(['no-store'])
+    expect(await doctor(createSessions(good()))).toEqual([])
   })
 })
 
@@ -302,6 +323,7 @@ test.each([null, undefined])('%s is not found to be in good health', async (noth
 
 test.each<[Duration, string]>([
   ['10m', 'A session may lie unused for 10 minutes'],
+  ['30s', 'A session may lie unused for 30 seconds'],
   ['1h', 'A session may lie unused for 1 hour'],
   ['3d', 'A session may lie unused for 3 days'],
 ])('a length of %s is told as such', async (idle, what) => {
