@@ -40,7 +40,7 @@ type Next = (error?: unknown) => void
  */
 export function session<Data extends object = SessionData>(sessions?: Sessions<Data> | SessionsOptions) {
   const visits = visitsFrom(sessions)
-  return describeMiddleware(sessionMiddleware, { kind: 'engine' })
+  return describeMiddleware(sessionMiddleware, { visits })
 
   function sessionMiddleware(req: IncomingMessage, res: ServerResponse, next: Next): void {
     try {

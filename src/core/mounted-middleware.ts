@@ -1,6 +1,9 @@
+import type { Visits } from './sessions.js'
+
 /** What a middleware function tells of itself, so that the doctor can find it in an app. */
 export interface MiddlewareDescription {
-  readonly kind: 'engine' | 'express-session'
+  /** Of the engine: what it serves. */
+  readonly visits?: Visits
   /** Of the drop-in: its options, as it uses them. */
   readonly dropIn?: DropInDescription
 }

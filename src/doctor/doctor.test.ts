@@ -173,6 +173,59 @@ describe.each([
     )
   })
 
+  const inRouter = (path: string) => (it: express.Express) => void it.use(path, account(session(sessions)))
+  const around = (path: string) => (it: express.Express) =>
+    void it.use(path, framework.Router().use('/inner', account(session(sessions))))
+  const onItself = (router: express.Router) => router.use('/inner', router)
+  const inRoute = (it: express.Express) => void it.get('/x', session(sessions), (_req, res) => void res.end())
+  test.each<[string, ((app: express.Express) => void)[], string[]]>([
+    ['a router', [inRouter('/account'), route], []],
+    ['a router at the root', [inRouter('/'), route], []],
+    ['a router in a router', [around('/outer'), route], []],
+    [
+      'a router that is mounted on itself too',
+      [(it) => void it.use('/outer', onItself(account(session(sessions))))],
+      [],
+    ],
+    ['a route', [inRoute, route], []],
+    ['a route of a router', [(it) => void it.use(framework.Router().get('/x', session(sessions), () => {}))], []],
+    ['a route above the one for all', [inRoute, mounted], []],
+    [
+      'nothing, though a handler is called so',
+      [(it) => void it.get('/', function session(_req, _res) {})],
+      ['not-mounted'],
+    ],
+    [
+      'a router, as a drop-in without a store',
+      [
+        (it) =>
+          void it.use(
+            '/old',
+            account(
+              dropIn({ secret, resave: false, saveUninitialized: false, cookie: { secure: true, sameSite: 'lax' } }),
+            ),
+          ),
+      ],
+      ['no-store'],
+    ],
+  ])('sessions are found on %s', async (_what, steps, expected) => {
+    expect(codes(await doctor(null, app(...steps)))).toEqual(expected)
+  })
+
+  test('what is mounted is judged by its options, each once, with what is handed over', async () => {
+    const bad = createSessions({ ...good(), cookie: { secure: false }, onStoreError: 'anonymous' })
+    const on = (path: string, ...given: Parameters<typeof session>) => app((it) => void it.use(path, session(...given)))
+    expect(codes(await doctor(null, on('/')))).toEqual(['no-store'])
+    expect(codes(await doctor(null, on('/', { ...good(), cookie: { secure: false } })))).toEqual(['cookie-not-secure'])
+    for (const handedOver of [null, bad, sessions])
+      expect(codes(await doctor(handedOver, on('/', bad)))).toEqual(['cookie-not-secure', 'outage-hidden'])
+    const twice = app(
+      (it) => void it.use('/a', session(bad)),
+      (it) => void it.use('/b', account(session(bad))),
+    )
+    expect(codes(await doctor(bad, twice))).toEqual(['cookie-not-secure', 'outage-hidden'])
+  })
+
   test('routes above a session middleware that is for some paths only are outside of it by design', async () => {
     expect(await doctor(null, app(route, on('/api')))).toEqual([])
   })
@@ -281,6 +334,12 @@ test('secrets are not repeated', async () => {
   const app = express()
   app.use(dropIn({ secret: 'hunter2', resave: false, saveUninitialized: false }))
   expect(JSON.stringify(await doctor(null, app as unknown as ExpressApp))).not.toContain('hunter2')
+})
+
+test('an app of either version is one by its types', async () => {
+  const five: Parameters<typeof doctor>[1] = express()
+  const four = express4() as unknown as { get(setting: string): unknown; router: string; _router?: object }
+  for (const app of [five, four]) expect(codes(await doctor(null, app))).toEqual(['not-mounted'])
 })
 
 test.each<[string, unknown]>([

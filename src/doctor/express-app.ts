@@ -1,17 +1,20 @@
 import { type DropInDescription, middlewareDescription } from '../core/mounted-middleware.js'
 import { weaknessOf } from '../core/secrets.js'
+import type { Visits } from '../core/sessions.js'
 import type { Finding } from './finding.js'
 
 /** The part of an Express app, 4 or 5, that is looked at. */
 export interface ExpressApp {
   get(setting: string): unknown
-  readonly router?: { readonly stack?: readonly Layer[] }
-  readonly _router?: { readonly stack?: readonly Layer[] }
+  /** Of Express 5; a text in the types of Express 4. */
+  readonly router?: unknown
+  /** Of Express 4. */
+  readonly _router?: unknown
 }
 
 interface Layer {
   readonly handle?: unknown
-  readonly route?: { readonly path: unknown } | undefined
+  readonly route?: { readonly path?: unknown } | undefined
   readonly name?: string
   /** Of Express 5. */
   readonly slash?: boolean
@@ -34,13 +37,14 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 4.1.3',
     })
   }
+  const all = allOf(stack)
   const described = stack.map(({ handle }) => middlewareDescription(handle))
-  if (!stack.some(isSession)) {
+  if (!all.some(isSession)) {
     findings.push({
       code: 'not-mounted',
       level: 'error',
-      what: 'No session middleware is mounted on the app itself',
-      why: 'req.session is missing where it is not mounted on a router either',
+      what: 'No session middleware is mounted on the app or on a router of it',
+      why: 'req.session is missing, but in an app that is mounted within and brings its own',
       fix: 'app.use(session(sessions))',
       standard: 'ASVS 7.2.1',
     })
@@ -52,7 +56,7 @@ export function expressFindings(app: ExpressApp): Finding[] {
     findings.push({
       code: 'mounted-after-routes',
       // A router may be somebody else's, or one for webhooks, which needs no session.
-      level: above.some(({ route }) => route) ? 'error' : 'warning',
+      level: above.some((layer) => layer.route && routesOf(layer).length > 0) ? 'error' : 'warning',
       what: `Routes stand before the session middleware: ${[...new Set(early)].join(', ')}`,
       why: 'their handlers have no req.session, and requireUser cannot protect them',
       fix: 'move app.use(session(sessions)) above them; what needs no session, as a health check, is app.use(path, handler)',
@@ -81,17 +85,41 @@ export function expressFindings(app: ExpressApp): Finding[] {
       standard: 'ASVS 15.2.2',
     })
   }
-  for (const about of described) if (about?.dropIn) findings.push(...dropInFindings(about.dropIn))
+  const dropIns = new Set(all.map(({ handle }) => middlewareDescription(handle)?.dropIn))
+  for (const dropIn of dropIns) if (dropIn) findings.push(...dropInFindings(dropIn))
   return findings
 }
 
+/** What the engine's middleware serves, wherever in the app it is mounted. */
+export function visitsOn(app: ExpressApp): Visits[] {
+  return allOf(stackOf(app)).flatMap(({ handle }) => middlewareDescription(handle)?.visits ?? [])
+}
+
 function stackOf(app: ExpressApp): readonly Layer[] {
-  if (app._router) return app._router.stack ?? []
+  if (app._router) return layersOf(app._router)
   try {
-    return app.router?.stack ?? []
+    return layersOf(app.router)
   } catch {
     return [] // Express 4, on which nothing is mounted yet, throws when `router` is read.
   }
+}
+
+/** The layers of a router, or of a route. */
+function layersOf(router: unknown): readonly Layer[] {
+  const stack = (router as { readonly stack?: unknown } | null | undefined)?.stack
+  return Array.isArray(stack) ? stack : []
+}
+
+function within({ handle, route }: Layer): readonly Layer[] {
+  return layersOf(route ?? handle)
+}
+
+/** The layers, and those of the routers and routes among them. */
+function allOf(layers: readonly Layer[]): Layer[] {
+  const all = new Set(layers)
+  // What is added on the way is walked too, and once: a router may be mounted on itself.
+  for (const layer of all) for (const inner of within(layer)) all.add(inner)
+  return [...all]
 }
 
 const everywhere = '/'
@@ -102,16 +130,20 @@ function placesOf({ slash, rawPath, regexp }: Layer): string[] {
   return [rawPath ?? regexp?.source ?? []].flat().map(String)
 }
 
-/** The paths of the routes of a layer, those of a router among them unless it has sessions of its own. */
-function routesOf({ handle, route }: Layer): string[] {
-  if (route) return [String(route.path)]
-  const inner = (handle as { readonly stack?: unknown } | undefined)?.stack
-  return Array.isArray(inner) && !inner.some(isSession) ? inner.flatMap(routesOf) : []
+/** The paths of the routes of a layer, those of a router among them, but for what has sessions of its own. */
+function routesOf(layer: Layer): string[] {
+  const inner = within(layer)
+  if (inner.some(isSession)) return []
+  return layer.route ? [String(layer.route.path)] : inner.flatMap(routesOf)
 }
 
-/** Also `express-session` itself, whose middleware is a function of the name `session`. */
+/**
+ * Also `express-session` itself, whose middleware is a function of the name `session`. A handler of a route that is called
+ * so takes no `next`.
+ */
 function isSession({ name, handle }: Layer): boolean {
-  return name === 'session' || middlewareDescription(handle) !== undefined
+  if (middlewareDescription(handle)) return true
+  return name === 'session' && (handle as { readonly length?: unknown } | undefined)?.length !== 2
 }
 
 function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemoryStore }: DropInDescription): Finding[] {

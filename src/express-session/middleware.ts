@@ -145,7 +145,7 @@ export function session(options?: SessionOptions) {
       })
     },
   }
-  return describeMiddleware(middleware.session, { kind: 'express-session', dropIn: about })
+  return describeMiddleware(middleware.session, { dropIn: about })
 }
 
 function attach(current: Visit, request: SessionRequest, response: ServerResponse) {
