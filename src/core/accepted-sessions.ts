@@ -9,6 +9,17 @@ import type { Token } from './token.js'
 export interface AcceptedSessions {
   /** The session of a `Cookie` header as it goes on here, and its token; `null` where there is none that lives. */
   continued(cookieHeader: string, engine: ContinuingEngine): Promise<Continued | null>
+  /** For the doctor. A function, so that whoever prints this prints no secret. */
+  signing(): CookieSigning
+}
+
+/** How the cookies of another library are signed. */
+export interface CookieSigning {
+  /** The function that was given the secrets. */
+  readonly toldTo: string
+  readonly secrets: readonly unknown[]
+  /** Whether the session itself is signed, so that who knows a secret can make any; else the id of one. */
+  readonly isOfSession: boolean
 }
 
 /** What the engine lends to go on with a session. */
@@ -25,6 +36,7 @@ export interface Continued {
 
 /** Where the sessions of another library are. */
 export interface AcceptedSource {
+  readonly signing: CookieSigning
   /**
    * The session whose cookie is in a `Cookie` header and genuine: its id there, and the token under which it goes on, 64
    * base64url characters that only the server can derive from the cookie, and that are the same each time.

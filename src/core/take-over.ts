@@ -20,6 +20,8 @@ export function acceptedSessions(source: AcceptedSource): AcceptedSessions {
       const record = token && (await recordOf(source, found.id, token, engine))
       return record ? { token, record } : null
     },
+
+    signing: () => source.signing,
   }
 }
 

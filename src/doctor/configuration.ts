@@ -1,5 +1,6 @@
 import { isCookieStore } from '../core/cookie-store.js'
 import type { InMemory } from '../core/memory-store.js'
+import { weaknessOf } from '../core/secrets.js'
 import type { Visits } from '../core/sessions.js'
 import type { Finding } from './finding.js'
 
@@ -14,6 +15,7 @@ export function configurationFindings({ settings, options }: Visits): Finding[] 
     ...cookieFindings(settings),
     ...lifetimeFindings(settings.lifetime),
     ...outageFindings(settings),
+    ...acceptFindings(options),
   ]
 }
 
@@ -194,6 +196,27 @@ function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Fin
     })
   }
   return findings
+}
+
+function acceptFindings({ accept }: Visits['options']): Finding[] {
+  if (!accept) return []
+  const { toldTo, secrets, isOfSession } = accept.signing()
+  return secrets.flatMap((secret, index): Finding[] => {
+    const weakness = typeof secret === 'string' ? weaknessOf(secret) : null
+    if (!weakness) return []
+    return [
+      {
+        code: 'weak-secret',
+        level: isOfSession ? 'error' : 'warning',
+        what: `${secrets.length > 1 ? `Secret ${index + 1}` : 'The secret'} of ${toldTo} ${weakness}`,
+        why: isOfSession
+          ? 'whoever knows it can sign in as anybody, as long as accept stays'
+          : 'whoever knows it and reads the old store can go on with any session there, as long as accept stays',
+        fix: 'leave it out, so that visitors with a cookie of that secret sign in again, or drop accept soon',
+        standard: 'ASVS 11.5.1, 13.3.1',
+      },
+    ]
+  })
 }
 
 function lengthOf(milliseconds: number): string {

@@ -13,7 +13,7 @@ import type { Duration } from '../core/lifetime.js'
 import { memoryStore } from '../core/memory-store.js'
 import type { SessionsOptions } from '../core/options.js'
 import { createSessions } from '../core/sessions.js'
-import dropIn from '../express-session/index.js'
+import dropIn, { cookieSessionCookie, expressSessionCookie, MemoryStore } from '../express-session/index.js'
 import { cookieStore } from '../stores/cookie.js'
 import { sqliteStore } from '../stores/sqlite.js'
 import { type ExpressApp, expressFindings } from './express-app.js'
@@ -23,6 +23,8 @@ const express4: typeof express = createRequire(import.meta.url)('express4')
 const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
 const good = (): SessionsOptions => ({ store: sqliteStore(':memory:') })
 const { list: _, ...blindStore } = memoryStore()
+const ofCookieSession = (keys: string | string[]) =>
+  cookieSessionCookie({ keys, store: memoryStore(), userId: (old) => old.user as string })
 
 beforeAll(() => {
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -53,6 +55,8 @@ describe('a configuration', () => {
     ['overlap-too-long', { ...good(), lifetime: { renewal: { every: '1d', overlap: '61m' } } }],
     ['outage-hidden', { ...good(), onStoreError: 'anonymous' }],
     ['timeout-too-long', { ...good(), storeTimeout: '2m' }],
+    ['weak-secret', { ...good(), accept: ofCookieSession('keyboard cat') }],
+    ['weak-secret', { ...good(), accept: expressSessionCookie({ secret: 'keyboard cat', store: new MemoryStore() }) }],
   ])('%s is found', async (code, options) => {
     expect(codes(await doctor(createSessions(options)))).toEqual([code])
   })
@@ -70,6 +74,7 @@ describe('a configuration', () => {
       'what the page on lifetime shows',
       { ...good(), lifetime: { remember: { idle: '30d', absolute: '90d' }, renewal: { every: '1h', overlap: '2m' } } },
     ],
+    ['cookies of old with a good key', { ...good(), accept: ofCookieSession(secret) }],
     ['memory, which was chosen', { store: memoryStore() }],
   ])('nothing is found in a good one: %s', async (_what, options) => {
     expect(await doctor(createSessions(options))).toEqual([])
@@ -84,6 +89,18 @@ describe('a configuration', () => {
     onTestFinished(() => void vi.unstubAllEnvs())
     expect(codes(await doctor(createSessions(options)))).toEqual(['no-store'])
     expect(await doctor(createSessions(good()))).toEqual([])
+  })
+
+  test('each weak secret of cookies that are taken over is told apart, and is worse where the cookie is the session', async () => {
+    const told = async (accept: NonNullable<SessionsOptions['accept']>) =>
+      (await doctor(createSessions({ ...good(), accept }))).map(({ level, what }) => `${level}: ${what}`)
+    expect(await told(ofCookieSession(['keyboard cat', secret, 'Wm9vPq3v']))).toEqual([
+      'error: Secret 1 of cookieSessionCookie is one that everybody knows',
+      'error: Secret 3 of cookieSessionCookie must have at least 32 characters',
+    ])
+    expect(await told(expressSessionCookie({ secret: 'keyboard cat', store: new MemoryStore() }))).toEqual([
+      'warning: The secret of expressSessionCookie is one that everybody knows',
+    ])
   })
 })
 

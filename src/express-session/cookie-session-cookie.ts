@@ -57,6 +57,8 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   if (typeof remember !== 'boolean') refuseOption('remember of cookieSessionCookie', 'true or false', remember)
   if (typeof userId !== 'function') refuseOption('userId of cookieSessionCookie', 'a function', userId)
   return acceptedSessions({
+    signing: { toldTo: 'cookieSessionCookie', secrets: keys, isOfSession: true },
+
     find(header) {
       const [value, signature] = [findCookie(header, name), findCookie(header, `${name}.sig`)]
       if (!value || !signature) return null

@@ -53,6 +53,8 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
   if (typeof userId !== 'function') refuseOption('userId of expressSessionCookie', 'a function', userId)
   const old = fromConnectStore(store)
   return acceptedSessions({
+    signing: { toldTo: 'expressSessionCookie', secrets, isOfSession: false },
+
     find(header) {
       const cookie = findCookie(header, name)
       for (const one of secrets) {

@@ -5,7 +5,7 @@ import type { SessionsOptions } from '../../src/core/options.js'
 import { createSessions } from '../../src/core/sessions.js'
 import { mintSecret } from '../../src/core/token.js'
 import { doctor } from '../../src/doctor/index.js'
-import dropIn, { expressSessionCookie, MemoryStore } from '../../src/express-session/index.js'
+import dropIn, { cookieSessionCookie, expressSessionCookie, MemoryStore } from '../../src/express-session/index.js'
 import { apps } from './apps.js'
 import { type Browser, browser } from './browser.js'
 import { eventNames, Listener } from './listener.js'
@@ -186,9 +186,13 @@ test('the secrets of the drop-in, of taken over cookies and of a refused option 
   listener.hear(middleware)
   await listener.outcome(() => doctor(null, app))
   const accept = expressSessionCookie({ secret, store: new MemoryStore() })
-  const sessions = createSessions({ store: stores.memory?.().store as never, accept })
+  const store = stores.memory?.().store as never
+  const sessions = createSessions({ store, accept })
   listener.attend(sessions)
-  for (const thing of [accept, sessions]) listener.hear(thing)
+  const ofCookieSession = cookieSessionCookie({ keys: [secret], store })
+  for (const thing of [accept, ofCookieSession, sessions]) listener.hear(thing)
+  for (const taken of [sessions, createSessions({ store, accept: ofCookieSession })])
+    await listener.outcome(() => doctor(taken))
   await listener.outcome(() => sessions.load({ cookie: `connect.sid=s%3Asid.${secret}` }))
   for (const wrong of [{ secret }, { cookie: { secret } }, { lifetime: { secret } }])
     await listener.outcome(() => createSessions(wrong as never))
