@@ -277,7 +277,7 @@ describe('a running server', () => {
     [['cors-for-everybody'], (app) => void app.use(cors({ origin: true, credentials: true }))],
     [[], (app) => void app.use(cors({ origin: ['https://app.example.com'], credentials: true }))],
     [
-      ['cookie-readable'],
+      ['cookie-readable', 'cookie-without-same-site'],
       (app) =>
         void app.use((_req, res, next) => {
           res.setHeader('Set-Cookie', 'sid=1; Path=/')
@@ -296,7 +296,7 @@ describe('a running server', () => {
       ['cookie-cached'],
       (app) =>
         void app.use((_req, res, next) => {
-          res.setHeader('Set-Cookie', 'sid=1; HttpOnly')
+          res.setHeader('Set-Cookie', 'sid=1; HttpOnly; SameSite=Lax')
           res.setHeader('Cache-Control', 'public, max-age=60')
           next()
         }),
@@ -319,19 +319,37 @@ describe('a running server', () => {
   })
 
   test('HSTS is asked for over TLS', async () => {
-    vi.stubGlobal('fetch', async () => new Response('', { headers: {} }))
-    expect(codes(await doctor(null, 'https://app.example.com/'))).toEqual(['no-hsts'])
-    vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': 'max-age=1' } }))
-    expect(await doctor(null, 'https://app.example.com/')).toEqual([])
-    const weak = ['max-age=0', 'max-age="0"; includeSubDomains', 'includeSubDomains', 'max-age=0, max-age=9']
-    for (const hsts of weak) {
-      vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': hsts } }))
-      expect(codes(await doctor(null, 'https://app.example.com/')), hsts).toEqual(['no-hsts'])
+    const found = async (headers: Record<string, string>, address = 'https://app.example.com/') => {
+      vi.stubGlobal('fetch', async () => new Response('', { headers }))
+      return codes(await doctor(null, address))
     }
-    for (const hsts of ['includeSubDomains; Max-Age="31536000"', 'max-age=010', 'preload;max-age = 9']) {
-      vi.stubGlobal('fetch', async () => new Response('', { headers: { 'strict-transport-security': hsts } }))
-      expect(await doctor(null, 'https://app.example.com/'), hsts).toEqual([])
-    }
+    expect(await found({})).toEqual(['no-hsts'])
+    expect(await found({}, 'HTTPS://app.example.com/')).toEqual(['no-hsts'])
+    expect(await found({}, 'http://app.example.com/')).toEqual([])
+    const none = ['max-age=0', 'max-age="0"; includeSubDomains', 'includeSubDomains', 'max-age=0, max-age=31536000']
+    for (const hsts of none) expect(await found({ 'strict-transport-security': hsts }), hsts).toEqual(['no-hsts'])
+    for (const hsts of ['max-age=1', 'max-age=031535999', 'preload;max-age = 86400'])
+      expect(await found({ 'strict-transport-security': hsts }), hsts).toEqual(['hsts-too-short'])
+    for (const hsts of ['includeSubDomains; Max-Age="31536000"', 'max-age=031536000', 'preload;max-age = 63072000'])
+      expect(await found({ 'strict-transport-security': hsts }), hsts).toEqual([])
+    vi.unstubAllGlobals()
+  })
+
+  test.each<[string, string, string[]]>([
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=Lax; Secure', []],
+    ['https://app.example.com/', 'sid=1; HttpOnly;secure;samesite=none', []],
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=Lax', ['cookie-not-secure']],
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=Lax; Insecure', ['cookie-not-secure']],
+    ['https://app.example.com/', 'theme=dark', []],
+    ['https://app.example.com/', '__Host-session=1; HttpOnly; Secure', ['cookie-without-same-site']],
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=never; Secure', ['cookie-without-same-site']],
+    ['http://app.example.com/', 'sid=1; HttpOnly; SameSite=Lax; Secure', ['cookie-not-secure']],
+    ['http://localhost:3000/', 'sid=1; HttpOnly; SameSite=Lax', []],
+    ['http://[::1]:3000/', 'sid=1; HttpOnly; SameSite=Lax', []],
+  ])('%s with Set-Cookie: %s', async (address, cookie, expected) => {
+    const headers = { 'set-cookie': cookie, 'strict-transport-security': 'max-age=31536000' }
+    vi.stubGlobal('fetch', async () => new Response('', { headers }))
+    expect(codes(await doctor(null, address))).toEqual(expected)
     vi.unstubAllGlobals()
   })
 })

@@ -1,63 +1,111 @@
+import { isLoopback } from '../core/cookie.js'
 import type { Finding } from './finding.js'
 
 const stranger = 'https://stranger.example'
+/** Seconds. */
+const year = 31_536_000
 
 /** What a running server falls short of, as a browser would meet it. Sends two GET requests. */
-export async function serverFindings(url: string): Promise<Finding[]> {
+export async function serverFindings(address: string): Promise<Finding[]> {
+  const url = new URL(address)
   const [plain, foreign] = await Promise.all([visit(url, {}), visit(url, { origin: stranger })])
-  return [...transportFindings(url, plain), ...cookieFindings(plain), ...corsFindings(foreign)]
+  return [
+    ...transportFindings(url, plain),
+    ...sessionCookieFindings(url, plain),
+    ...cacheFindings(plain),
+    ...corsFindings(foreign),
+  ]
 }
 
-async function visit(url: string, headers: Record<string, string>): Promise<Response> {
+async function visit(url: URL, headers: Record<string, string>): Promise<Response> {
   const response = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
   // A page that nobody reads would keep the process until the signal.
   await response.body?.cancel().catch(() => {})
   return response
 }
 
-function transportFindings(url: string, { headers }: Response): Finding[] {
+function transportFindings({ protocol }: URL, { headers }: Response): Finding[] {
   // Of several headers browsers go by the first; and `max-age=0` tells them to forget.
   const [hsts = ''] = (headers.get('strict-transport-security') ?? '').split(',')
-  if (!url.startsWith('https:') || /(^|;)\s*max-age\s*=\s*"?0*[1-9]/i.test(hsts)) return []
+  const maxAge = Number(/(?:^|;)\s*max-age\s*=\s*"?(\d+)/i.exec(hsts)?.[1] ?? 0)
+  if (protocol !== 'https:' || maxAge >= year) return []
+  if (maxAge > 0) {
+    return [
+      {
+        code: 'hsts-too-short',
+        level: 'error',
+        what: `Browsers insist on TLS for ${maxAge} seconds only`,
+        why: 'who does not come for so long sends a request in clear again, which somebody else can answer',
+        fix: `send Strict-Transport-Security: max-age=${year}, a year`,
+        standard: 'ASVS 3.4.1',
+      },
+    ]
+  }
   return [
     {
       code: 'no-hsts',
       level: 'error',
       what: 'The server does not ask browsers to insist on TLS',
       why: 'the first request of a visit may go out in clear, where it can be answered by somebody else',
-      fix: 'send Strict-Transport-Security: max-age=31536000 (the helmet package does)',
+      fix: `send Strict-Transport-Security: max-age=${year} (the helmet package does)`,
       standard: 'ASVS 3.4.1',
     },
   ]
 }
 
-function cookieFindings({ headers }: Response): Finding[] {
+function sessionCookieFindings({ protocol, host }: URL, { headers }: Response): Finding[] {
   const findings: Finding[] = []
-  const cookies = headers.getSetCookie()
-  for (const cookie of cookies) {
+  for (const cookie of headers.getSetCookie()) {
     const name = cookie.slice(0, cookie.indexOf('='))
     // Not `sidebar` and its kin, which scripts are to read.
-    if (!/sess|sid(?![a-z])/i.test(name) || /;\s*httponly/i.test(cookie)) continue
-    findings.push({
-      code: 'cookie-readable',
-      level: 'error',
-      what: `Scripts can read the cookie ${name}`,
-      why: 'a script that gets into a page takes the session with it',
-      fix: 'add HttpOnly to it',
-      standard: 'ASVS 3.3.4',
-    })
+    if (!/sess|sid(?![a-z])/i.test(name)) continue
+    const isOverTls = protocol === 'https:'
+    if (isOverTls ? !/;\s*secure\s*(;|$)/i.test(cookie) : !isLoopback(host)) {
+      findings.push({
+        code: 'cookie-not-secure',
+        level: 'error',
+        what: `The cookie ${name} is sent over plain HTTP${isOverTls ? ', too' : ''}`,
+        why: 'anybody on the way can read it, and plant one',
+        fix: isOverTls ? 'add Secure to it' : 'serve over TLS, and add Secure to it',
+        standard: 'ASVS 3.3.1, NIST 5.1.1',
+      })
+    }
+    if (!/;\s*httponly/i.test(cookie)) {
+      findings.push({
+        code: 'cookie-readable',
+        level: 'error',
+        what: `Scripts can read the cookie ${name}`,
+        why: 'a script that gets into a page takes the session with it',
+        fix: 'add HttpOnly to it',
+        standard: 'ASVS 3.3.4',
+      })
+    }
+    if (!/;\s*samesite\s*=\s*(strict|lax|none)/i.test(cookie)) {
+      findings.push({
+        code: 'cookie-without-same-site',
+        level: 'warning',
+        what: `The cookie ${name} does not say which sites may send it`,
+        why: 'browsers differ in what they then do',
+        fix: 'add SameSite=Lax to it',
+        standard: 'ASVS 3.3.2',
+      })
+    }
   }
-  if (cookies.length > 0 && /\bpublic\b/i.test(headers.get('cache-control') ?? '')) {
-    findings.push({
+  return findings
+}
+
+function cacheFindings({ headers }: Response): Finding[] {
+  if (headers.getSetCookie().length === 0 || !/\bpublic\b/i.test(headers.get('cache-control') ?? '')) return []
+  return [
+    {
       code: 'cookie-cached',
       level: 'error',
       what: 'A response with a cookie may be kept by shared caches',
       why: 'the next visitor behind the cache gets this one’s cookie',
       fix: 'send Cache-Control: private with it',
       standard: 'RFC 9111 7.3',
-    })
-  }
-  return findings
+    },
+  ]
 }
 
 function corsFindings({ headers }: Response): Finding[] {
