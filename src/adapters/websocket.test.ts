@@ -85,6 +85,13 @@ describe('ws', () => {
     expect(await answer(await connect(), 'hi')).toBe('null: hi')
   })
 
+  test('over plain HTTP no session travels but on a loopback host', async () => {
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    expect(await answer(await connect(cookie, { host: 'localhost' }), 'hi')).toBe('alice: hi')
+    expect(await answer(await connect(cookie, { host: 'app.example.com' }), 'hi')).toBe('null: hi')
+  })
+
   test.each<[string, Record<string, string>, boolean]>([
     ['no browser', {}, true],
     ['the own origin', { origin: 'OWN' }, true],

@@ -4,6 +4,7 @@ import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from './memory-store.js'
 import type { SessionsOptions } from './options.js'
 import type { RequestFacts } from './request-facts.js'
+import type { Session } from './session.js'
 import { sessionOf } from './session-object.js'
 import { createSessions, type Sessions, visitsFrom } from './sessions.js'
 import type { SessionRecord, SessionStore } from './store.js'
@@ -156,6 +157,43 @@ describe('a user’s devices', () => {
     expect((await sessions.list({ userId: 'alice' })).sessions.map(({ id }) => id)).toEqual([kept.session.id])
     expect(await sessions.endAll('alice')).toBe(1)
     expect((await sessions.load({ cookie: other.cookie })).userId).toBe('bob')
+  })
+})
+
+describe('a sign-in at a provider', () => {
+  test('begins with the return for which its browser left, once, and ends with the session there', async () => {
+    const sessions = createSessions<{ leaving: string }>({ store, clock: () => now, lifetime: { absolute: '8h' } })
+    const visit = async (cookie: string, handle: (session: Session<{ leaving: string }>) => unknown) => {
+      const session = await sessions.load({ cookie })
+      await handle(session)
+      const [setCookie] = await sessions.commit(session)
+      return setCookie?.split(';', 1)[0] ?? cookie
+    }
+    const leave = (state: string) =>
+      visit('', (session) => {
+        session.leaving = state
+      })
+    const comeBack = (cookie: string, state: string) =>
+      visit(cookie, async (session) => {
+        if ((await session.take('leaving')) === state) session.signIn('alice', { method: 'provider' })
+      })
+    const userOf = async (cookie: string) => (await sessions.load({ cookie })).userId
+
+    expect(await userOf(await comeBack('', 'a'))).toBe(null)
+    expect(await userOf(await comeBack(await leave('a'), 'b'))).toBe(null)
+    const left = await leave('a')
+    expect(await userOf(left)).toBe(null)
+    const returned = await comeBack(left, 'a')
+    expect(await userOf(returned)).toBe('alice')
+    expect(await comeBack(returned, 'a')).toBe(returned)
+    expect(await sessions.endAll('alice')).toBe(1)
+    expect(await userOf(returned)).toBe(null)
+
+    const another = await comeBack(await leave('c'), 'c')
+    now += 8 * 3_600_000 - 1
+    expect(await userOf(another)).toBe('alice')
+    now += 1
+    expect(await userOf(another)).toBe(null)
   })
 })
 

@@ -167,6 +167,19 @@ describe.each(Object.entries(apps))('%s', (name, serve) => {
     expect((await guest.send('POST', '/visit')).body).toBe('1')
   })
 
+  test('what is taken from an account is gone on every device with its next request', async () => {
+    const alice = await visitor()
+    await alice.send('POST', '/login')
+    const phone = browser(app?.port ?? 0)
+    await phone.send('POST', '/remember')
+    expect((await phone.send('GET', '/me')).body).toBe('7')
+    expect(await sessions.endAll(7)).toBe(2)
+    for (const device of [alice, phone]) {
+      expect((await device.send('GET', '/me')).body).toBe('nobody')
+      expect((await device.send('POST', '/change')).status).toBe(401)
+    }
+  })
+
   test('guesses are told with the address that they come from', async () => {
     const mallory = await visitor()
     const refused: unknown[] = []
