@@ -96,7 +96,7 @@ describe('a configuration', () => {
       (await doctor(createSessions({ ...good(), accept }))).map(({ level, what }) => `${level}: ${what}`)
     expect(await told(ofCookieSession(['keyboard cat', secret, 'Wm9vPq3v']))).toEqual([
       'error: Secret 1 of cookieSessionCookie is one that everybody knows',
-      'error: Secret 3 of cookieSessionCookie must have at least 32 characters',
+      'error: Secret 3 of cookieSessionCookie needs at least 32 characters',
     ])
     expect(await told(expressSessionCookie({ secret: 'keyboard cat', store: new MemoryStore() }))).toEqual([
       'warning: The secret of expressSessionCookie is one that everybody knows',

@@ -18,8 +18,9 @@ import { keptPart, onlyOwn, withoutOwn } from './revocation-record.js'
 
 /** How many cookies a session may take: about 8 KB of plain text. Servers accept 8 to 16 KB of headers. */
 const maxCookies = 3
-/** Room for a name, within the 4096 bytes of RFC 6265bis, section 5.6. */
+/** What goes into one, with room for a name within the 4096 bytes of RFC 6265bis, section 5.6. */
 const chunkLength = 3900
+const chunk = /.{1,3900}/g
 /** As long as each token is. */
 const anyToken = '-'.repeat(64)
 /** Room for what the engine may come to note in a session: a renewal, when it was used last, from where, and that it is doubted. */
@@ -98,8 +99,8 @@ export class SessionInCookies implements SealedSession {
   #chunks(token: Token, form: CookieForm): string[] {
     if (!this.#record) return []
     const sealed = this.#seal.seal(contentOf(tokenText(token), this.#record), form.name)
-    const chunks = sealed.match(new RegExp(`.{1,${chunkLength}}`, 'g')) ?? []
-    return chunks.map((chunk, index) => (index === 0 ? `${chunks.length}.${chunk}` : chunk))
+    const chunks = sealed.match(chunk) ?? []
+    return chunks.map((part, index) => (index === 0 ? `${chunks.length}.${part}` : part))
   }
 
   /** The engine's own values, owner and expiry stand in the revocation record, where there is one. */
