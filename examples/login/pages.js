@@ -73,6 +73,16 @@ export function devicesPage({ id, userId, devices, next, mayEnd, failed }) {
   })
 }
 
+export function noDevicesPage({ userId }) {
+  return page({
+    title: 'Your devices',
+    nav: navigation('/devices', userId),
+    main: html`<h1>Your devices</h1>
+      <p>The store that holds the sessions of this app cannot list them, so no other device can be shown or signed out here.</p>
+      <div class="actions">${logOutForm('second')}</div>`,
+  })
+}
+
 function deviceItem({ id, device, address, authenticatedAt, lastSeenAt }, { isHere, mayEnd }) {
   const name = device?.name ?? 'An unknown device'
   return html`<li>

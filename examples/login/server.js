@@ -7,7 +7,16 @@ import { lastResort, stage } from '../stage/page.js'
 import { serve } from '../stage/serve.js'
 import { isPasswordOf } from '../stage/users.js'
 import { examples } from './examples.js'
-import { devicesPage, examplesPage, logOutPage, profilePage, signInPage, viewsPage, welcomePage } from './pages.js'
+import {
+  devicesPage,
+  examplesPage,
+  logOutPage,
+  noDevicesPage,
+  profilePage,
+  signInPage,
+  viewsPage,
+  welcomePage,
+} from './pages.js'
 
 const file = process.env.SESSION_FILE || fileURLToPath(new URL('sessions.db', import.meta.url))
 // SQLite without a server to run; redis://…, postgres://…?migrate=true and so on where it says so.
@@ -90,8 +99,13 @@ app.post('/devices/end', requireFresh({ within: fresh }), readForm, async (req, 
   res.redirect(303, '/devices')
 })
 
-// The page was open for too long, or was signed out by another: it asks for what is missing.
-app.use('/devices', (error, _req, res, next) => (error.status === 401 ? res.redirect(303, '/devices') : next(error)))
+app.use('/devices', (error, req, res, next) => {
+  // The page was open for too long, or was signed out by another: it asks for what is missing.
+  if (error.status === 401) res.redirect(303, '/devices')
+  // Memcached, and a Redis that may drop any key.
+  else if (error.code === 'unsupported') res.status(501).send(noDevicesPage(req.session))
+  else next(error)
+})
 
 app.get('/examples', (req, res) => {
   res.send(examplesPage({ userId: req.session.userId, examples }))

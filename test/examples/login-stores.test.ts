@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../harness/describe-with.js'
+import { startMemcached } from '../harness/memcached.js'
 import { startPostgres } from '../harness/postgres.js'
 import { startRedis } from '../harness/redis.js'
 import type { Server } from '../harness/server.js'
@@ -14,11 +15,25 @@ async function countView(app: Example, cookie: string): Promise<[views: string, 
   return [/<strong>(\d+)</.exec(await response.text())?.[1] ?? '', given.replace(/;.*/s, '')]
 }
 
+/** Signs in, and resolves to what the page of the devices answers. */
+async function visitDevices(app: Example): Promise<[status: number, text: string]> {
+  const signedIn = await fetch(`${app.url}/user`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'user1', password: 'mypassword' }),
+    redirect: 'manual',
+  })
+  const cookie = signedIn.headers.getSetCookie()[0]?.replace(/;.*/s, '') ?? ''
+  const response = await fetch(`${app.url}/devices`, { headers: { cookie } })
+  return [response.status, await response.text()]
+}
+const cannotList = [501, expect.stringContaining('cannot list them')]
+
 const servers = [
-  ['redis', startRedis, ''],
-  ['postgres', startPostgres, '?migrate=true'],
+  ['redis', startRedis, '', [200, expect.stringContaining('This device')]],
+  ['postgres', startPostgres, '?migrate=true', [200, expect.stringContaining('This device')]],
+  ['memcached', startMemcached, '', cannotList],
 ] as const
-for (const [tool, startServer, parameters] of servers) {
+for (const [tool, startServer, parameters, devices] of servers) {
   await describeWith([tool], tool, () => {
     let server: Server
     beforeAll(async () => {
@@ -35,10 +50,21 @@ for (const [tool, startServer, parameters] of servers) {
       expect(await first.stop()).toBe(0)
       const second = await startLogin(url)
       expect((await countView(second, cookie))[0]).toBe('2')
+      expect(await visitDevices(second)).toEqual(devices)
       expect(await second.stop()).toBe(0)
     })
   })
 }
+
+await describeWith(['redis'], 'a Redis that may drop any key', () => {
+  test('cannot list sessions either, and the page of the devices says so', async () => {
+    const server = await startRedis({ own: true, args: ['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'] })
+    onTestFinished(() => server.stop())
+    const app = await startLogin(server.url)
+    expect(await visitDevices(app)).toEqual(cannotList)
+    expect(await app.stop()).toBe(0)
+  })
+})
 
 test('a store that cannot be opened is an error that says why', async () => {
   const message = await startLogin('redis://user:secret@127.0.0.1:1').then(String, String)
