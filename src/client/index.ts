@@ -5,6 +5,8 @@
  */
 
 declare const document: EventTarget & { readonly baseURI: string; readonly visibilityState: 'visible' | 'hidden' }
+declare const location: { readonly origin: string }
+declare const window: EventTarget
 
 /** What the status route of the server tells: `sessions.status(session)`. */
 export interface SessionStatus {
@@ -26,8 +28,8 @@ export interface SessionClientOptions {
   /** Called with the first status, and with each sign-in and sign-out, in every tab. */
   onChange?(status: SessionStatus): void
   /**
-   * Called once when the session is about to end for want of use, with the milliseconds left; and with `null` if it was
-   * used after all, in this tab or another, or ended.
+   * Called once when the session of a signed-in visitor is about to end for want of use, with the milliseconds left; and with
+   * `null` if it was used after all, in this tab or another, or ended. Not called for a guest.
    */
   onExpiring?(milliseconds: number | null): void
   /** How long before the end `onExpiring` is called, in milliseconds. Default 60 000. */
@@ -39,11 +41,14 @@ export interface SessionClient {
   /** The status as last told; `null` before the first answer. */
   readonly status: SessionStatus | null
   /**
-   * `fetch`, with the visitor's cookies for the origin of the status route, and for no other. An answer of 401 makes the
-   * page look at its status again.
+   * `fetch`, with the visitor's cookies for the origin of the status route, and for no other. Where that is not the page's
+   * own, a redirect is followed with cookies wherever it leads. An answer of 401 makes the page look at its status again.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
-  /** Asks the server. Asked many times at once, it asks once. Rejects when the server cannot be reached. */
+  /**
+   * Asks the server. Asked many times at once, it asks once. Rejects when the server cannot be reached, has not answered within
+   * 30 seconds, or answers with something else.
+   */
   refresh(): Promise<SessionStatus>
   /** Call it after a sign-in or sign-out: this page, and all other tabs, look again. */
   changed(): Promise<SessionStatus>
@@ -55,12 +60,15 @@ export interface SessionClient {
 const longestWait = 2 ** 31 - 1
 /** How often to look while a warning stands, since another tab may use the session, and soon after a look that failed. */
 const soon = 5_000
+/** How long to wait for an answer: one that never comes must not hold up the looks after it. */
+const patience = 30_000
 /** How long to wait at most after looks that failed, each time for twice as long. */
 const longestPause = 120_000
 
 /**
  * Follows the session of a page's visitor, in all of their tabs. Make one for each page, and keep it. For the browser only: it
  * throws where a page is rendered on a server.
+ * @throws `TypeError` for a `warnBefore` that is no number, or less than 0
  */
 export function sessionClient({
   status: address,
@@ -68,12 +76,17 @@ export function sessionClient({
   onExpiring,
   warnBefore = 60_000,
 }: SessionClientOptions): SessionClient {
+  if (!(typeof warnBefore === 'number' && warnBefore >= 0)) {
+    throw new TypeError(`warnBefore must be a number of milliseconds, at least 0; got ${warnBefore}`)
+  }
   if (typeof document === 'undefined') {
     throw new Error(
       'sessionClient() is for the browser: call it in what runs there alone, such as useEffect or onMount',
     )
   }
   const route = new URL(address, document.baseURI)
+  // With 'include' a redirect would take cookies along to another origin, and CORS fail where it allows no credentials.
+  const credentials = route.origin === location.origin ? 'same-origin' : 'include'
   const tabs = new BroadcastChannel(`sojourn ${route.href}`)
   let status: SessionStatus | null = null
   let asking: Promise<SessionStatus> | undefined
@@ -85,10 +98,10 @@ export function sessionClient({
   let isTold = false
 
   async function ask(): Promise<SessionStatus> {
-    const response = await fetch(route, { credentials: 'include', cache: 'no-store' })
+    const response = await fetch(route, { credentials, cache: 'no-store', signal: AbortSignal.timeout(patience) })
     if (!response.ok) throw new Error(`The status route answered ${response.status}`)
-    const now = (await response.json()) as SessionStatus | null
-    if (typeof now?.signedIn !== 'boolean') throw new Error('The status route answered with no sessions.status()')
+    const now: unknown = await response.json()
+    if (!isStatus(now)) throw new Error('The status route answered with no sessions.status()')
     if (!closed) take(now)
     return now
   }
@@ -151,7 +164,10 @@ export function sessionClient({
       warned = isExpiring
       queueMicrotask(() => onExpiring?.(isExpiring ? left : null))
     }
-    if (left !== null) lookIn((isExpiring ? Math.min(left, soon) : left - warnBefore) + 500)
+    if (left === null) return
+    if (isExpiring) lookIn(Math.max(0, Math.min(left, soon)) + 500)
+    // A little later than the warning is due, and before the end however short the warning is.
+    else lookIn(left - warnBefore + Math.min(500, warnBefore / 2))
   }
 
   function lookIn(milliseconds: number): void {
@@ -167,7 +183,7 @@ export function sessionClient({
     })
   }
 
-  /** The timers of a machine that slept come late. */
+  /** The timers of a machine that slept come late, and those of one that had no network for long are far apart. */
   function lookIfVisible(): void {
     if (document.visibilityState === 'visible') look()
   }
@@ -176,6 +192,7 @@ export function sessionClient({
     refreshAfter().catch(() => undefined)
   }
   document.addEventListener('visibilitychange', lookIfVisible)
+  window.addEventListener('online', lookIfVisible)
   look()
 
   return {
@@ -186,7 +203,7 @@ export function sessionClient({
     async fetch(input, init) {
       const url = new URL(input instanceof Request ? input.url : input, document.baseURI)
       const isOurs = url.origin === route.origin
-      const response = await fetch(input, { ...init, credentials: isOurs ? 'include' : 'omit' })
+      const response = await fetch(input, { ...init, credentials: isOurs ? credentials : 'omit' })
       if (isOurs && response.status === 401) refused().catch(() => undefined)
       return response
     },
@@ -202,7 +219,14 @@ export function sessionClient({
       closed = true
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', lookIfVisible)
+      window.removeEventListener('online', lookIfVisible)
       tabs.close()
     },
   }
+}
+
+/** Without a number for the time left the page would ask without pause. */
+function isStatus(answer: unknown): answer is SessionStatus {
+  const { signedIn, expiresIn } = (answer ?? {}) as Partial<SessionStatus>
+  return typeof signedIn === 'boolean' && (expiresIn === null || typeof expiresIn === 'number')
 }

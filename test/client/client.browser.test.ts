@@ -18,6 +18,8 @@ interface UnderTest {
   client: SessionClient
   make(options: SessionClientOptions): SessionClient
   heard: unknown[]
+  /** How many requests are not answered yet. */
+  underWay: number
 }
 declare const window: UnderTest
 
@@ -29,6 +31,8 @@ interface Seen {
 
 await describeWith(['chromium'], 'the client in Chromium', () => {
   let browser: Browser
+  /** The script of the page under test. */
+  let client: string
   let context: BrowserContext
   let sessions: Sessions
   let api: Served
@@ -46,9 +50,21 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
 
   beforeAll(async () => {
     browser = await startChromium()
-    const client = await scriptOf(`
+    client = await scriptOf(`
       import { sessionClient } from 'sojourn/client'
       window.heard = []
+      window.underWay = 0
+      const { fetch } = window
+      window.fetch = async (...given) => {
+        window.underWay++
+        try {
+          const response = await fetch(...given)
+          await response.clone().text()
+          return response
+        } finally {
+          window.underWay--
+        }
+      }
       window.make = (options) => (window.client = sessionClient({
         onChange: ({ signedIn }) => heard.push(signedIn ? 'signed in' : 'signed out'),
         onExpiring: (left) => heard.push(left),
@@ -71,8 +87,9 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     await serveApi('10m')
     stranger = await serveOn((request, response) => {
       seenByStranger.push({ path: request.url ?? '', cookie: request.headers.cookie })
-      response.setHeader('Access-Control-Allow-Origin', page.origin)
-      response.setHeader('Access-Control-Allow-Credentials', 'true')
+      const isForAll = request.url === '/for-all'
+      response.setHeader('Access-Control-Allow-Origin', isForAll ? '*' : page.origin)
+      if (!isForAll) response.setHeader('Access-Control-Allow-Credentials', 'true')
       response.end('{}')
     })
   })
@@ -118,6 +135,16 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     await tab.goto(page.origin)
     await make(tab, options)
     await tab.waitForFunction(() => window.client.status !== null)
+    return tab
+  }
+  /** As `openTab`, in which time goes by only when it is told to. */
+  async function openPausedTab(options: Partial<SessionClientOptions> = {}): Promise<Page> {
+    const tab = await context.newPage()
+    await tab.clock.install({ time: 0 })
+    await tab.goto(page.origin)
+    await tab.clock.pauseAt(10 * minute)
+    await make(tab, options)
+    await hears(tab, 1)
     return tab
   }
   async function make(tab: Page, options: Partial<SessionClientOptions> = {}): Promise<void> {
@@ -169,6 +196,25 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
       document.head.append(Object.assign(document.createElement('base'), { href: '${stranger.origin}' }))
       window.make({ status: location.origin + '/session' }).fetch('/collect')`)
     expect(seenByStranger).toEqual(Array(4).fill({ path: '/collect', cookie: undefined }))
+  })
+
+  test('on its own origin follows a redirect as fetch does, with no cookies for whom it leads to', async () => {
+    const withClient = pageWith(client)
+    const own = await serveOn((request, response) => {
+      if (request.url === '/away') response.writeHead(302, { location: `${stranger.origin}/for-all` }).end()
+      else if (request.url === '/session') response.end('{ "signedIn": false, "signedInAt": null, "expiresIn": null }')
+      else withClient(request, response)
+    })
+    try {
+      await context.addCookies([{ name: 'client', value: 'secret', url: own.origin }])
+      const tab = await context.newPage()
+      await tab.goto(own.origin)
+      await make(tab, { status: '/session' })
+      expect(await tab.evaluate(async () => (await window.client.fetch('/away')).status)).toBe(200)
+      expect(seenByStranger).toEqual([{ path: '/for-all', cookie: undefined }])
+    } finally {
+      await own.stop()
+    }
   })
 
   test('looks once when a session has ended, however many requests were refused', async () => {
@@ -273,6 +319,16 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     expect((await heard(tab)).slice(3)).toEqual(['signed out', null])
   })
 
+  test('warns also where that is less than half a second before the end', async () => {
+    let left = 10 * minute
+    answer = () => ({ signedIn: true, signedInAt: 1, expiresIn: left })
+    const tab = await openPausedTab({ warnBefore: 400 })
+    left = 100
+    await pass(tab, 10 * minute - left)
+    await hears(tab, 2)
+    expect(await heard(tab)).toEqual(['signed in', 100])
+  })
+
   test('takes the warning back when the session was used after all, be it elsewhere', async () => {
     const tab = await context.newPage()
     await tab.clock.install()
@@ -312,6 +368,49 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     await pass(tab, 10_000)
     await hears(tab, 3)
     expect((await heard(tab))[2]).toBe('signed out')
+  })
+
+  test('looks again when the network is back', async () => {
+    const tab = await openPausedTab()
+    await signIn(tab)
+    await sessions.endAll('user1')
+    await context.setOffline(true)
+    await context.setOffline(false)
+    await hears(tab, 3)
+    expect((await heard(tab))[2]).toBe('signed out')
+  })
+
+  test('gives up a look that is never answered', async () => {
+    const tab = await openPausedTab()
+    await signIn(tab)
+    held = new Promise(() => {})
+    const requested = tab.waitForRequest('**/session')
+    const failure = tab.evaluate(`
+      document.dispatchEvent(new Event('visibilitychange'))
+      window.client.refresh().catch(({ name }) => name)`)
+    await requested
+    await tab.clock.runFor(30_000)
+    expect(await failure).toBe('TimeoutError')
+    held = undefined
+    await sessions.endAll('user1')
+    await pass(tab, 5000)
+    await hears(tab, 3)
+  })
+
+  test.each([
+    { signedIn: true },
+    { signedIn: true, signedInAt: 1, expiresIn: '600000' },
+    { signedIn: true, signedInAt: 1, expiresIn: {} },
+  ])('takes %j for no status, and does not ask without pause', async (status) => {
+    answer = () => status
+    const tab = await context.newPage()
+    await tab.goto(page.origin)
+    await make(tab)
+    const message = await tab.evaluate(() => window.client.refresh().catch(({ message }: Error) => message))
+    expect(message).toBe('The status route answered with no sessions.status()')
+    await tab.evaluate('new Promise((resolve) => setTimeout(resolve, 300))')
+    expect(asked()).toBeLessThanOrEqual(2)
+    expect(await heard(tab)).toEqual([])
   })
 
   test('asks a route that fails less and less often', async () => {
@@ -409,9 +508,13 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     }
   })
 
-  /** Lets time go by for the page and for the server. */
+  /** Lets time go by for the page and for the server, who meanwhile answers within ten seconds. */
   async function pass(tab: Page, milliseconds: number): Promise<void> {
-    ahead += milliseconds
-    await tab.clock.runFor(milliseconds)
+    for (let left = milliseconds; left > 0; left -= 10_000) {
+      const step = Math.min(left, 10_000)
+      ahead += step
+      await tab.clock.runFor(step)
+      await tab.waitForFunction(() => window.underWay === 0)
+    }
   }
 })

@@ -108,6 +108,12 @@ test.each(Object.keys(adapters))('on %s a page that asks for the time left does 
   expect(await status()).toEqual({ signedIn: false, signedInAt: null, expiresIn: null })
 })
 
+test.each([['2m'], [Number.NaN], [-1], [null]])('a warnBefore of %s is refused', (warnBefore) => {
+  const options = { status: '/session', warnBefore: warnBefore as number }
+  const message = `warnBefore must be a number of milliseconds, at least 0; got ${warnBefore}`
+  expect(() => sessionClient(options)).toThrow(new TypeError(message))
+})
+
 test('where a page is rendered on a server, the client says that it is for the browser', () => {
   expect(() => sessionClient({ status: '/session' })).toThrow('call it in what runs there alone, such as useEffect')
 })
