@@ -62,6 +62,7 @@ await describeInChromium(
       await page.getByRole('button', { name: 'Sign out' }).click()
       await sees('Sign in')
       expect(await page.getByText('The first order of user1').count()).toBe(0)
+      expect(await page.locator('.count').count()).toBe(0)
       expect(await toast().count()).toBe(0)
       expect(await context.cookies()).toEqual([])
     })
@@ -108,6 +109,20 @@ await describeInChromium(
       await sees('Welcome, user1', page)
     })
 
+    test('knows in every tab that the count of views ended with the session', async () => {
+      const { page, context } = visit
+      await signIn()
+      const second = await context.newPage()
+      await second.goto(at('/'))
+      await sees('Welcome, user1', second)
+      await second.locator('.count').waitFor()
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await sees('Sign in', second)
+      expect(await second.locator('.count').count()).toBe(0)
+      await page.getByRole('button', { name: 'Count' }).click()
+      await shows(/^1\s*view in/)
+    })
+
     test('recovers when the session ended elsewhere', async () => {
       const { page } = visit
       await signIn()
@@ -119,6 +134,33 @@ await describeInChromium(
       await sees('Welcome, user1')
       await page.getByRole('button', { name: 'Orders' }).click()
       await page.getByText('The first order of user1').waitFor()
+    })
+
+    test('knows by a count as well that the session ended elsewhere, though a guest may count', async () => {
+      const { page } = visit
+      await signIn()
+      endAllSessions()
+      await page.getByRole('button', { name: 'Count' }).click()
+      await sees('Sign in')
+      expect(await toast().innerText()).toBe('You were signed out. Sign in to go on.')
+      await shows(/^1\s*view in/)
+      await enter(page, 'mypassword')
+      await sees('Welcome, user1')
+      await shows(/^1\s*view in/)
+    })
+
+    test('knows who is still signed in when a sign-out fails', async () => {
+      const { page } = visit
+      await signIn()
+      await page.route('**/api/logout', (route) => route.abort())
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await toast().waitFor()
+      expect(await toast().innerText()).toBe('The server cannot be reached. Please try again.')
+      await sees('Welcome, user1')
+      await page.unroute('**/api/logout')
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await sees('Sign in')
+      expect(await toast().count()).toBe(0)
     })
 
     test('says so when the API cannot be reached or fails, and goes on once it is back', async () => {
@@ -191,10 +233,12 @@ await describeInChromium(
       await notice.waitFor()
       expect(await notice.innerText()).toContain('You are about to be signed out')
       await expectAccessible(page)
+      await photograph(page, 'angular-expiring')
       await page.unroute('**/api/session')
       await page.getByRole('button', { name: 'Stay signed in' }).click()
       await notice.waitFor({ state: 'detached' })
       await sees('Welcome, user1')
+      await expect.poll(() => page.evaluate('document.activeElement.tagName')).toBe('H1')
     })
 
     // The page may have to be built again.
@@ -285,9 +329,9 @@ await describeInChromium(
       expect(complaints).toEqual([])
     })
 
-    test('has the interceptor that docs/client.md shows', async () => {
+    test.each(['visitor.ts', 'with-session.ts'])('has the %s that docs/client.md shows', async (name) => {
       const read = (path: string) => readFile(join(import.meta.dirname, '../..', path), 'utf8')
-      expect(await read('docs/client.md')).toContain(await read('examples/angular/app/src/with-session.ts'))
+      expect(await read('docs/client.md')).toContain(await read(`examples/angular/app/src/${name}`))
     })
   },
   {

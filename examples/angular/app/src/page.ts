@@ -7,6 +7,7 @@ import {
   effect,
   Injector,
   inject,
+  linkedSignal,
   signal,
   untracked,
   viewChild,
@@ -14,6 +15,7 @@ import {
 import { FormsModule } from '@angular/forms'
 import { Title } from '@angular/platform-browser'
 import { firstValueFrom } from 'rxjs'
+import type { SessionStatus } from 'sojourn/client'
 import { api } from './api'
 import { Visitor } from './visitor'
 
@@ -32,7 +34,11 @@ export class Page {
   readonly signedIn = this.#visitor.signedIn
   readonly isExpiring = computed(() => this.#visitor.expiresIn() !== null)
   readonly userId = signal<string | null>(null)
-  readonly views = signal<number | null>(null)
+  /** A guest who signs in keeps their count; with the session of a user it ends. */
+  readonly views = linkedSignal<SessionStatus | null, number | null>({
+    source: this.#visitor.status,
+    computation: (_now, before) => (before && !before.source?.signedIn ? before.value : null),
+  })
   readonly orders = signal<readonly string[]>([])
   readonly toast = signal<string | null>(null)
   username = ''
@@ -48,7 +54,12 @@ export class Page {
   }
 
   countView(): Promise<void> {
-    return this.attempt(async () => this.views.set((await this.post<{ views: number }>('views')).views))
+    return this.attempt(async () => {
+      const { views } = await this.post<{ views: number }>('views')
+      // The API counts for guests as well: that it answered does not say that the user is still signed in.
+      if (this.signedIn()) await this.#visitor.lookAgain()
+      this.views.set(views)
+    })
   }
 
   signIn(): Promise<void> {
@@ -63,8 +74,8 @@ export class Page {
 
   signOut(): Promise<void> {
     return this.attempt(async () => {
-      this.userId.set(null)
       await this.post('logout')
+      this.userId.set(null)
       await this.#visitor.changed()
       this.focusHeading()
     })
@@ -78,7 +89,8 @@ export class Page {
   stay(): Promise<void> {
     return this.attempt(async () => {
       await this.get('me')
-      this.#visitor.lookAgain()
+      await this.#visitor.lookAgain()
+      this.focusHeading()
     })
   }
 

@@ -22,7 +22,8 @@ export class Visitor {
     await this.#session.changed()
   }
 
-  lookAgain(): void {
-    this.#session.refresh().catch(() => undefined)
+  /** Where the look fails, the next one tells. */
+  async lookAgain(): Promise<void> {
+    await this.#session.refresh().catch(() => undefined)
   }
 }
