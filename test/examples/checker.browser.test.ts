@@ -64,13 +64,18 @@ await describeInChromium('checker', (visit) => {
     await enter(page, 'wrong')
     await page.getByRole('alert').waitFor()
     await expectAccessible(page)
+    await photograph(page, 'checker-wrong-password')
     await enter(page, 'mypassword')
     await sees('Order 17')
     await expectAccessible(page)
     await photograph(page, 'checker-order')
-    for (const path of ['/', '/nowhere']) {
+    for (const [name, path] of [
+      ['signed-in', '/'],
+      ['not-found', '/nowhere'],
+    ] as const) {
       await page.goto(at(path))
       await expectAccessible(page)
+      await photograph(page, `checker-${name}`)
     }
   })
 })

@@ -65,6 +65,7 @@ await describeInChromium(
         await page.goto(app.url)
         await visit.sees('Plain HTTP')
         await expectAccessible(page)
+        await photograph(page, 'https-plain')
         expect((await visit.context.cookies()).map(({ name }) => name)).toEqual(['https'])
         const elsewhere = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '203.0.113.9' }
         const response = await fetch(behind(app.output()), { headers: elsewhere })

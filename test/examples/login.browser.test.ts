@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { chromium } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
@@ -7,6 +8,10 @@ import { chromiumOptions } from '../harness/chromium.js'
 import { expectAccessible } from './accessibility.js'
 import { photograph, startCommand } from './example.js'
 import { describeInChromium, enter } from './in-chromium.js'
+
+const { examples } = (await import(join(import.meta.dirname, '../../examples/login/examples.js'))) as {
+  examples: { command: string; url: string }[]
+}
 
 await describeInChromium('login', (visit) => {
   const { at, sees } = visit
@@ -277,6 +282,19 @@ await describeInChromium('login', (visit) => {
     await look('examples', '/examples')
     await look('not-found', '/nowhere')
     expect(complaints).toEqual([])
+  })
+
+  test('links to the other examples', async () => {
+    const { page } = visit
+    await page.goto(at('/'))
+    await page.getByRole('link', { name: 'Examples' }).click()
+    await sees('More examples')
+    const items = await page.getByRole('main').getByRole('listitem').all()
+    expect(items).toHaveLength(examples.length)
+    for (const [index, { command, url }] of examples.entries()) {
+      expect(await items[index]?.getByRole('link').getAttribute('href')).toBe(url)
+      expect(await items[index]?.innerText()).toContain(command)
+    }
   })
 
   test('moves nothing for who asked for that', async () => {

@@ -77,6 +77,7 @@ await describeInChromium('remember-me', (visit) => {
     await enter(page, 'wrong')
     await page.getByRole('alert').waitFor()
     await expectAccessible(page)
+    await photograph(page, 'remember-me-wrong-password')
     await page.getByLabel('Remember me on this device').check()
     await enter(page, 'mypassword')
     await sees('Welcome, user1')
