@@ -1,8 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
-import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
-import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { userIdText } from '../core/sign-in.js'
 import type { SessionStore } from '../core/store.js'
 import { acceptedSessions } from '../core/take-over.js'
@@ -41,17 +40,11 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   const given = options ?? ({} as CookieSessionCookieOptions)
   const { name = 'session', store, remember = false, userId = () => null } = given
   const keys = [given.keys].flat()
-  if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key === '')) {
-    throw new SojournError(
-      'invalid_option',
-      'cookieSessionCookie: "keys" must be what signed the cookies until now, as text',
-    )
+  if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || !key)) {
+    refuse('keys of cookieSessionCookie must be what signed the cookies until now, as text')
   }
   if (typeof store?.create !== 'function') {
-    throw new SojournError(
-      'invalid_option',
-      'cookieSessionCookie: "store" must be a store on the server, such as that of createSessions()',
-    )
+    refuseOption('store of cookieSessionCookie', 'a store on the server', store)
   }
   if (typeof name !== 'string') refuseOption('name of cookieSessionCookie', 'that of the old cookie', name)
   if (typeof remember !== 'boolean') refuseOption('remember of cookieSessionCookie', 'true or false', remember)

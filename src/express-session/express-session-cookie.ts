@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
-import { SojournError } from '../core/errors.js'
-import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { userIdText } from '../core/sign-in.js'
 import { acceptedSessions } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
@@ -40,14 +39,11 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
   refuseUnknownOptions('expressSessionCookie', options, ['name', 'secret', 'store', 'userId'])
   const { name = 'connect.sid', secret, store, userId = () => null } = options ?? ({} as ExpressSessionCookieOptions)
   const secrets = [secret].flat() as Secret[]
-  if (secrets.length === 0 || secrets.some((one) => one === undefined || one === null || one === '')) {
-    throw new SojournError('invalid_option', 'expressSessionCookie: "secret" must be what signed the cookies until now')
+  if (secrets.length === 0 || secrets.some((one) => !one)) {
+    refuse('secret of expressSessionCookie must be what signed the cookies until now')
   }
   if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
-    throw new SojournError(
-      'invalid_option',
-      'expressSessionCookie: "store" must be the store that express-session was given',
-    )
+    refuseOption('store of expressSessionCookie', 'that of express-session', store)
   }
   if (typeof name !== 'string') refuseOption('name of expressSessionCookie', 'that of the old cookie', name)
   if (typeof userId !== 'function') refuseOption('userId of expressSessionCookie', 'a function', userId)

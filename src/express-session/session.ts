@@ -101,7 +101,8 @@ const methods: { [name: string]: (this: HeldSession, callback?: Callback) => Hel
       if (error) return done(error)
       if (!record) return done(new Error('failed to load session'))
       try {
-        request[watcher]?.reloaded(this, createSession(request, record))
+        const reloaded = createSession(request, record)
+        request[watcher]?.reloaded(this, reloaded)
       } catch (failure) {
         return done(failure)
       }

@@ -31,11 +31,7 @@ export interface ToConnectStoreOptions {
  */
 export function toConnectStore(store: SessionStore, options: ToConnectStoreOptions = {}): Store {
   if (typeof store?.patch !== 'function') {
-    refuseOption(
-      'What toConnectStore() is given',
-      'a store on the server, such as sqliteStore() or await openStore()',
-      store,
-    )
+    refuseOption('What toConnectStore() is given', 'a store on the server, such as sqliteStore()', store)
   }
   refuseUnknownOptions('toConnectStore', options, ['idle', 'clock'])
   return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)

@@ -242,8 +242,8 @@ test('sessions that a bridge keeps in a store of ours are accepted too', async (
 const connectStore = new original.MemoryStore()
 
 test.each([
-  [undefined, '"secret" must be what signed the cookies until now'],
-  [{}, '"secret" must be what signed the cookies until now'],
+  [undefined, 'secret of expressSessionCookie must be what signed the cookies until now'],
+  [{}, 'secret of expressSessionCookie must be what signed the cookies until now'],
   [
     { secret: 's', store: connectStore, key: 'sid' },
     'expressSessionCookie: "key" is not an option; there are "name", ',
@@ -253,11 +253,11 @@ test.each([
     { secret: 's', store: connectStore, userId: 'user' },
     'userId of expressSessionCookie must be a function; got "user"',
   ],
-  [{ secret: [] }, '"secret" must be'],
-  [{ secret: ['s', ''] }, '"secret" must be'],
-  [{ secret: [null] }, '"secret" must be'],
-  [{ secret: 's' }, '"store" must be the store that express-session was given'],
-  [{ secret: 's', store: memoryStore() }, '"store" must be the store that express-session was given'],
+  [{ secret: [] }, 'secret of expressSessionCookie must be'],
+  [{ secret: ['s', ''] }, 'secret of expressSessionCookie must be'],
+  [{ secret: [null] }, 'secret of expressSessionCookie must be'],
+  [{ secret: 's' }, 'store of expressSessionCookie must be that of express-session'],
+  [{ secret: 's', store: memoryStore() }, 'store of expressSessionCookie must be that of express-session'],
 ])('%j is refused', (options, message) => {
   expect(() => expressSessionCookie(options as Any)).toThrow(message)
 })

@@ -189,16 +189,16 @@ test('a store of what was ended keeps no value of the session, whatever its name
 })
 
 test.each([
-  [undefined, '"keys" must be what signed the cookies until now'],
+  [undefined, 'keys of cookieSessionCookie must be what signed the cookies until now, as text'],
   [{ keys: ['k'], secret: 'k' }, 'cookieSessionCookie: "secret" is not an option; there are "name", "keys"'],
   [{ keys: 'k', store: memoryStore(), name: 7 }, 'name of cookieSessionCookie must be that of the old cookie; got 7'],
   [{ keys: 'k', store: memoryStore(), remember: '30d' }, 'remember of cookieSessionCookie must be true or false'],
   [{ keys: 'k', store: memoryStore(), userId: 'user' }, 'userId of cookieSessionCookie must be a function; got "user"'],
-  [{}, '"keys" must be what signed the cookies until now'],
-  [{ keys: [] }, '"keys" must be'],
-  [{ keys: '' }, '"keys" must be'],
-  [{ keys: ['k', ''] }, '"keys" must be'],
-  [{ keys: ['k'] }, '"store" must be the store of createSessions()'],
+  [{}, 'keys of cookieSessionCookie must be what signed the cookies until now, as text'],
+  [{ keys: [] }, 'keys of cookieSessionCookie must be'],
+  [{ keys: '' }, 'keys of cookieSessionCookie must be'],
+  [{ keys: ['k', ''] }, 'keys of cookieSessionCookie must be'],
+  [{ keys: ['k'] }, 'store of cookieSessionCookie must be a store on the server'],
 ])('%j is refused', (options, message) => {
   expect(() => cookieSessionCookie(options as Any)).toThrow(message)
 })

@@ -337,8 +337,8 @@ test('failures are told once, and what a callback throws is not taken for one', 
 })
 
 test.each<[unknown, object, string]>([
-  [undefined, {}, "must be a store of Sojourn, such as sqliteStore('sessions.db'); got undefined"],
-  [new original.MemoryStore(), {}, 'What toConnectStore() is given must be a store of Sojourn'],
+  [undefined, {}, 'must be a store on the server, such as sqliteStore(); got undefined'],
+  [new original.MemoryStore(), {}, 'What toConnectStore() is given must be a store on the server'],
   [memoryStore(), { ttl: 60 }, 'toConnectStore: "ttl" is not an option; there are "idle" and "clock"'],
 ])('toConnectStore(%s, %j) is refused', (store, options, message) => {
   expect(() => toConnectStore(store as never, options)).toThrow(message)
