@@ -15,11 +15,9 @@ export interface AcceptedSessions {
 
 /** How the cookies of another library are signed. */
 export interface CookieSigning {
-  /** The function that was given the secrets. */
-  readonly toldTo: string
   readonly secrets: readonly unknown[]
-  /** Whether the session itself is signed, so that who knows a secret can make any; else the id of one. */
-  readonly isOfSession: boolean
+  /** Whether the session itself is signed, as by `cookie-session`, so that who knows a secret can make any; else its id. */
+  readonly isOfSession?: boolean
 }
 
 /** What the engine lends to go on with a session. */
@@ -35,8 +33,7 @@ export interface Continued {
 }
 
 /** Where the sessions of another library are. */
-export interface AcceptedSource {
-  readonly signing: CookieSigning
+export interface AcceptedSource extends CookieSigning {
   /**
    * The session whose cookie is in a `Cookie` header and genuine: its id there, and the token under which it goes on, 64
    * base64url characters that only the server can derive from the cookie, and that are the same each time.

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import type { AcceptedRecord, AcceptedSessions, AcceptedSource, ContinuingEngine } from './accepted-sessions.js'
 import { type GuardedStore, guardStore } from './guarded-store.js'
 import { expiryOf } from './lifetime.js'
@@ -21,8 +22,13 @@ export function acceptedSessions(source: AcceptedSource): AcceptedSessions {
       return record ? { token, record } : null
     },
 
-    signing: () => source.signing,
+    signing: () => source,
   }
+}
+
+/** The token under which a session goes on: as many characters as one has, of the 86 that an HMAC-SHA-512 gives. */
+export function continuedToken(secret: string, signed: string): string {
+  return createHmac('sha512', secret).update(`sojourn: continues ${signed}`).digest('base64url').slice(0, 64)
 }
 
 /** The record under which a session goes on, whoever made it; `null` where it has ended. */

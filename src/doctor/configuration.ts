@@ -200,7 +200,8 @@ function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Fin
 
 function acceptFindings({ accept }: Visits['options']): Finding[] {
   if (!accept) return []
-  const { toldTo, secrets, isOfSession } = accept.signing()
+  const { secrets, isOfSession } = accept.signing()
+  const library = isOfSession ? 'cookie-session' : 'express-session'
   return secrets.flatMap((secret, index): Finding[] => {
     const weakness = typeof secret === 'string' ? weaknessOf(secret) : null
     if (!weakness) return []
@@ -208,7 +209,7 @@ function acceptFindings({ accept }: Visits['options']): Finding[] {
       {
         code: 'weak-secret',
         level: isOfSession ? 'error' : 'warning',
-        what: `${secrets.length > 1 ? `Secret ${index + 1}` : 'The secret'} of ${toldTo} ${weakness}`,
+        what: `${secrets.length > 1 ? `Secret ${index + 1}` : 'The secret'} of ${library} ${weakness}`,
         why: isOfSession
           ? 'whoever knows it can sign in as anybody, as long as accept stays'
           : 'whoever knows it and reads the old store can go on with any session there, as long as accept stays',

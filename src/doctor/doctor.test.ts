@@ -95,11 +95,11 @@ describe('a configuration', () => {
     const told = async (accept: NonNullable<SessionsOptions['accept']>) =>
       (await doctor(createSessions({ ...good(), accept }))).map(({ level, what }) => `${level}: ${what}`)
     expect(await told(ofCookieSession(['keyboard cat', secret, 'Wm9vPq3v']))).toEqual([
-      'error: Secret 1 of cookieSessionCookie is one that everybody knows',
-      'error: Secret 3 of cookieSessionCookie needs at least 32 characters',
+      'error: Secret 1 of cookie-session is one that everybody knows',
+      'error: Secret 3 of cookie-session needs at least 32 characters',
     ])
     expect(await told(expressSessionCookie({ secret: 'keyboard cat', store: new MemoryStore() }))).toEqual([
-      'warning: The secret of expressSessionCookie is one that everybody knows',
+      'warning: The secret of express-session is one that everybody knows',
     ])
   })
 })

@@ -4,7 +4,7 @@ import { after } from '../core/guarded-store.js'
 import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { userIdText } from '../core/sign-in.js'
 import type { SessionStore } from '../core/store.js'
-import { acceptedSessions } from '../core/take-over.js'
+import { acceptedSessions, continuedToken } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
 import { findCookie } from './request-cookie.js'
 
@@ -50,13 +50,14 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
   if (typeof remember !== 'boolean') refuseOption('remember of cookieSessionCookie', 'true or false', remember)
   if (typeof userId !== 'function') refuseOption('userId of cookieSessionCookie', 'a function', userId)
   return acceptedSessions({
-    signing: { toldTo: 'cookieSessionCookie', secrets: keys, isOfSession: true },
+    secrets: keys,
+    isOfSession: true,
 
     find(header) {
       const [value, signature] = [findCookie(header, name), findCookie(header, `${name}.sig`)]
       if (!value || !signature) return null
       const key = keys.find((one) => isSame(signature, sign(one, `${name}=${value}`)))
-      return key === undefined ? null : { id: value, token: tokenOf(key, value) }
+      return key === undefined ? null : { id: value, token: continuedToken(key, value) }
     },
 
     read(id) {
@@ -100,11 +101,6 @@ function decode(value: string): { [name: string]: unknown } | null {
   } catch {
     return null
   }
-}
-
-/** As many characters as a token has, of the 86 that an HMAC-SHA-512 gives. */
-function tokenOf(key: string, value: string): string {
-  return createHmac('sha512', key).update(`sojourn: continues ${value}`).digest('base64url').slice(0, 64)
 }
 
 /** Under which the store remembers that a cookie was taken over. */

@@ -1,8 +1,7 @@
-import { createHmac } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { userIdText } from '../core/sign-in.js'
-import { acceptedSessions } from '../core/take-over.js'
+import { acceptedSessions, continuedToken } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
 import { cookieName, sessionOf } from './record-texts.js'
 import { findCookie, unsignCookie } from './request-cookie.js'
@@ -49,13 +48,13 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
   if (typeof userId !== 'function') refuseOption('userId of expressSessionCookie', 'a function', userId)
   const old = fromConnectStore(store)
   return acceptedSessions({
-    signing: { toldTo: 'expressSessionCookie', secrets, isOfSession: false },
+    secrets,
 
     find(header) {
       const cookie = findCookie(header, name)
       for (const one of secrets) {
         const id = unsignCookie(cookie, [one])
-        if (id) return { id, token: tokenOf(id, one) }
+        if (id) return { id, token: continuedToken(one as string, id) }
       }
       return null
     },
@@ -76,12 +75,4 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
 
     end: (id) => old.delete(id),
   })
-}
-
-/** As many characters as a token has, of the 86 that an HMAC-SHA-512 gives. */
-function tokenOf(id: string, secret: Secret): string {
-  return createHmac('sha512', secret as string)
-    .update(`sojourn: continues ${id}`)
-    .digest('base64url')
-    .slice(0, 64)
 }
