@@ -6,12 +6,11 @@ import { SojournError } from './errors.js'
  */
 export type Secrets = string | readonly string[]
 
-const minLength = 32
 /** How secrets of tutorials, READMEs and templates begin or end, in lower case without spaces and punctuation. */
-const wellKnown = /^(secret|password|shhhh|example)|(secret|password|example)$/
+const wellKnown = /^(secret|password|shhhh|example)|(secret|password|shhhh|example)$/
 /** Likewise, of what is found in longer ones; too long to be there by chance. */
 const telling =
-  /keyboardcat|secret(key|with)|(super|your|isa)secret|(change|replace)(me|it|this)|averylogphrase|abcdefghij/
+  /keyboardcat|secret(key|with)|(my|top|super|your|isa|session)secret|complexpassword|(change|replace)(me|it|this)|averylog|abcdefgh/
 
 const makeOne = `Make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`
 
@@ -40,7 +39,7 @@ export function weaknessOf(secret: string): string | null {
   if ((plain.length < 40 && wellKnown.test(plain)) || telling.test(plain) || secret.includes('23456789')) {
     return 'is one that everybody knows'
   }
-  if (secret.length < minLength) return `needs at least ${minLength} characters`
-  if (new Set(secret).size < 12) return 'repeats too few characters to be random'
+  if (secret.length < 32) return 'needs at least 32 characters'
+  if (new Set(secret).size < 12) return 'repeats too few characters'
   return null
 }

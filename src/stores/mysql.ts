@@ -11,7 +11,10 @@ export type { MysqlStoreOptions } from './mysql/options.js'
 
 /** A store over MySQL or MariaDB, which also makes its table. */
 export interface MysqlStore extends SessionStore {
-  /** Creates the table where it is not there, and its indexes where one is not. Safe to call at every start, and from several processes at once. */
+  /**
+   * Creates the table where it is not there, and the indexes that it lacks. Safe to call at every start, and from several
+   * processes at once.
+   */
   migrate(): Promise<void>
   /** The SQL that `migrate` runs, for those who run it by other means. */
   readonly schema: string
