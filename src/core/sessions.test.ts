@@ -835,12 +835,20 @@ test('a session that ended just before it was followed is not missed', async () 
 })
 
 test('who follows a session that only its cookie holds learns that it expired', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  onTestFinished(() => void vi.useRealTimers())
   const store = cookieStore({ secrets: 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e' })
-  const sessions = make({ store, clock: Date.now, lifetime: { idle: '100ms' } })
+  const sessions = make({ store, clock: Date.now, lifetime: { idle: '10m' } })
   const { cookie } = await sessions.create({ userId: 'alice' })
   const session = await sessions.load({ cookie })
-  await new Promise<void>((resolve) => sessions.follow(session, resolve))
-  expect(Date.now()).toBeGreaterThanOrEqual(session.expiresAt)
+  const ended: number[] = []
+  sessions.follow(session, () => ended.push(Date.now()))
+  await vi.advanceTimersByTimeAsync(9 * 60_000)
+  expect(ended).toEqual([])
+  await vi.advanceTimersByTimeAsync(2 * 60_000)
+  expect(ended).toHaveLength(1)
+  expect(ended[0]).toBeGreaterThanOrEqual(session.expiresAt)
+  await sessions.close()
 })
 
 test('what follows a guest is told when somebody signs in: at once, or within five seconds in another process', async () => {
