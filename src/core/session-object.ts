@@ -117,7 +117,7 @@ function awaitedBy(visit: Visit): () => void {
 
 async function saved(visit: Visit): Promise<boolean> {
   await commit(visit)
-  return !visit.lost
+  return !visit.lost && visit.form !== null
 }
 
 async function reloaded(visit: Visit): Promise<void> {

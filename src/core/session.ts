@@ -96,7 +96,7 @@ export interface SessionVerbs<Data> {
   touch(): void
   /**
    * Writes what is pending now. Resolves to `false` when the session had ended meanwhile, or was given a new token by
-   * another request, and the write was dropped.
+   * another request, and the write was dropped; and over what looks like plain HTTP, where nothing is stored.
    * @throws `store_unavailable`, `invalid_value`, `session_limit`, `contention`, `record_too_large`, `cookie_too_large`
    */
   save(callback?: Callback): Promise<boolean>
