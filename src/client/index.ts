@@ -47,10 +47,10 @@ export interface SessionClient {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
   /**
    * Asks the server. Asked many times at once, it asks once. Rejects when the server cannot be reached, has not answered within
-   * 30 seconds, or answers with something else.
+   * 30 seconds, or answers with something else; the page then asks again by itself, until it is answered.
    */
   refresh(): Promise<SessionStatus>
-  /** Call it after a sign-in or sign-out: this page, and all other tabs, look again. */
+  /** Call it after a sign-in or sign-out: this page, and all other tabs, look again. Rejects as `refresh` does. */
   changed(): Promise<SessionStatus>
   /** Ends the warnings and the calls of `onChange`. What is asked for afterwards is still answered. */
   close(): void
@@ -62,7 +62,7 @@ const longestWait = 2 ** 31 - 1
 const soon = 5_000
 /** How long to wait for an answer: one that never comes must not hold up the looks after it. */
 const patience = 30_000
-/** How long to wait at most after looks that failed, each time for twice as long. */
+/** How long to wait at most between looks that fail, each time for twice as long. */
 const longestPause = 120_000
 
 /**
@@ -93,6 +93,8 @@ export function sessionClient({
   let askingNext: Promise<SessionStatus> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let pause = soon
+  /** When the session of a signed-in visitor ends, as last told; long ago for a guest. */
+  let endsAt = 0
   let warned = false
   let closed = false
   let isTold = false
@@ -115,6 +117,7 @@ export function sessionClient({
       // By itself, so that an error in it is seen and harms nothing here.
       queueMicrotask(() => onChange?.(now))
     }
+    isTold = false
     watch(now)
   }
 
@@ -124,10 +127,14 @@ export function sessionClient({
   }
 
   function refresh(): Promise<SessionStatus> {
-    asking ??= ask().finally(() => {
-      asking = undefined
-      isTold = false
-    })
+    asking ??= ask()
+      .catch((error) => {
+        lookLater()
+        throw error
+      })
+      .finally(() => {
+        asking = undefined
+      })
     return asking
   }
 
@@ -143,7 +150,10 @@ export function sessionClient({
     return askingNext
   }
 
-  /** As `refresh`, where all tabs were told of a change by one of them: what this page finds, it need not tell. */
+  /**
+   * As `refresh`, where all tabs were told of a change by one of them: what this page finds, it need not tell. Where the look
+   * fails, each tab looks again for itself, so that they do not tell each other in turn.
+   */
   function refreshTold(): Promise<SessionStatus> {
     isTold = true
     return refresh()
@@ -159,6 +169,7 @@ export function sessionClient({
   function watch({ signedIn, expiresIn }: SessionStatus): void {
     clearTimeout(timer)
     const left = signedIn ? expiresIn : null
+    endsAt = left === null ? 0 : Date.now() + left
     const isExpiring = left !== null && left <= warnBefore
     if (isExpiring !== warned) {
       warned = isExpiring
@@ -174,13 +185,22 @@ export function sessionClient({
     timer = setTimeout(look, Math.min(milliseconds, longestWait))
   }
 
-  function look(): void {
-    refresh().catch(() => {
-      clearTimeout(timer)
-      // Pages that have lost their server do not all come back at the same moment.
-      if (!closed) lookIn(pause * (0.5 + Math.random() / 2))
+  /** After a look that failed, whoever asked for it. The warning does not wait for a long pause to be over. */
+  function lookLater(): void {
+    clearTimeout(timer)
+    if (closed) return
+    const left = endsAt - Date.now()
+    const longest = left > 0 ? Math.max(left - warnBefore, soon) : longestPause
+    // Pages that have lost their server do not all come back at the same moment.
+    const wait = Math.min(pause, longest) * (0.5 + Math.random() / 2)
+    timer = setTimeout(() => {
       pause = Math.min(2 * pause, longestPause)
-    })
+      look()
+    }, wait)
+  }
+
+  function look(): void {
+    refresh().catch(() => undefined)
   }
 
   /** The timers of a machine that slept come late, and those of one that had no network for long are far apart. */

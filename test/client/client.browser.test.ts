@@ -359,7 +359,7 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     ])
     await tab.unroute('**/session')
     expect(await heard(tab)).toHaveLength(2)
-    answer = () => ({ message: 'Down for maintenance' })
+    answer = outage
     const told = tab.waitForResponse('**/session')
     await pass(tab, 5500)
     await (await told).finished()
@@ -368,6 +368,68 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     await pass(tab, 10_000)
     await hears(tab, 3)
     expect((await heard(tab))[2]).toBe('signed out')
+  })
+
+  test.each([
+    { asker: 'changed()', ask: (tab: Page) => tab.evaluate('window.client.changed().catch(() => undefined)') },
+    { asker: 'refresh()', ask: (tab: Page) => tab.evaluate('window.client.refresh().catch(() => undefined)') },
+    { asker: 'a 401', ask: (tab: Page) => call(tab, '/orders') },
+  ])('looks again when the look failed that $asker asked for', async ({ ask }) => {
+    const tab = await openPausedTab()
+    await signIn(tab)
+    await sessions.endAll('user1')
+    answer = outage
+    // However often, the pauses become no longer by it.
+    for (let time = 0; time < 3; time++) {
+      await ask(tab)
+      await settle(tab)
+    }
+    answer = undefined
+    await pass(tab, 5000)
+    await hears(tab, 3)
+    expect((await heard(tab))[2]).toBe('signed out')
+  })
+
+  test('each tab looks again for itself when it was told of a change and its look failed', async () => {
+    const [first, second] = [await openPausedTab(), await openPausedTab()]
+    // Time goes by for both; the first looks after half of the pause.
+    await first.evaluate('Math.random = () => 0')
+    await second.evaluate('Math.random = () => 0.999')
+    await signIn(first)
+    await hears(second, 2)
+    await sessions.endAll('user1')
+    answer = outage
+    const before = asked()
+    await first.evaluate('window.client.changed().catch(() => undefined)')
+    await expect.poll(asked).toBe(before + 2)
+    for (const tab of [first, second]) await settle(tab)
+    answer = undefined
+    await pass(first, 3000)
+    await hears(first, 3)
+    await settle(second)
+    expect(asked() - before).toBe(3)
+    await pass(second, 2000)
+    await hears(second, 3)
+    expect(asked() - before).toBe(4)
+  })
+
+  test('warns in time, or soon after, where looks failed for long', async () => {
+    const start = ahead
+    answer = () => ({ signedIn: true, signedInAt: 1, expiresIn: 10 * minute - (ahead - start) })
+    const status = answer
+    const tab = await openPausedTab({ warnBefore: 2 * minute })
+    await tab.evaluate('Math.random = () => 0.999')
+    answer = outage
+    await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    while (ahead - start < 8.25 * minute) {
+      await settle(tab)
+      await pass(tab, 5000)
+    }
+    await settle(tab)
+    expect(await heard(tab)).toEqual(['signed in'])
+    answer = status
+    await pass(tab, 5000)
+    await hears(tab, 2)
   })
 
   test('looks again when the network is back', async () => {
@@ -419,12 +481,12 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     await tab.goto(page.origin)
     await make(tab)
     await hears(tab, 1)
-    answer = () => ({ message: 'Down for maintenance' })
+    answer = outage
     const before = asked()
     await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     for (let passed = 0; passed < 10 * minute; passed += 5000) {
       await pass(tab, 5000)
-      await call(tab, '/nothing')
+      await settle(tab)
     }
     expect(asked() - before).toBeGreaterThan(7)
     expect(asked() - before).toBeLessThan(20)
@@ -459,6 +521,18 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
     expect(await changed(tab)).toMatchObject({ signedIn: false })
     expect(await heard(tab)).toEqual(['signed out'])
     expect(complaints).toEqual([])
+  })
+
+  test('does not look again once it is closed, where an answer failed', async () => {
+    const tab = await openPausedTab()
+    answer = outage
+    await tab.evaluate(async () => {
+      window.client.close()
+      await window.client.refresh().catch(() => undefined)
+    })
+    const before = asked()
+    await pass(tab, 10_000)
+    expect(asked()).toBe(before)
   })
 
   test('lets an error of the page be seen, and goes on', async () => {
@@ -507,6 +581,15 @@ await describeWith(['chromium'], 'the client in Chromium', () => {
       await axiosPage.stop()
     }
   })
+
+  /** What a status route may answer that is no status. */
+  const outage = () => ({ message: 'Down for maintenance' })
+
+  /** Waits until the page has dealt with all that was answered. */
+  async function settle(tab: Page): Promise<void> {
+    await tab.waitForFunction(() => window.underWay === 0)
+    await call(tab, '/nothing')
+  }
 
   /** Lets time go by for the page and for the server, who meanwhile answers within ten seconds. */
   async function pass(tab: Page, milliseconds: number): Promise<void> {
