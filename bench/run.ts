@@ -43,13 +43,17 @@ else await main()
 async function main(): Promise<void> {
   const chosen = groups.filter(({ peer, store }) => (given.peer ?? peer) === peer && (given.store ?? store) === store)
   if (chosen.length === 0) throw new Error(`No group has that peer and that store.\n\n${help}`)
+  const rounds = Number(given.rounds)
+  if (!(Number.isInteger(rounds) && rounds >= 1)) {
+    throw new Error(`--rounds must be a whole number, at least 1; got "${given.rounds}".\n\n${help}`)
+  }
   if (await isStale()) {
     const complaint = await build()
     if (complaint !== undefined) throw new Error(complaint)
   }
   const extent: Extent = given.short
     ? { rounds: 1, turns: 6, requests: 800, warmUp: 10_000, sessions: 50, connections: 32 }
-    : { rounds: Number(given.rounds), turns: 5, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
+    : { rounds, turns: 5, requests: 1000, warmUp: 50_000, sessions: 200, connections: 32 }
   const report = {
     taken: new Date().toISOString().slice(0, 10),
     machine: machine(),

@@ -2,7 +2,7 @@
  * What a session library adds to the start of a process: CPU time until it is loaded and its middleware is made, above
  * that of the same framework. The sides take turns in fresh processes.
  *
- *     npm run bench:startup
+ *     npm run bench:startup [-- 15]
  */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,11 @@ import { build, isStale } from '../tools/build.ts'
 import { median } from './measure.ts'
 import { signed } from './report.ts'
 
-const times = Number(process.argv[2] ?? 15)
+const [, , given = '15'] = process.argv
+const times = Number(given)
+if (!(Number.isInteger(times) && times >= 1)) {
+  throw new Error(`How many times must be a whole number, at least 1; got "${given}"`)
+}
 
 const express = "import express from 'express'; const app = express();"
 const recommended = "{ secret: 'a secret for the bench', resave: false, saveUninitialized: false }"

@@ -43,6 +43,10 @@ export async function run({ minutes, side }: { minutes: number; side: string }):
 /** The first quarter is for the compiler and the caches to settle. */
 function compare(samples: readonly { megabytes: number; p99: number }[]): void {
   const quarter = Math.floor(samples.length / 4)
+  if (quarter === 0) {
+    console.log('Too short to compare the end with the beginning')
+    return
+  }
   const mean = (part: typeof samples, key: 'megabytes' | 'p99') =>
     part.reduce((sum, sample) => sum + sample[key], 0) / part.length
   for (const key of ['megabytes', 'p99'] as const) {
