@@ -1,6 +1,6 @@
 /**
- * Starts an example from a checkout, on the source as it stands: `node examples/start.js counter`. With an argument more,
- * another file of it than server.js: `node examples/start.js steps 2-sessions`.
+ * Starts an example from a checkout, on the source as it stands: `npm run start:counter`. With an argument more, another
+ * file of it than server.js: `npm run start:steps 2-sessions`. A shell's `node` may be too old for it.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { build, isStale } from '../tools/build.ts'
@@ -14,7 +14,7 @@ if (/^[\w-]+$/.test(example) && existsSync(place(example, file))) {
   stopWithNpm()
   await import(place(example, file))
 } else {
-  console.error(`Say what to start: node examples/start.js ${choices().join(' | ')}`)
+  console.error(`Say what to start: npx node examples/start.js ${choices().join(' | ')}`)
   process.exitCode = 1
 }
 
