@@ -1,7 +1,7 @@
 import { type Duration, milliseconds } from '../core/lifetime.js'
 import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName, oddNamePrefix } from '../core/own-names.js'
-import { holds, patched, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
+import { holds, isPromise, patched, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createTurns, type InTurn } from '../core/turns.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { Cookie, cookieOfRecord } from './cookie.js'
@@ -84,7 +84,9 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
         if (error) reject(error)
         else resolve(result)
       }
-      run(settle)
+      // An async method may fail before it calls back.
+      const work = run(settle)
+      if (isPromise(work)) work.then(undefined, (error) => settle(error ?? new Error('the store rejected')))
     })
   }
 

@@ -90,6 +90,16 @@ test('a failure is passed on, and ENOENT is none', async () => {
   await expect(fromConnectStore(failing('ENOENT')).delete('id')).rejects.toThrow('locked')
 })
 
+test('so is one of an async method that fails before it calls back', async () => {
+  const reject = async () => {
+    throw new Error('refused')
+  }
+  const bridge = fromConnectStore({ get: reject, set: reject, destroy: reject })
+  await expect(bridge.read('id')).rejects.toThrow('refused')
+  await expect(bridge.create('id', record)).rejects.toThrow('refused')
+  await expect(bridge.delete('id')).rejects.toThrow('refused')
+})
+
 test('a call that never comes back keeps nobody out for good', async () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
