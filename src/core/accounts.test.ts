@@ -700,6 +700,12 @@ describe('requests from other origins', () => {
     },
   )
 
+  test('a page from a file is no page of a server on this machine', async () => {
+    const headers = { origin: 'file://', host: 'localhost' }
+    const attempt = make({ crossOrigin: true }).load({ headers, method: 'POST' })
+    await expect(attempt).rejects.toMatchObject({ code: 'cross_origin' })
+  })
+
   test.each(['https://a.example/', 'a.example', 'https://a.example/path', 'capacitor://localhost/', 'null', 5])(
     '%j is no origin',
     (origin) => {
