@@ -229,6 +229,17 @@ describe('values', () => {
     await expect(action()).rejects.toMatchObject({ code: 'invalid_value', message: expect.stringMatching(reason) })
   })
 
+  test('what a visitor sent is told in one line, and not at any length', async () => {
+    const session = await load()
+    session.value = { [`a\nINFO admin signed in \u001b[31m${'b'.repeat(90_000)}`]: Number.POSITIVE_INFINITY }
+    const { message } = await commit(session).then(
+      () => new Error('stored'),
+      (error: Error) => error,
+    )
+    expect(message).toMatch(/^The session value "value\.a\\nINFO admin signed in \\u001b\[31mb+…" is Infinity, which/)
+    expect(message.length).toBeLessThan(200)
+  })
+
   test.each(['__token', '__proto__', '__x', 'userId', 'id', 'signIn', 'update', 'isNew'])(
     'the name %s cannot be assigned',
     async (name) => {

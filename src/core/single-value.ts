@@ -3,6 +3,7 @@ import { commit } from './commit.js'
 import { isSojournError, SojournError } from './errors.js'
 import { readAgain, sessionEnded } from './read-again.js'
 import { addUse } from './session-patch.js'
+import { show } from './show.js'
 import { patched, type SessionPatch, textOf } from './store.js'
 import { decode, encode, type Known, type Values } from './values.js'
 import type { Held, Visit } from './visit.js'
@@ -85,7 +86,7 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
       if (attempt > 2) await delay(Math.random() * Math.min(2 ** attempt, 50))
       await takeValueOver()
     }
-    throw new SojournError('contention', `Session value ${JSON.stringify(name)} was changed too often`)
+    throw new SojournError('contention', `Session value ${show(name)} was changed too often`)
   })
 
   /** Takes over what the store holds of the value now, if this visit's token is still good. */

@@ -1,4 +1,5 @@
 import { SojournError } from './errors.js'
+import { show } from './show.js'
 import { changedValues, textOf } from './store.js'
 
 /** What changed since a record was read. */
@@ -129,7 +130,7 @@ export function decode(name: string, text: string): unknown {
   } catch {
     throw new SojournError(
       'corrupt_value',
-      `The stored session value ${JSON.stringify(name)} is not JSON text. Assign or delete it to repair the session`,
+      `The stored session value ${show(name)} is not JSON text. Assign or delete it to repair the session`,
     )
   }
 }
@@ -197,7 +198,7 @@ function kindOf(value: object): string {
 }
 
 function refuse(path: string, what: string, why: string, options?: ErrorOptions): never {
-  const message = `The session value "${path}" is ${what}, which cannot be stored: ${why}`
+  const message = `The session value ${show(path)} is ${what}, which cannot be stored: ${why}`
   throw new SojournError('invalid_value', message, options)
 }
 
