@@ -480,6 +480,19 @@ describe('a store that fails', () => {
     expect([response.status, await response.text()]).toEqual([503, 'later'])
   })
 
+  test('to write lets go of a stream that tells of its end as an error, as a body of undici does', async () => {
+    const { url } = await start((app) =>
+      app.get('/', (request, reply) => {
+        request.session.views = 1
+        const body = new Readable({ read() {}, destroy: (error, callback) => callback(error ?? new Error('aborted')) })
+        reply.send(body)
+      }),
+    )
+    store.broken.add('create')
+    expect((await fetch(url)).status).toBe(503)
+    await delay(1)
+  })
+
   test('to write is answered with 503 also where the handler fails after it has sent', async () => {
     const { url } = await start((app) =>
       app.get('/', async (request, reply) => {

@@ -129,6 +129,23 @@ describe('a session that cannot be saved', () => {
     expect(pipes).toBe(0)
   })
 
+  test('a source that tells of its end as an error, as a body of undici does, ends no process', async () => {
+    const closed = deferred()
+    const source = new Readable({
+      read() {},
+      destroy: (error, callback) => callback(error ?? new Error('aborted')),
+    })
+    source.push('page')
+    source.on('close', closed.resolve)
+    const port = await serve((_request, response) => {
+      const { saving } = new Keeper(response, 'later')
+      source.pipe(response)
+      setImmediate(() => saving.reject(down))
+    })
+    expect(await converse(port, lastRequest())).toMatch(/503 Service Unavailable[\s\S]*down/)
+    await closed.promise
+  })
+
   test('a pipeline fails, but not before the failure is answered', async () => {
     let outcome: Promise<unknown> | undefined
     const source = Readable.from(endlessly())

@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types'
+import { cover, coveringMethods, heldOf } from './covered-methods.js'
 import { responsePrototype } from './express-prototypes.js'
 import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
 import { type HeldConnection, holdConnection, letGo } from './held-connection.js'
@@ -27,7 +28,7 @@ export class HeldCalls {
   #connection: HeldConnection | null = null
 
   constructor(response: NodeResponse) {
-    this.#response = cover(response)
+    this.#response = coverResponse(response)
     this.#response[heldOf] = this
   }
 
@@ -49,7 +50,7 @@ export class HeldCalls {
 
   /** Takes a call, unless Node would throw, and returns what the call returns. */
   add(name: MethodName, args: readonly unknown[]): unknown {
-    if (name === 'writeHead' && this.#calls.length > 0) refuse('writeHead', [200])
+    if (name === 'writeHead' && this.#calls.length > 0) refuse(this, [200], 'writeHead')
     const isTooLate = this.isEnded && carriesChunk(name, args)
     if (!isTooLate || name === 'write') refuseChunk(this.#response, name, args)
     if (isTooLate) tellWriteAfterEnd(this.#response, args)
@@ -74,37 +75,22 @@ export function callbackIn(args: readonly unknown[]): ((error: unknown) => void)
   return args.find((arg) => typeof arg === 'function') as ((error: unknown) => void) | undefined
 }
 
-/** Where a response keeps what it holds, and the methods that were found on it. */
-const heldOf = Symbol('sojourn.held')
-const foundOf = Symbol('sojourn.found')
 /** Marks what a response inherits the properties of the facade from. */
 const showsHeld = Symbol('sojourn.shows-held')
 
-type Covered = NodeResponse & { [heldOf]: HeldCalls | undefined; [foundOf]: Methods }
-type Method = (this: unknown, ...args: unknown[]) => unknown
-type Methods = { [name in keyof typeof whileHeld]: Method }
+type Covered = NodeResponse & { [heldOf]?: HeldCalls | undefined }
 
 /**
  * Lays the facade over a response, where it stays and shows what is underneath once nothing is held. To lay properties of
  * each response's own over it, or to change its prototype, would make it an object of another kind, at many times the cost.
  */
-function cover(response: NodeResponse): Covered {
-  const covered = response as Covered
-  if (covered[foundOf]) return covered
-  const present = response as never as Methods
-  const found = {} as Methods
-  for (const [name, method] of methods) {
-    found[name] = present[name]
-    // Half a response, such as Socket.IO shows its middleware, stays half.
-    if (present[name]) present[name] = method
+function coverResponse(response: Covered): Covered {
+  if (!cover(response, methods) || showsHeld in response) return response
+  for (const [name, property] of ownProperties) {
+    // A mock of a response sets its own, and goes on doing so.
+    if (!Object.hasOwn(response, name)) Object.defineProperty(response, name, property)
   }
-  covered[foundOf] = found
-  if (!(showsHeld in response))
-    for (const [name, property] of ownProperties) {
-      // A mock of a response sets its own, and goes on doing so.
-      if (!Object.hasOwn(response, name)) Object.defineProperty(response, name, property)
-    }
-  return covered
+  return response
 }
 
 /** Lays the properties of the facade over what all responses of Express inherit from, if this is one of them. */
@@ -123,25 +109,20 @@ export function coverPrototype(prototype: object): void {
 }
 
 /** What methods do while calls are held: the head has left and cannot be changed. */
-const whileHeld = {
-  cork: (held: HeldCalls) => void held.add('cork', []),
-  uncork: (held: HeldCalls) => void held.add('uncork', []),
-  setHeader: (_: HeldCalls, args: unknown[]) => refuse('setHeader', args),
-  setHeaders: (_: HeldCalls, args: unknown[]) => refuse('setHeaders', args),
-  appendHeader: (_: HeldCalls, args: unknown[]) => refuse('appendHeader', args),
-  removeHeader: (_: HeldCalls, args: unknown[]) => refuse('removeHeader', args),
+const methods = coveringMethods<HeldCalls>({
+  cork: hold,
+  uncork: hold,
+  setHeader: refuse,
+  setHeaders: refuse,
+  appendHeader: refuse,
+  removeHeader: refuse,
   // compression 1.7 asks for the head again with each write, until it sees Node's own mark of it.
   _implicitHeader: () => {},
-}
-
-const methods = Object.entries(whileHeld).map(([key, call]) => {
-  const name = key as keyof Methods
-  function method(this: Covered, ...args: unknown[]): unknown {
-    const held = this[heldOf]
-    return held ? call(held, args) : Reflect.apply(this[foundOf][name], this, args)
-  }
-  return [name, method as Method] as const
 })
+
+function hold(held: HeldCalls, args: readonly unknown[], name: MethodName): void {
+  held.add(name, args)
+}
 
 /**
  * What properties show while calls are held. `finished` stays as it is, for by it the server tells which connections it
@@ -178,7 +159,7 @@ const ownProperties = propertiesOver()
 type HeadMethod = 'writeHead' | 'setHeader' | 'setHeaders' | 'appendHeader' | 'removeHeader'
 
 /** Throws what Node throws once the head has left. */
-function refuse(name: HeadMethod, args: readonly unknown[]): void {
+function refuse(_held: HeldCalls, args: readonly unknown[], name: HeadMethod): void {
   const sent = strayResponse().writeHead(200)
   Reflect.apply(sent[name], sent, args)
 }

@@ -73,3 +73,34 @@ test('a connection that others have hooked too, with each request, is closed at 
   client.end()
   await once(client, 'close')
 })
+
+test.each<[string, (response: ServerResponse) => unknown]>([
+  ['ends it', ({ socket }) => socket?.end()],
+  ['ends it soon', ({ socket }) => socket?.destroySoon()],
+  ['breaks it off', ({ req }) => req.destroy()],
+])('who refuses a request and %s is heard first', async (_how, close) => {
+  const { client } = await start((incoming, response) => {
+    held(incoming, response, delay(5))
+    close(response)
+  })
+  let answer = ''
+  client.on('data', (text) => {
+    answer += text
+  })
+  client.write(request)
+  await once(client, 'close')
+  expect(answer).toMatch(/^HTTP\/1.1 200 OK[\s\S]*hello$/)
+})
+
+test('nor does a connection that is ended wait for longer than five seconds', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { client, server } = await start((incoming, response) => {
+    held(incoming, response, new Promise(() => {}))
+    incoming.socket.end()
+  })
+  client.write(request)
+  await once(server, 'request')
+  vi.advanceTimersByTime(5000)
+  await once(client, 'close')
+})

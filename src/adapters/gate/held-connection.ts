@@ -1,38 +1,42 @@
 import type { Socket } from 'node:net'
+import { cover, coveringMethods, heldOf } from './covered-methods.js'
 import { ServerResponse } from './node-http.js'
 
-/** The answer for which a connection waits, and the method that was found on it. */
-const answerOf = Symbol('sojourn.answer')
-const foundOf = Symbol('sojourn.destroy')
 /** For a store that never answers, or a client that does not read. Milliseconds. */
 const patience = 5000
 
-export type HeldConnection = Socket & { [answerOf]?: ServerResponse | undefined; [foundOf]?: Socket['destroy'] }
+/** A connection, and the answer for which it waits. */
+export type HeldConnection = Pick<Socket, 'writable'> & {
+  [heldOf]?: ServerResponse | undefined
+  destroy(...args: unknown[]): unknown
+  end(...args: unknown[]): unknown
+}
 
 /**
  * Keeps a connection until an answer has left that is complete, and that Node would have sent by now: Express breaks the
- * connection off where a handler fails after its end, such as one that answers twice.
+ * connection off where a handler fails after its end, such as one that answers twice; others end it, having refused a body.
  */
 export function holdConnection(response: object): HeldConnection | null {
-  const socket: HeldConnection | null = response instanceof ServerResponse ? response.socket : null
-  if (!socket) return null
-  // Once, whoever stands on it since.
-  if (!socket[foundOf]) Object.assign(socket, { [foundOf]: socket.destroy, destroy })
-  socket[answerOf] = response as ServerResponse
+  const socket = response instanceof ServerResponse ? (response.socket as HeldConnection | null) : null
+  if (socket) {
+    cover(socket, closings)
+    socket[heldOf] = response as ServerResponse
+  }
   return socket
 }
 
 export function letGo(socket: HeldConnection | null): void {
-  if (socket) socket[answerOf] = undefined
+  if (socket) socket[heldOf] = undefined
 }
 
-/** One for all connections. With an error, once the client has gone, or asked again, nothing is to be waited for. */
-function destroy(this: HeldConnection, error?: Error): Socket {
-  const answer = this[answerOf]
-  if (error || !answer || !this.writable) return Reflect.apply(this[foundOf] as Socket['destroy'], this, [error])
-  letGo(this)
-  const again = () => this.destroy()
+const closings = coveringMethods({ destroy: close, end: close })
+
+/** With an error, once the client has gone, or asked again, nothing is to be waited for. */
+function close(answer: ServerResponse, args: unknown[], name: 'destroy' | 'end', socket: HeldConnection): unknown {
+  letGo(socket)
+  const again = () => socket[name](...args)
+  if (args[0] || !socket.writable) return again()
   answer.once('finish', again)
   setTimeout(again, patience).unref?.()
-  return this
+  return socket
 }
