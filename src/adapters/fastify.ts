@@ -5,6 +5,7 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { publicError, SojournError } from '../core/errors.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
@@ -103,7 +104,9 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
     // Of a promise Fastify catches what comes of it, such as that a handler has sent its reply twice.
     return saved.then(proceed, (error: unknown) => {
       cancelBody(payload)
-      ;(payload as { destroy?(): void } | null | undefined)?.destroy?.()
+      const stream = payload as Partial<Readable> | null | undefined
+      // Some, as undici's, tell of it as an error.
+      stream?.on?.('error', () => {}).destroy?.()
       takeBack(request, reply, error)
       throw error
     })
@@ -113,7 +116,7 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
 function alreadyThere(): SojournError {
   return new SojournError(
     'invalid_option',
-    'There is a request.session here already: register one session plugin, once, for a scope and all those below it',
+    'There is a request.session here already: register one session plugin, once, at the top',
   )
 }
 

@@ -13,6 +13,7 @@ import {
   applyHead,
   hasHeadersBeside,
   type NodeResponse,
+  onEntry,
   type ResponseOnEntry,
   refuseChunk,
   refuseStatusLine,
@@ -82,7 +83,7 @@ class Gate implements PlacedGate {
   readonly isExpected = false
   #inherited: InheritedHooks | undefined
   readonly response: NodeResponse
-  readonly #entry: ResponseOnEntry
+  #entry: ResponseOnEntry
   keeper: Gatekeeper
   #state: 'shut' | 'holding' | 'open' | 'failed'
   /** The methods as they were found: Node's, or those of a middleware that came before. */
@@ -260,6 +261,8 @@ class Gate implements PlacedGate {
     hook(response, this.#failedBody === 'ended' ? this.#found : guards)
     try {
       restore(response, this.#entry)
+      this.keeper.noteUse?.()
+      this.#entry = onEntry(response)
       this.#isAnswered = true
       this.keeper.failed(error)
       this.#isAnswered = response.headersSent
@@ -311,6 +314,8 @@ function onUnpipe(this: unknown, source: Readable): void {
 
 /** Not at once: with its source, `stream.pipeline` would destroy the response. */
 function destroyAfter(this: ServerResponse, source: Readable): void {
+  // Some, as undici's, tell of it as an error, and nobody listens any more.
+  source.on('error', ignore)
   if (this.closed) source.destroy()
   else this.once('close', () => source.destroy())
 }

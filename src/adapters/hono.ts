@@ -15,11 +15,13 @@ import {
   type RequireUserOptions,
   signedInUser,
 } from '../core/require-user.js'
+import { noteUse, type ResponseHeaders } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf, visitBehind } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
+import type { Visit } from '../core/visit.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
@@ -64,8 +66,14 @@ export function session<Data extends object = SessionData>(
       address: () => address?.(c),
       context: () => contextOf(c),
     })
-    const opened = visits.open(exchange)
-    const visit = isPromise(opened) ? await opened : opened
+    let visit: Visit
+    try {
+      const opened = visits.open(exchange)
+      visit = isPromise(opened) ? await opened : opened
+    } catch (error) {
+      noteUse(visits.openEmpty(exchange), headOf(c))
+      throw error
+    }
     c.set('session', sessionOf<Data>(visit))
     await next()
     // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
@@ -76,9 +84,14 @@ export function session<Data extends object = SessionData>(
       c.res = finished
     } catch (error) {
       takeBack(c)
+      noteUse(visit, headOf(c))
       throw error
     }
   }
+}
+
+function headOf(c: Context): Pick<ResponseHeaders, 'get' | 'set'> {
+  return { get: (name) => c.res.headers.get(name), set: (name, value) => c.header(name, value) }
 }
 
 /** Hono throws where a runtime has none. */
@@ -96,7 +109,7 @@ function hasSession(c: Context, visits: Visits): boolean {
   if (!standing) return false
   const request = typeof standing.signIn === 'function' ? visitBehind(standing).request : undefined
   if (request instanceof FetchExchange && request.visits === visits) return true
-  refuse('There is a session here already: use one session middleware for a request')
+  refuse('There is a session here already: mount session() once')
 }
 
 /**

@@ -122,7 +122,7 @@ function fail(exchange: Exchange, error: unknown): void {
     return
   }
   // What could not be saved would fail once more with the answer.
-  if (visit?.failure !== undefined) exchange.isGivenUp = true
+  exchange.isGivenUp = visit?.failure !== undefined
   restore(response, exchange.entry)
   exchange.failed(error)
 }
@@ -133,7 +133,7 @@ function answerError(error: unknown, _req: NodeRequest, res: NodeResponse): void
   res.statusCode = status
   res.setHeader('Content-Type', 'text/plain; charset=utf-8')
   res.setHeader('Cache-Control', 'no-store')
-  const headers = (isSojournError(error) && error.headers) || {}
+  const { headers = {} } = isSojournError(error) ? error : {}
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   res.end(text)
 }

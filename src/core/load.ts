@@ -4,6 +4,7 @@ import { type CookieForm, cookieFormOf, cookieValues, isForwarded, isOursAlone }
 import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
+import type { SojournError } from './errors.js'
 import type { RefusalReason } from './events.js'
 import { after, isOutage } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
@@ -40,12 +41,11 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   if (!form || text === undefined) return visit
   const tokens = tokensOf(engine, text, form, sealed)
   if (tokens.length === 0 && !engine.accepted) return visit
-  if (engine.settings.onStoreError === 'fail') return findOwnOrAccepted(visit, tokens)
   try {
     const found = findOwnOrAccepted(visit, tokens)
-    return isPromise(found) ? found.then(undefined, (error: unknown) => meetOutage(visit, error)) : found
+    return isPromise(found) ? found.then(undefined, (error: unknown) => meetFailure(visit, error)) : found
   } catch (error) {
-    return meetOutage(visit, error)
+    return meetFailure(visit, error)
   }
 }
 
@@ -177,10 +177,11 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
   return visit
 }
 
-function meetOutage(visit: Visit, error: unknown): Visit {
-  // It is none where, say, the app makes a wrong user id of a session that is taken over.
-  if (!isOutage(error)) throw error
+function meetFailure(visit: Visit, error: unknown): Visit {
   const empty = emptyVisit(visit)
-  empty.outage = error
-  return empty
+  empty.outage = error as SojournError
+  // It is no outage where, say, the app makes a wrong user id of a session that is taken over.
+  if (visit.engine.settings.onStoreError === 'anonymous' && isOutage(error)) return empty
+  visit.request.unread?.(empty)
+  throw error
 }

@@ -74,7 +74,7 @@ export interface Admission {
 
 const sentences = {
   unauthenticated: 'This needs a signed-in user',
-  stale_authentication: 'This needs a user who signed in a short while ago',
+  stale_authentication: 'This needs a recent sign-in',
 } satisfies { readonly [code in SojournErrorCode]?: string }
 
 function guard(redirect: string | undefined, requirement: Requirement): Guard {

@@ -117,7 +117,7 @@ function awaitedBy(visit: Visit): () => void {
 
 async function saved(visit: Visit): Promise<boolean> {
   await commit(visit)
-  return !visit.lost && visit.form !== null
+  return !visit.lost && Boolean(visit.form)
 }
 
 async function reloaded(visit: Visit): Promise<void> {

@@ -143,7 +143,16 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     return undefined
   }
   writeHeaders(): void {
-    if (this.visit && !this.isGivenUp) finishHead(this.visit, this)
+    if (this.isGivenUp) this.noteUse()
+    else if (this.visit) finishHead(this.visit, this)
+  }
+  unread(visit: Visit): void {
+    visit.wasUsed = true
+    this.begin(visit)
+  }
+  /** What answers a failure depends on the session no less. */
+  noteUse(): void {
+    if (this.visit) noteUse(this.visit, this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {

@@ -24,6 +24,11 @@ export interface Gatekeeper {
    */
   beforeEnd(): PromiseLike<void> | undefined
   /**
+   * The response failed before its first byte, and is as it was on entry: sets what whatever answers the failure has to say
+   * too.
+   */
+  noteUse?(): void
+  /**
    * The response failed before its first byte; it is as it was on entry, and ready for another. Typically `next(error)`.
    * Never called while a method of the response runs, so that the handler has finished its turn.
    */
@@ -40,6 +45,7 @@ export function together(first: Gatekeeper, second: Gatekeeper): Gatekeeper {
       first.writeHeaders()
       second.writeHeaders()
     },
+    noteUse: () => second.noteUse?.(),
     beforeEnd: () => inTurn(first.beforeEnd(), () => second.beforeEnd()),
     failed: (error) => second.failed(error),
   }

@@ -1,4 +1,5 @@
 import { SojournError } from '../../core/errors.js'
+import { refuse } from '../../core/option-checks.js'
 import { sessionOf } from '../../core/session-object.js'
 import type { Visits } from '../../core/sessions.js'
 import type { Exchange } from './exchange.js'
@@ -29,7 +30,7 @@ export function hasSession(holder: object, visits: Visits): boolean {
     return true
   }
   if (!exchange && !Object.hasOwn(holder, 'session')) return false
-  throw new SojournError('invalid_option', 'There is a session here already: use one session middleware for a request')
+  refuse('There is a session here already: mount session() once')
 }
 
 /**

@@ -1,0 +1,155 @@
+/**
+ * Where a session could not be read or saved, others get another answer for the same address. So what answers the failure depends on the
+ * session too, or a shared cache would keep a visitor's error for everybody.
+ */
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express, { type Response as ExpressResponse, type NextFunction, type Request } from 'express'
+import fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
+import { createSessions, type SessionStore } from 'sojourn'
+import { session as expressSession } from 'sojourn/express'
+import { session as fastifySession } from 'sojourn/fastify'
+import { session as honoSession } from 'sojourn/hono'
+import { session as koaSession } from 'sojourn/koa'
+import { withSession } from 'sojourn/node'
+import { memoryStore } from 'sojourn/stores/memory'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+
+type Data = { views: number }
+type Sessions = ReturnType<typeof createSessions<Data>>
+type Ask = (headers: Record<string, string>) => Promise<Response>
+
+const cached = 'public, max-age=60'
+
+/** Each answers a failure with a page of its own, which lets stand what was said of caches before the session came. */
+const apps: { [name: string]: (sessions: Sessions) => Promise<Ask> } = {
+  async express(sessions) {
+    const app = express()
+    app.use((_request, response, next) => {
+      response.set('Cache-Control', cached)
+      next()
+    })
+    app.use(expressSession(sessions))
+    app.get('/', (request, response) => {
+      request.session.views = 1
+      response.send('page')
+    })
+    app.use((_error: unknown, _request: Request, response: ExpressResponse, _next: NextFunction) => {
+      response.status(404).send('sorry')
+    })
+    return listening(createServer(app))
+  },
+  async fastify(sessions) {
+    const app = fastify()
+    app.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', cached))
+    app.register(fastifySession, { sessions })
+    app.setErrorHandler((_error, _request, reply) => void reply.code(404).send('sorry'))
+    app.get('/', async (request) => {
+      request.session.views = 1
+      return 'page'
+    })
+    await app.ready()
+    return listening(app.server)
+  },
+  async koa(sessions) {
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.set('Cache-Control', cached)
+      try {
+        await next()
+      } catch {
+        ctx.status = 404
+        ctx.body = 'sorry'
+      }
+    })
+    app.use(koaSession(sessions))
+    app.use((ctx) => {
+      ctx.session.views = 1
+      ctx.body = 'page'
+    })
+    return listening(createServer(app.callback()))
+  },
+  async hono(sessions) {
+    const app = new Hono()
+    app.use(async (c, next) => {
+      await next()
+      c.header('Cache-Control', cached)
+    })
+    app.use(honoSession(sessions))
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      return c.text('page')
+    })
+    app.onError((_error, c) => c.text('sorry', 404))
+    return async (headers) => app.request('https://localhost/', { headers })
+  },
+  async node(sessions) {
+    const handler = withSession(
+      sessions,
+      (_request, response, session) => {
+        session.views = 1
+        response.end('page')
+      },
+      { onError: (_error, _request, response) => void Object.assign(response, { statusCode: 404 }).end('sorry') },
+    )
+    const listener: RequestListener = (request, response) => {
+      response.setHeader('Cache-Control', cached)
+      void handler(request, response)
+    }
+    return listening(createServer(listener))
+  },
+}
+
+async function listening(server: Server): Promise<Ask> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return (headers) => fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { headers })
+}
+
+/** Fails with one kind of call, at once or later. */
+function failing(operation: 'read' | 'create' | 'patch', when: 'at once' | 'later'): SessionStore {
+  const error = new Error('down')
+  return {
+    ...memoryStore(),
+    [operation]: () => {
+      if (when === 'later') return Promise.reject(error)
+      throw error
+    },
+  }
+}
+
+describe.each(Object.entries(apps))('%s', (name, start) => {
+  test.each([
+    ['read', 'at once'],
+    ['read', 'later'],
+    ['create', 'at once'],
+    ['create', 'later'],
+    ['patch', 'at once'],
+    ['patch', 'later'],
+  ] as const)('a %s that fails %s: the answer varies by the cookie', async (operation, when) => {
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const sessions = createSessions<Data>({ store: failing(operation, when) })
+    const ask = await start(sessions)
+    const { cookie } = operation === 'create' ? { cookie: '' } : await sessions.create({ values: { views: 0 } })
+    const answer = await ask(cookie ? { cookie } : {})
+    expect([answer.status, await answer.text()]).toEqual([404, 'sorry'])
+    expect([answer.headers.get('cache-control'), answer.headers.get('vary')]).toEqual([cached, 'Cookie'])
+  })
+
+  test('and with noStore, that of a signed-in user is not kept at all', async () => {
+    const sessions = createSessions<Data>({ store: failing('patch', 'later'), noStore: true })
+    const ask = await start(sessions)
+    const { cookie } = await sessions.create({ userId: 'ada' })
+    const answer = await ask({ cookie })
+    // Of Hono, the middleware above has the last word.
+    const control = name === 'hono' ? cached : 'no-store'
+    expect([answer.headers.get('vary'), answer.headers.get('cache-control')]).toEqual(['Cookie', control])
+  })
+})
