@@ -518,6 +518,28 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       }
     },
   ],
+  'pages of 100 records at most': [
+    'list: a page is as full as it was asked to be, also of large records',
+    (store) => ({ list: (page) => store.list({ ...page, limit: Math.min(page.limit, 100) }) }),
+  ],
+  'pages of a user of 300 records at most': [
+    'list: a page is as full as it was asked to be, also of large records',
+    (store) => ({
+      list: (page) => store.list(page.userId === undefined ? page : { ...page, limit: Math.min(page.limit, 300) }),
+    }),
+  ],
+  'pages of a megabyte at most': [
+    'list: a page is as full as it was asked to be, also of large records',
+    (store) => ({
+      async list(page) {
+        let bytes = 0
+        return (await store.list(page)).filter((entry) => {
+          bytes += JSON.stringify(entry).length
+          return bytes <= 1 << 20
+        })
+      },
+    }),
+  ],
   'a list in the order of creation': [
     'list: all sessions, in ascending order of id, in pages of any size',
     (_, { records }) => ({

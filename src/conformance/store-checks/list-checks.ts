@@ -36,6 +36,27 @@ export const listChecks = {
     }
   },
 
+  async 'list: a page is as full as it was asked to be, also of large records'({ store, peer, maxValueBytes }) {
+    const text = JSON.stringify('l'.repeat(Math.min(60_000, maxValueBytes) - 2))
+    const ids = Array.from({ length: 520 }, (_, index) => idOf(1000 + index))
+    // Twenty in a page of 200, which together are more than a megabyte.
+    const large = new Set(ids.filter((_, index) => index % 10 === 0))
+    for (let first = 0; first < ids.length; first += 20) {
+      const batch = ids.slice(first, first + 20)
+      await Promise.all(
+        batch.map((id) => created(store, id, { userId: 'ann', ...(large.has(id) && { values: { text } }) })),
+      )
+    }
+    for (const limit of [200, 500]) {
+      for (const page of [{ limit }, { limit, userId: 'ann' }]) {
+        const found = await listAll(peer, page)
+        assert.equal(found.size, ids.length, `found before a page had less than the ${limit} that were asked for`)
+        assert.deepEqual([...found.keys()], ids, `in pages of ${limit}`)
+        for (const id of large) assert.ok(found.get(id)?.values.text === text, `the value of ${id}`)
+      }
+    }
+  },
+
   async 'list: a page starts after an id, whether it is there or not'({ store }) {
     for (const id of ['a', 'c', 'e', 'g']) await created(store, id, { userId: 'ann' })
     for (const userId of [{}, { userId: 'ann' }]) {
