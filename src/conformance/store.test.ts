@@ -248,6 +248,39 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       },
     }),
   ],
+  'a create that overwrites what has expired': [
+    'create never overwrites an expired record that is still there',
+    (store, { records }) => ({
+      async create(id, record) {
+        const before = records.get(id)
+        if (before && before.expiresAt <= Date.now()) records.delete(id)
+        return store.create(id, record)
+      },
+    }),
+  ],
+  'a create that refuses what has expired, and changes it': [
+    'create never overwrites an expired record that is still there',
+    (store, { records }) => ({
+      async create(id, record) {
+        const before = records.get(id)
+        if (before && before.expiresAt <= Date.now()) records.set(id, copy(record))
+        return store.create(id, record)
+      },
+    }),
+  ],
+  'a record of 150 values at most': [
+    'create writes a record of many values, and a patch keeps them',
+    (store) => ({
+      create: (id, record) =>
+        store.create(id, { ...record, values: Object.fromEntries(Object.entries(record.values).slice(0, 150)) }),
+    }),
+  ],
+  'a sign-out that loses the values of its patch': [
+    'patch changes everything it names in one go',
+    (store) => ({
+      patch: (id, { set = {}, ...patch }) => store.patch(id, patch.userId === null ? patch : { ...patch, set }),
+    }),
+  ],
   'unset stored as null': [
     'patch removes values, and an unset name is gone',
     (store) => ({
@@ -441,6 +474,24 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
   'a delete that does not tell': [
     'delete removes one record and tells whether there was one',
     (store) => ({ delete: async (id) => (await store.delete(id)) || true }),
+  ],
+  'a delete that takes what has expired for gone': [
+    'delete removes an expired record that is still there, and tells so',
+    (store, { records }) => ({
+      async delete(id) {
+        const isLiving = (records.get(id)?.expiresAt ?? 0) > Date.now()
+        return (await store.delete(id)) && isLiving
+      },
+    }),
+  ],
+  'a delete that leaves what has expired': [
+    'delete removes an expired record that is still there, and tells so',
+    (store, { records }) => ({
+      async delete(id) {
+        const record = records.get(id)
+        return record && record.expiresAt <= Date.now() ? true : store.delete(id)
+      },
+    }),
   ],
   'an index that misses the living': [
     'list: by user follows every change of user',

@@ -40,6 +40,7 @@ describe('a sealed cookie', () => {
       ...always,
       'only the browser knows which sessions there are; the engine makes up every id anew': [
         'create refuses an id that is taken, and changes nothing',
+        'create never overwrites an expired record that is still there',
         'race: of creates of one id, one wins',
       ],
       'a response that was under way when the session ended brings its cookie back': [

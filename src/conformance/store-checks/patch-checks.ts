@@ -65,6 +65,9 @@ export const patchChecks = {
     })
     assert.equal(await store.patch(idOf(1), change), 'applied')
     await assertReads(peer, idOf(1), before, { values: { b: '4', c: '3', d: '5' }, userId: 'ann', expiresAt })
+    const signOut = { set: { b: '6', e: '7' }, unset: ['c'], userId: null, expiresAt: expiresAt - 1, when: { d: '5' } }
+    assert.equal(await store.patch(idOf(1), patchOf(signOut)), 'applied', 'a sign-out')
+    await assertReads(peer, idOf(1), before, { values: { b: '6', d: '5', e: '7' }, expiresAt: expiresAt - 1 })
   },
 
   async 'patch changes the user, also to and from none'({ store }) {

@@ -32,11 +32,28 @@ export const recordChecks = {
     await assertReads(store, idOf(1), await created(store, idOf(1), { values: {} }))
   },
 
+  async 'create writes a record of many values, and a patch keeps them'({ store, peer }) {
+    const values = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`name ${index}`, `${index}`]))
+    const before = await created(store, idOf(1), { values })
+    await assertReads(peer, idOf(1), before)
+    assert.equal(await peer.patch(idOf(1), patchOf({ set: { 'name 7': '"other"', more: '1' } })), 'applied')
+    await assertReads(store, idOf(1), before, { values: { ...values, 'name 7': '"other"', more: '1' } })
+  },
+
   async 'create refuses an id that is taken, and changes nothing'({ store, peer }) {
     const before = await created(store, idOf(1), { userId: 'ann', values: { mine: '1' } })
     const other = recordOf({ userId: 'bob', values: { theirs: '2' }, createdAt: 5, expiresAt: before.expiresAt + day })
     assert.equal(await peer.create(idOf(1), other), false)
     await assertReads(store, idOf(1), before)
+  },
+
+  async 'create never overwrites an expired record that is still there'({ store, peer }) {
+    await created(store, idOf(1), { ...expired(), userId: 'ann', values: { mine: '1' } })
+    const found = await readBack(peer, idOf(1))
+    const other = recordOf({ userId: 'bob', values: { theirs: '2' } })
+    const isCreated = await peer.create(idOf(1), other)
+    if (found !== null) assert.equal(isCreated, false, 'create of an id under which a record is read')
+    assert.deepEqual(await readBack(store, idOf(1)), isCreated ? plain(other) : found)
   },
 
   async 'create after a delete starts from nothing'({ store }) {
@@ -125,6 +142,15 @@ export const recordChecks = {
     await assertReads(store, idOf(2), other, {}, 'the other record')
   },
 
+  async 'delete removes an expired record that is still there, and tells so'({ store, peer }) {
+    await created(store, idOf(1), expired())
+    const isThere = (await peer.read(idOf(1))) !== null
+    const existed = await peer.delete(idOf(1))
+    if (isThere) assert.equal(existed, true, 'delete of a record that is read')
+    assert.equal(await store.delete(idOf(1)), false, 'a second delete')
+    assert.equal(await store.read(idOf(1)), null)
+  },
+
   async 'ids compare byte for byte'({ store }) {
     const odd = [
       'a',
@@ -158,3 +184,9 @@ export const recordChecks = {
     }
   },
 } satisfies Record<string, StoreCheck>
+
+/** For a record that expired a while ago, of which a backend that expires by itself has four minutes left. */
+function expired() {
+  const now = Date.now()
+  return { createdAt: now - day, expiresAt: now - 60_000 }
+}
