@@ -14,8 +14,10 @@ export interface DropInDescription {
   readonly saveUninitialized: boolean
   readonly isMemoryStore: boolean
   /** `undefined` where the cookie's options are a function of the request. */
-  readonly cookie: { readonly secure?: unknown; readonly httpOnly?: unknown; readonly sameSite?: unknown } | undefined
+  readonly cookie: { readonly [option in DropInCookieOption]?: unknown } | undefined
 }
+
+type DropInCookieOption = 'maxAge' | 'expires' | 'httpOnly' | 'path' | 'domain' | 'secure' | 'sameSite' | 'partitioned'
 
 const description = Symbol.for('sojourn.middleware')
 

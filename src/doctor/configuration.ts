@@ -2,17 +2,22 @@ import { isCookieStore } from '../core/cookie-store.js'
 import type { InMemory } from '../core/memory-store.js'
 import { weaknessOf } from '../core/secrets.js'
 import type { Visits } from '../core/sessions.js'
+import { cookieFinding, reachFindings } from './cookie.js'
 import type { Finding } from './finding.js'
 
 const minute = 60_000
 const hour = 60 * minute
 const day = 24 * hour
 
+const stolenForAsLong =
+  'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance'
+
 /** What the options of `createSessions` fall short of. */
-export function configurationFindings({ settings, options }: Visits): Finding[] {
+export function configurationFindings(visits: Visits): Finding[] {
+  const { settings, options } = visits
   return [
     ...storeFindings(options),
-    ...cookieFindings(settings),
+    ...cookieFindings(visits),
     ...lifetimeFindings(settings.lifetime),
     ...outageFindings(settings),
     ...acceptFindings(options),
@@ -60,57 +65,17 @@ function storeFindings({ store }: Visits['options']): Finding[] {
   return findings
 }
 
-function cookieFindings({ cookie, transport, trustedOrigins }: Visits['settings']): Finding[] {
-  const findings: Finding[] = []
-  const { attributes, name } = cookie.securely
+function cookieFindings({ settings, options }: Visits): Finding[] {
+  const { cookie, transport, trustedOrigins } = settings
+  const called = transport ? 'The token' : 'The cookie'
+  const findings = reachFindings(
+    called,
+    options.cookie ?? {},
+    trustedOrigins ? null : "createSessions({ crossOrigin: { trusted: ['https://app.example.com'] } })",
+  )
   if (cookie.secure === false) {
-    findings.push({
-      code: 'cookie-not-secure',
-      level: 'error',
-      what: `The ${transport ? 'token' : 'cookie'} is sent over plain HTTP`,
-      why: 'anybody on the way can read it, and plant one',
-      fix: `leave ${transport ? 'transport' : 'cookie'}.secure out, and serve over TLS`,
-      standard: 'ASVS 3.3.1, NIST 5.1.1',
-    })
-  }
-  if (/Domain=/.test(attributes)) {
-    findings.push({
-      code: 'cookie-shared-with-subdomains',
-      level: 'warning',
-      what: 'The cookie goes to every subdomain',
-      why: 'each of them can read it, and one that is taken over takes the sessions with it',
-      fix: 'leave cookie.domain out, unless they share sessions by design',
-      standard: 'ASVS 3.3.3',
-    })
-  } else if (!name.startsWith('__Host-')) {
-    findings.push({
-      code: 'cookie-path',
-      level: 'warning',
-      what: 'The cookie has a path',
-      why: 'a path separates nothing (RFC 6265bis, section 8.5), and costs the __Host- prefix',
-      fix: 'leave cookie.path out',
-      standard: 'ASVS 3.3.3',
-    })
-  }
-  if (/SameSite=None/.test(attributes) && !trustedOrigins) {
-    findings.push({
-      code: 'cross-site-without-guard',
-      level: 'error',
-      what: 'Other sites’ requests carry the cookie, and none is refused',
-      why: 'any page can make a signed-in visitor’s browser act (cross-site request forgery)',
-      fix: "createSessions({ crossOrigin: { trusted: ['https://app.example.com'] } })",
-      standard: 'ASVS 3.5.1, CWE-352',
-    })
-  }
-  if (/Partitioned/.test(attributes) && !/SameSite=None/.test(attributes)) {
-    findings.push({
-      code: 'partitioned-needlessly',
-      level: 'warning',
-      what: 'The cookie is partitioned, and never comes from other sites',
-      why: 'there is one partition for each site that embeds yours, and from there browsers send SameSite=None only',
-      fix: "leave cookie.partitioned out, or add sameSite: 'none' and crossOrigin",
-      standard: 'ASVS 3.3.2',
-    })
+    const fix = `leave ${transport ? 'transport' : 'cookie'}.secure out, and serve over TLS`
+    findings.push(cookieFinding('cookie-not-secure', called, fix))
   }
   return findings
 }
@@ -122,7 +87,7 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
       code: 'absolute-too-long',
       level: 'warning',
       what: `A session lasts ${lengthOf(lifetime.absolute)}`,
-      why: 'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance',
+      why: stolenForAsLong,
       fix: "lifetime: { absolute: '30d' }, or one of 'aal1', 'aal2', 'aal3'",
       standard: 'ASVS 7.3.2, NIST 2.1.3',
     })
@@ -137,25 +102,8 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
       standard: 'ASVS 7.3.1',
     })
   }
-  if (lifetime.remember.absolute > 400 * day) {
-    findings.push({
-      code: 'remembered-beyond-browsers',
-      level: 'warning',
-      what: `A remembered session lasts ${lengthOf(lifetime.remember.absolute)}`,
-      why: 'browsers drop cookies after 400 days (RFC 6265bis, section 5.5), so the record outlives its cookie',
-      fix: "lifetime: { remember: { absolute: '90d' } }",
-      standard: 'RFC 6265bis 5.5',
-    })
-  } else if (lifetime.remember.absolute > 90 * day) {
-    findings.push({
-      code: 'remembered-too-long',
-      level: 'warning',
-      what: `A remembered session lasts ${lengthOf(lifetime.remember.absolute)}`,
-      why: 'a stolen token is good for as long; NIST recommends 30 days at most, for the lowest level of assurance',
-      fix: "lifetime: { remember: { absolute: '30d' } }, or up to '90d' where little is at stake",
-      standard: 'ASVS 7.3.2, NIST 2.1.3',
-    })
-  }
+  const fix = "lifetime: { remember: { absolute: '30d' } }"
+  findings.push(...rememberedFindings('A remembered session', lifetime.remember.absolute, fix))
   const { renewEvery, overlap } = lifetime
   if (renewEvery !== null && overlap > Math.min(renewEvery, hour)) {
     findings.push({
@@ -171,6 +119,28 @@ function lifetimeFindings(lifetime: Visits['settings']['lifetime']): Finding[] {
     })
   }
   return findings
+}
+
+/**
+ * What a session falls short of that outlives the browser.
+ *
+ * @param lifetime milliseconds; `NaN` where it ends with the browser
+ */
+export function rememberedFindings(session: string, lifetime: number, fix: string): Finding[] {
+  if (!(lifetime > 90 * day)) return []
+  const isBeyondBrowsers = lifetime > 400 * day
+  return [
+    {
+      code: isBeyondBrowsers ? 'remembered-beyond-browsers' : 'remembered-too-long',
+      level: 'warning',
+      what: `${session} lasts ${lengthOf(lifetime)}`,
+      why: isBeyondBrowsers
+        ? 'browsers drop cookies after 400 days (RFC 6265bis, section 5.5), so the record outlives its cookie'
+        : stolenForAsLong,
+      fix: `${fix}, or up to 90 days where little is at stake`,
+      standard: isBeyondBrowsers ? 'RFC 6265bis 5.5' : 'ASVS 7.3.2, NIST 2.1.3',
+    },
+  ]
 }
 
 function outageFindings({ onStoreError, storeTimeout }: Visits['settings']): Finding[] {

@@ -20,6 +20,7 @@ import { type ExpressApp, expressFindings } from './express-app.js'
 import { doctor, type Finding } from './index.js'
 
 const express4: typeof express = createRequire(import.meta.url)('express4')
+const day = 86_400_000
 const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
 const good = (): SessionsOptions => ({ store: sqliteStore(':memory:') })
 const { list: _, ...blindStore } = memoryStore()
@@ -138,7 +139,20 @@ describe.each([
     ['writes-needlessly', [legacy({ saveUninitialized: true, cookie: { secure: 'auto', sameSite: 'lax' } })]],
     ['cookie-not-secure', [legacy({ cookie: { sameSite: 'lax' } })]],
     ['cookie-readable', [legacy({ cookie: { secure: true, httpOnly: false, sameSite: 'lax' } })]],
+    ['cookie-readable', [legacy({ cookie: { secure: true, httpOnly: 0 as never, sameSite: 'lax' } })]],
+    ['cookie-readable', [legacy({ cookie: { secure: true, httpOnly: undefined, sameSite: 'lax' } })]],
     ['cookie-without-same-site', [legacy({ cookie: { secure: true } })]],
+    ['cookie-shared-with-subdomains', [legacy({ cookie: { secure: true, sameSite: 'lax', domain: 'example.com' } })]],
+    ['cookie-path', [legacy({ cookie: { secure: true, sameSite: 'lax', path: '/app' } })]],
+    ['cross-site-without-guard', [legacy({ cookie: { secure: true, sameSite: 'none' } })]],
+    ['cross-site-without-guard', [legacy({ cookie: { secure: 'auto', sameSite: 'auto', partitioned: true } })]],
+    ['partitioned-needlessly', [legacy({ cookie: { secure: true, sameSite: 'lax', partitioned: true } })]],
+    ['remembered-too-long', [legacy({ cookie: { secure: true, sameSite: 'lax', maxAge: 91 * day } })]],
+    ['remembered-beyond-browsers', [legacy({ cookie: { secure: true, sameSite: 'lax', maxAge: 3650 * day } })]],
+    [
+      'remembered-beyond-browsers',
+      [legacy({ cookie: { secure: true, sameSite: 'lax', expires: new Date(Date.now() + 401 * day) } })],
+    ],
   ])('%s is found', async (code, steps) => {
     expect(codes(await doctor(null, app(...steps)))).toEqual([code])
   })
@@ -262,6 +276,9 @@ describe.each([
     const behindProxy = (it: express.Express) => void it.set('trust proxy', 1)
     expect(await doctor(sessions, app(behindProxy, files, mounted, route))).toEqual([])
     expect(await doctor(null, app(legacy({ cookie: { secure: 'auto', sameSite: 'lax' } }), route))).toEqual([])
+    const complete = { secure: true, sameSite: true, httpOnly: true, path: '/', maxAge: 90 * day, partitioned: false }
+    expect(await doctor(null, app(legacy({ cookie: complete }), route))).toEqual([])
+    expect(await doctor(null, app(legacy({ cookie: () => ({ domain: 'example.com' }) }), route))).toEqual([])
   })
 })
 

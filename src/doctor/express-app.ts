@@ -1,6 +1,6 @@
-import { type DropInDescription, middlewareDescription } from '../core/mounted-middleware.js'
-import { weaknessOf } from '../core/secrets.js'
+import { middlewareDescription } from '../core/mounted-middleware.js'
 import type { Visits } from '../core/sessions.js'
+import { dropInFindings } from './drop-in.js'
 import type { Finding } from './finding.js'
 
 /** The part of an Express app, 4 or 5, that is looked at. */
@@ -144,73 +144,4 @@ function routesOf(layer: Layer): string[] {
 function isSession({ name, handle }: Layer): boolean {
   if (middlewareDescription(handle)) return true
   return name === 'session' && (handle as { readonly length?: unknown } | undefined)?.length !== 2
-}
-
-function dropInFindings({ secrets, cookie, resave, saveUninitialized, isMemoryStore }: DropInDescription): Finding[] {
-  const findings: Finding[] = []
-  const weak = secrets.map((secret) => (typeof secret === 'string' ? weaknessOf(secret) : null)).find(Boolean)
-  if (weak) {
-    findings.push({
-      code: 'weak-secret',
-      level: 'error',
-      what: `The secret of the drop-in ${weak}`,
-      why: 'whoever knows it can sign session ids',
-      fix: 'put a random one first, secret: [process.env.SESSION_SECRET, oldSecret], and drop the old one when its cookies have expired',
-      standard: 'ASVS 11.5.1, 13.3.1',
-    })
-  }
-  if (isMemoryStore) {
-    findings.push({
-      code: 'no-store',
-      level: 'error',
-      what: 'The drop-in keeps sessions in the memory of this process',
-      why: 'they are lost when it stops, and another process does not see a logout',
-      fix: "store: toConnectStore(sqliteStore('sessions.db'))",
-      standard: 'ASVS 7.4.1',
-    })
-  }
-  if (resave || saveUninitialized) {
-    const names = [resave && 'resave', saveUninitialized && 'saveUninitialized'].filter(Boolean)
-    findings.push({
-      code: 'writes-needlessly',
-      level: 'warning',
-      what: `${names.join(' and ')} of the drop-in ${names.length > 1 ? 'are' : 'is'} on`,
-      why: saveUninitialized
-        ? 'every passing stranger gets a record and a cookie'
-        : 'a late write undoes a parallel one',
-      fix: 'resave: false, saveUninitialized: false',
-      standard: 'ASVS 7.6.2, 15.4.2',
-    })
-  }
-  if (cookie && cookie.secure !== true && cookie.secure !== 'auto') {
-    findings.push({
-      code: 'cookie-not-secure',
-      level: 'error',
-      what: 'The cookie of the drop-in is sent over plain HTTP',
-      why: 'anybody on the way can read it',
-      fix: "cookie: { secure: 'auto' }",
-      standard: 'ASVS 3.3.1, NIST 5.1.1',
-    })
-  }
-  if (cookie && cookie.httpOnly === false) {
-    findings.push({
-      code: 'cookie-readable',
-      level: 'error',
-      what: 'Scripts can read the cookie of the drop-in',
-      why: 'a script that gets into a page takes the session with it',
-      fix: 'leave cookie.httpOnly out',
-      standard: 'ASVS 3.3.4',
-    })
-  }
-  if (cookie && (cookie.sameSite === undefined || cookie.sameSite === false)) {
-    findings.push({
-      code: 'cookie-without-same-site',
-      level: 'warning',
-      what: 'The cookie of the drop-in does not say which sites may send it',
-      why: 'browsers differ in what they then do',
-      fix: "cookie: { sameSite: 'lax' }",
-      standard: 'ASVS 3.3.2',
-    })
-  }
-  return findings
 }
