@@ -360,6 +360,10 @@ describe('a running server', () => {
     ['https://app.example.com/', 'theme=dark', []],
     ['https://app.example.com/', '__Host-session=1; HttpOnly; Secure', ['cookie-without-same-site']],
     ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=never; Secure', ['cookie-without-same-site']],
+    ['https://app.example.com/', 'sid=1; HttpOnlyX; SameSite=Lax; Secure', ['cookie-readable']],
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite=Laxative; Secure', ['cookie-without-same-site']],
+    ['https://app.example.com/', 'sid=1; HttpOnly; SameSite; Secure', ['cookie-without-same-site']],
+    ['https://app.example.com/', 'sid=1; SECURE=1 ;HttpOnly = ;samesite = strict ', []],
     ['http://app.example.com/', 'sid=1; HttpOnly; SameSite=Lax; Secure', ['cookie-not-secure']],
     ['http://localhost:3000/', 'sid=1; HttpOnly; SameSite=Lax', []],
     ['http://[::1]:3000/', 'sid=1; HttpOnly; SameSite=Lax', []],
@@ -367,6 +371,23 @@ describe('a running server', () => {
     const headers = { 'set-cookie': cookie, 'strict-transport-security': 'max-age=31536000' }
     vi.stubGlobal('fetch', async () => new Response('', { headers }))
     expect(codes(await doctor(null, address))).toEqual(expected)
+    vi.unstubAllGlobals()
+  })
+
+  test.each<[string, string[]]>([
+    ['public', ['cookie-cached']],
+    ['max-age=60,Public', ['cookie-cached']],
+    ['s-maxage=600', ['cookie-cached']],
+    ['max-age=0, S-MaxAge="600"', ['cookie-cached']],
+    ['private="x-visitor", s-maxage=600', ['cookie-cached']],
+    ['s-maxage=0', []],
+    ['private, s-maxage=600', []],
+    ['public, no-store', []],
+    ['no-cache, not-public', []],
+  ])('a cookie with Cache-Control: %s', async (control, expected) => {
+    const headers = { 'set-cookie': 'sid=1; HttpOnly; SameSite=Lax', 'cache-control': control }
+    vi.stubGlobal('fetch', async () => new Response('', { headers }))
+    expect(codes(await doctor(null, 'http://localhost:3000/'))).toEqual(expected)
     vi.unstubAllGlobals()
   })
 })

@@ -1,4 +1,5 @@
-import { isLoopback } from '../core/cookie.js'
+import { isLoopback, privateCacheControl } from '../core/cookie.js'
+import { cookieFinding } from './cookie.js'
 import type { Finding } from './finding.js'
 
 const stranger = 'https://stranger.example'
@@ -59,43 +60,32 @@ function sessionCookieFindings({ protocol, host }: URL, { headers }: Response): 
     const name = cookie.slice(0, cookie.indexOf('='))
     // Not `sidebar` and its kin, which scripts are to read.
     if (!/sess|sid(?![a-z])/i.test(name)) continue
+    const called = `The cookie ${name}`
+    // Of several of a name the last counts, as it does in browsers.
+    const attributes = new Map(cookie.split(';').map(attributeOf))
     const isOverTls = protocol === 'https:'
-    if (isOverTls ? !/;\s*secure\s*(;|$)/i.test(cookie) : !isLoopback(host)) {
-      findings.push({
-        code: 'cookie-not-secure',
-        level: 'error',
-        what: `The cookie ${name} is sent over plain HTTP${isOverTls ? ', too' : ''}`,
-        why: 'anybody on the way can read it, and plant one',
-        fix: isOverTls ? 'add Secure to it' : 'serve over TLS, and add Secure to it',
-        standard: 'ASVS 3.3.1, NIST 5.1.1',
-      })
+    if (isOverTls ? !attributes.has('secure') : !isLoopback(host)) {
+      const fix = isOverTls ? 'add Secure to it' : 'serve over TLS, and add Secure to it'
+      findings.push(cookieFinding('cookie-not-secure', called, fix))
     }
-    if (!/;\s*httponly/i.test(cookie)) {
-      findings.push({
-        code: 'cookie-readable',
-        level: 'error',
-        what: `Scripts can read the cookie ${name}`,
-        why: 'a script that gets into a page takes the session with it',
-        fix: 'add HttpOnly to it',
-        standard: 'ASVS 3.3.4',
-      })
-    }
-    if (!/;\s*samesite\s*=\s*(strict|lax|none)/i.test(cookie)) {
-      findings.push({
-        code: 'cookie-without-same-site',
-        level: 'warning',
-        what: `The cookie ${name} does not say which sites may send it`,
-        why: 'browsers differ in what they then do',
-        fix: 'add SameSite=Lax to it',
-        standard: 'ASVS 3.3.2',
-      })
+    if (!attributes.has('httponly')) findings.push(cookieFinding('cookie-readable', called, 'add HttpOnly to it'))
+    if (!/^(strict|lax|none)$/.test(String(attributes.get('samesite')))) {
+      findings.push(cookieFinding('cookie-without-same-site', called, 'add SameSite=Lax to it'))
     }
   }
   return findings
 }
 
+/** Name and value, in lower case. */
+function attributeOf(text: string): [string, string] {
+  const [name = '', value = ''] = text.toLowerCase().split('=')
+  return [name.trim(), value.trim()]
+}
+
 function cacheFindings({ headers }: Response): Finding[] {
-  if (headers.getSetCookie().length === 0 || !/\bpublic\b/i.test(headers.get('cache-control') ?? '')) return []
+  const control = headers.get('cache-control') ?? ''
+  const isForAll = /(^|,)\s*(public\s*(,|$)|s-maxage\s*=[\s"]*0*[1-9])/i.test(control)
+  if (headers.getSetCookie().length === 0 || !isForAll || privateCacheControl(control) === control) return []
   return [
     {
       code: 'cookie-cached',
