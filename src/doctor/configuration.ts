@@ -1,9 +1,9 @@
 import { isCookieStore } from '../core/cookie-store.js'
 import type { InMemory } from '../core/memory-store.js'
-import { weaknessOf } from '../core/secrets.js'
 import type { Visits } from '../core/sessions.js'
 import { cookieFinding, reachFindings } from './cookie.js'
 import type { Finding } from './finding.js'
+import { weaknessOfSecret } from './secret.js'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -173,7 +173,7 @@ function acceptFindings({ accept }: Visits['options']): Finding[] {
   const { secrets, isOfSession } = accept.signing()
   const library = isOfSession ? 'cookie-session' : 'express-session'
   return secrets.flatMap((secret, index): Finding[] => {
-    const weakness = typeof secret === 'string' ? weaknessOf(secret) : null
+    const weakness = weaknessOfSecret(secret)
     if (!weakness) return []
     return [
       {

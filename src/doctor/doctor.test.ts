@@ -1,3 +1,4 @@
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -20,6 +21,7 @@ import { type ExpressApp, expressFindings } from './express-app.js'
 import { doctor, type Finding } from './index.js'
 
 const express4: typeof express = createRequire(import.meta.url)('express4')
+type DropInSecret = NonNullable<NonNullable<Parameters<typeof dropIn>[0]>['secret']>
 const day = 86_400_000
 const secret = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
 const good = (): SessionsOptions => ({ store: sqliteStore(':memory:') })
@@ -102,6 +104,49 @@ describe('a configuration', () => {
     expect(await told(expressSessionCookie({ secret: 'keyboard cat', store: new MemoryStore() }))).toEqual([
       'warning: The secret of express-session is one that everybody knows',
     ])
+    const inBytes = [Buffer.from('keyboard cat'), randomBytes(32), createSecretKey(Buffer.from('Wm9vPq3v'))]
+    expect(await told(expressSessionCookie({ secret: inBytes, store: new MemoryStore() }))).toEqual([
+      'warning: Secret 1 of express-session is one that everybody knows',
+      'warning: Secret 3 of express-session needs at least 32 bytes',
+    ])
+  })
+})
+
+describe('the secret of the drop-in', () => {
+  const told = async (given: DropInSecret) => {
+    const app = express()
+    app.use(dropIn({ secret: given, resave: false, saveUninitialized: false }))
+    const findings = await doctor(null, app as unknown as ExpressApp)
+    return findings.find(({ code }) => code === 'weak-secret')?.what.replace('The secret of the drop-in ', '')
+  }
+  const known = 'complex_password_at_least_32_characters_long'
+
+  test.each<[string, DropInSecret, string]>([
+    ['a known text', Buffer.from('keyboard cat'), 'is one that everybody knows'],
+    ['a long known text', Buffer.from(known), 'is one that everybody knows'],
+    ['a known text, as a key', createSecretKey(Buffer.from('keyboard cat')), 'is one that everybody knows'],
+    ['a known text, as an ArrayBuffer', new TextEncoder().encode(known).buffer, 'is one that everybody knows'],
+    ['a known text behind a good one', [secret, Buffer.from('keyboard cat')], 'is one that everybody knows'],
+    ['one byte', Buffer.from([7]), 'needs at least 32 bytes'],
+    ['three bytes', new Uint8Array(3), 'needs at least 32 bytes'],
+    ['31 random bytes of a larger buffer', randomBytes(64).subarray(33), 'needs at least 32 bytes'],
+    ['15 numbers of two bytes', new Uint16Array(15), 'needs at least 32 bytes'],
+    ['a short key', createSecretKey(randomBytes(16)), 'needs at least 32 bytes'],
+    ['zeros', Buffer.alloc(64), 'repeats too few bytes'],
+  ])('in bytes is weak: %s', async (_what, given, weakness) => {
+    expect(await told(given)).toBe(weakness)
+  })
+
+  test.each<[string, DropInSecret]>([
+    ['32 random bytes', randomBytes(32)],
+    ['of which none is text', Buffer.from(randomBytes(32).map((byte) => byte | 128))],
+    ['as a key', createSecretKey(randomBytes(32))],
+    ['as an ArrayBuffer', new Uint8Array(randomBytes(32)).buffer],
+    ['numbers of two bytes', new Uint16Array(new Uint8Array(randomBytes(32)).buffer)],
+    ['a good text, in bytes', Buffer.from(secret)],
+    ['what signs nothing', generateKeyPairSync('ed25519').publicKey],
+  ])('in bytes is good: %s', async (_what, given) => {
+    expect(await told(given)).toBeUndefined()
   })
 })
 

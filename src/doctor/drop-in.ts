@@ -1,8 +1,8 @@
 import type { DropInDescription } from '../core/mounted-middleware.js'
-import { weaknessOf } from '../core/secrets.js'
 import { rememberedFindings } from './configuration.js'
 import { cookieFinding, reachFindings } from './cookie.js'
 import type { Finding } from './finding.js'
+import { weaknessOfSecret } from './secret.js'
 
 /** What the options of the drop-in fall short of. */
 export function dropInFindings({
@@ -13,7 +13,7 @@ export function dropInFindings({
   isMemoryStore,
 }: DropInDescription): Finding[] {
   const findings: Finding[] = []
-  const weak = secrets.map((secret) => (typeof secret === 'string' ? weaknessOf(secret) : null)).find(Boolean)
+  const weak = secrets.map(weaknessOfSecret).find(Boolean)
   if (weak) {
     findings.push({
       code: 'weak-secret',
