@@ -242,7 +242,7 @@ export class Visit implements Gatekeeper, Watcher {
     const waiting = stores ? this.#save(session) : this.#touchStored(session)
     // A store may note something in the session: that renews a cookie with a lifetime, and is not to be stored again.
     if (stores && !isEnd) departed.text = textOf(session)
-    if (stores && isEnd && !sends && session.cookie.expires) sends = this.#mustSend(session, textOf(session))
+    if (stores && isEnd && !sends && session.cookie.expires != null) sends = this.#mustSend(session, textOf(session))
     if (sends && !this.#isLate) this.#prepareCookie(session)
     return waiting
   }

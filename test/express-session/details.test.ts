@@ -600,7 +600,7 @@ describe('the store', () => {
   same('may change the session that it is given', async (lib) => {
     const shown = []
     for (const resave of [true, false]) {
-      for (const kind of ['whole', 'streamed']) {
+      for (const kind of ['whole', 'streamed', 'until the browser closes']) {
         let written = 0
         class NotingStore extends lib.MemoryStore {
           set(id: string, session: Any, done: Any) {
@@ -609,8 +609,9 @@ describe('the store', () => {
           }
         }
         const cookie = { maxAge: 60_000 }
-        const respond = (_req: Any, res: Any) => {
-          if (kind === 'whole') return res.end('hello')
+        const respond = (req: Any, res: Any) => {
+          if (kind === 'until the browser closes') req.session.cookie.expires = false
+          if (kind !== 'streamed') return res.end('hello')
           res.write('hello, ')
           setTimeout(() => res.end('world'), 20)
         }
