@@ -82,8 +82,13 @@ declare global {
   }
 }
 
-// Where they are installed, theirs is the type of `req.session`, and this makes it the same as ours.
+// Where they are installed, theirs is the type of `req.session`, and this makes it the same as ours. Imported, for what a library
+// adds to them, such as csrf-sync, would otherwise be lost.
 // biome-ignore lint/suspicious/noTsIgnore: they need not be installed where this is read.
+/** @ts-ignore */
+export type {} from 'express-session'
+
+// biome-ignore lint/suspicious/noTsIgnore: the same
 /** @ts-ignore */
 declare module 'express-session' {
   interface SessionData extends SessionDataType {}

@@ -111,6 +111,10 @@ test('`Express.SessionStore` goes with the types of express-session, as is docum
   expect(page).toContain('**`Express.SessionStore` goes with `@types/express-session`.**')
 })
 
+test('what a library adds to the sessions of express-session is there, where their types are installed', async () => {
+  expect(await complaints('library.mts', theirs, true)).not.toMatch(/^node_modules\/sojourn|^library/m)
+})
+
 test('the stores of others fit', async () => {
   expect(await complaints('stores.mts', [...theirs, ...stores])).toBe('')
 })
