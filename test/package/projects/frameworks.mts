@@ -1,6 +1,6 @@
 // Compiled by package.test.ts, not run: sessions are typed in each framework, with no annotation and no cast.
 import { createServer } from 'node:http'
-import { createSecureServer } from 'node:http2'
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
@@ -91,6 +91,13 @@ createSecureServer(
     session.views = 1
     res.stream.respond({ ':status': 200 })
     res.end(req.authority)
+  }),
+)
+createSecureServer(
+  { allowHTTP1: true },
+  withNodeSession(sessions, (req: Http2ServerRequest, res: Http2ServerResponse, session) => {
+    session.views = 1
+    res.end(String(req.stream.id))
   }),
 )
 
