@@ -4,7 +4,6 @@ import { type CookieForm, cookieFormOf, cookieValues, isForwarded, isOursAlone }
 import type { SealedSession } from './cookie-store.js'
 import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
-import type { SojournError } from './errors.js'
 import type { RefusalReason } from './events.js'
 import { after, isOutage } from './guarded-store.js'
 import type { RequestFacts } from './request-facts.js'
@@ -178,10 +177,12 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
 }
 
 function meetFailure(visit: Visit, error: unknown): Visit {
-  const empty = emptyVisit(visit)
-  empty.outage = error as SojournError
   // It is no outage where, say, the app makes a wrong user id of a session that is taken over.
-  if (visit.engine.settings.onStoreError === 'anonymous' && isOutage(error)) return empty
-  visit.request.unread?.(empty)
-  throw error
+  if (visit.engine.settings.onStoreError === 'fail' || !isOutage(error)) {
+    visit.request.unread?.(error)
+    throw error
+  }
+  const empty = emptyVisit(visit)
+  empty.outage = error
+  return empty
 }

@@ -1,5 +1,3 @@
-import type { Visit } from './visit.js'
-
 /** What an adapter tells of a request. */
 export interface RequestFacts {
   /** The `Cookie` header. */
@@ -18,8 +16,8 @@ export interface RequestFacts {
   readonly headersSent?: boolean
   /** Whether its head is out indeed, and not held back for a save: then the response cannot fail any more. */
   readonly headIsOut?: boolean
-  /** Called when the session cannot be read, with an empty one: what answers the error depends on it no less. */
-  unread?(visit: Visit): void
+  /** Called when the session cannot be read: what answers the error depends on it no less. */
+  unread?(error: unknown): void
   /** Called when there may be something to commit: the first time, and each time after the response has begun. */
   mayChange?(): void
 }

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
+import type { SojournError } from '../../core/errors.js'
 import type { RequestFacts } from '../../core/request-facts.js'
 import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
-import { isPromise } from '../../core/store.js'
 import type { Visit } from '../../core/visit.js'
 import { reportLateFailure } from '../../core/warning.js'
 import {
@@ -146,9 +146,10 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     if (this.isGivenUp) this.noteUse()
     else if (this.visit) finishHead(this.visit, this)
   }
-  unread(visit: Visit): void {
+  unread(error: unknown): void {
+    const visit = this.ask()
+    visit.outage = error as SojournError
     visit.wasUsed = true
-    this.begin(visit)
   }
   /** What answers a failure depends on the session no less. */
   noteUse(): void {
@@ -163,8 +164,8 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     const { visit } = this
     if (!visit || this.isGivenUp || visit.isFailureAnswered(this.response.statusCode)) return undefined
     try {
-      const done = this.visits.commit(visit)
-      return isPromise(done) ? done : undefined
+      // Nothing where it was done at once.
+      return this.visits.commit(visit) as PromiseLike<void> | undefined
     } catch (error) {
       return Promise.reject(error)
     }
