@@ -24,6 +24,7 @@ export class FetchExchange implements RequestFacts {
   readonly request: Request
   readonly visits: Visits
   readonly secure: boolean
+  readonly #headers: Headers
   #address: (() => string | undefined) | undefined
   readonly #context: (() => ExecutionContext | undefined) | undefined
   headersSent = false
@@ -32,6 +33,9 @@ export class FetchExchange implements RequestFacts {
 
   constructor(request: Request, visits: Visits, { secure, address, context }: Surroundings) {
     this.request = request
+    const { headers } = request
+    // Deno lets nobody read its own any more once the connection has become a WebSocket.
+    this.#headers = headers.has('upgrade') ? new Headers(headers) : headers
     this.visits = visits
     this.secure = secure ?? request.url.startsWith('https:')
     this.#address = address
@@ -53,7 +57,7 @@ export class FetchExchange implements RequestFacts {
     return this.request.method
   }
   header(name: string): string | undefined {
-    return this.request.headers.get(name) ?? (name === 'host' ? new URL(this.request.url).host : undefined)
+    return this.#headers.get(name) ?? (name === 'host' ? new URL(this.request.url).host : undefined)
   }
   /** Only over plain HTTP does it matter whether a proxy stands between. */
   get host(): string | undefined {
@@ -78,6 +82,11 @@ export class FetchExchange implements RequestFacts {
       if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
     } catch (error) {
+      if (response?.status === 101) {
+        // The connection has become a WebSocket: Deno's server would end over another answer.
+        reportLateFailure(error)
+        return response
+      }
       void response?.body?.cancel().catch(() => {})
       throw error
     }

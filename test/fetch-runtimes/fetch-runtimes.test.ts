@@ -50,6 +50,21 @@ describe.each(names)('%s', async (name) => {
     expect(headers.get('content-type')).toMatch(/^text\/plain; ?charset=utf-8$/i)
   })
 
+  if (name === 'deno') {
+    // Nothing listens at port 9.
+    test.each(['memory', 'http://127.0.0.1:9'])(
+      'a request that opens a WebSocket may begin a session, also where it cannot be stored: %s',
+      async (STORE) => {
+        const { port, close } = await serve(name, file, { STORE, OPTIONS: '{}', ADAPTER: 'greeting' })
+        onTestFinished(close)
+        const socket = new WebSocket(`ws://localhost:${port}/socket`)
+        expect(await once(socket, 'message')).toEqual([expect.objectContaining({ data: 'hello' })])
+        socket.close()
+        expect((await fetch(`http://localhost:${port}/`)).status).toBe(200)
+      },
+    )
+  }
+
   describe.each(Object.entries(checksOf))('%s', (adapter, checks) => {
     async function run(check: AdapterCheck): Promise<void> {
       const running: (() => unknown)[] = []
