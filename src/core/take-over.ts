@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { AcceptedRecord, AcceptedSessions, AcceptedSource, ContinuingEngine } from './accepted-sessions.js'
+import { SojournError } from './errors.js'
 import { type GuardedStore, guardStore } from './guarded-store.js'
 import { expiryOf } from './lifetime.js'
 import { type SignIn, signInName, userIdText } from './sign-in.js'
@@ -58,6 +59,21 @@ async function recordOf(
   // Another request took it over, and the session has ended since.
   await store.delete(token.id)
   return null
+}
+
+/**
+ * Who is signed in, as the app tells from a session of the other library.
+ *
+ * @throws `invalid_value` for what is no user id, and where the app's function throws: it is no outage of the store
+ */
+export function userIdIn<Old>(userId: (session: Old) => unknown, session: Old): string | null {
+  try {
+    const user = userId(session)
+    return user == null ? null : userIdText(user)
+  } catch (cause) {
+    if (cause instanceof SojournError) throw cause
+    throw new SojournError('invalid_value', 'The function userId of accept threw', { cause })
+  }
 }
 
 /** Its calls are bounded as those of the store. */

@@ -2,9 +2,8 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { after } from '../core/guarded-store.js'
 import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
-import { userIdText } from '../core/sign-in.js'
 import type { SessionStore } from '../core/store.js'
-import { acceptedSessions, continuedToken } from '../core/take-over.js'
+import { acceptedSessions, continuedToken, userIdIn } from '../core/take-over.js'
 import { textsOfValues } from './record-texts.js'
 import { findCookie } from './request-cookie.js'
 
@@ -65,11 +64,10 @@ export function cookieSessionCookie(options: CookieSessionCookieOptions): Accept
       if (!session) return null
       return after(store.read(markOf(id)), (mark) => {
         if (mark) return null
-        const user = userId(session)
         const now = Date.now()
         return {
           values: textsOfValues(session),
-          userId: user == null ? null : userIdText(user),
+          userId: userIdIn(userId, session),
           createdAt: now,
           expiresAt: now + cookieLifetime,
           remember,

@@ -1,7 +1,6 @@
 import type { AcceptedSessions } from '../core/accepted-sessions.js'
 import { refuse, refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
-import { userIdText } from '../core/sign-in.js'
-import { acceptedSessions, continuedToken } from '../core/take-over.js'
+import { acceptedSessions, continuedToken, userIdIn } from '../core/take-over.js'
 import { type ConnectStoreCalls, fromConnectStore } from './from-connect-store.js'
 import { cookieName, sessionOf } from './record-texts.js'
 import { findCookie, unsignCookie } from './request-cookie.js'
@@ -63,12 +62,11 @@ export function expressSessionCookie(options: ExpressSessionCookieOptions): Acce
       const record = await old.read(id)
       if (!record) return null
       const session = sessionOf(record)
-      const user = userId(session as SessionData & { [name: string]: unknown })
       const { [cookieName]: _, ...values } = record.values
       return {
         ...record,
         values,
-        userId: user == null ? null : userIdText(user),
+        userId: userIdIn(userId, session as SessionData & { [name: string]: unknown }),
         remember: Boolean(session.cookie.expires),
       }
     },

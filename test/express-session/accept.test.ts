@@ -79,6 +79,21 @@ describe('a visitor with the cookie of express-session', () => {
     },
   )
 
+  test('is no outage where the function that tells who it is throws', async () => {
+    const { store, cookie } = await old()
+    const accept = expressSessionCookie({ secret, store: store as Any, userId: (record: Any) => record.nothing.user })
+    for (const onStoreError of ['fail', 'anonymous']) {
+      const sessions = engine(store, { accept, onStoreError })
+      const outages: unknown[] = []
+      sessions.on('outage', (event) => void outages.push(event))
+      await expect(sessions.load({ cookie })).rejects.toMatchObject({
+        code: 'invalid_value',
+        cause: expect.any(TypeError),
+      })
+      expect(outages).toEqual([])
+    }
+  })
+
   test('may be nobody in particular', async () => {
     const { store, cookie } = await old()
     const accept = expressSessionCookie({ secret, store: store as Any })
