@@ -173,6 +173,7 @@ describe.each([
   test.each<[string, ((app: express.Express) => void)[]]>([
     ['trusts-every-proxy', [(it) => void it.set('trust proxy', true), mounted]],
     ['not-mounted', [route]],
+    ['not-mounted', [(it) => void it.use(originalSession({ secret, resave: false, saveUninitialized: false }))]],
     ['mounted-after-routes', [route, mounted]],
     [
       'two-sessions',

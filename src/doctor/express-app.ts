@@ -39,7 +39,7 @@ export function expressFindings(app: ExpressApp): Finding[] {
   }
   const all = allOf(stack)
   const described = stack.map(({ handle }) => middlewareDescription(handle))
-  if (!all.some(isSession)) {
+  if (!all.some(({ handle }) => middlewareDescription(handle))) {
     findings.push({
       code: 'not-mounted',
       level: 'error',
