@@ -162,6 +162,25 @@ describe.each(Object.entries(frameworks))('%s', (_, framework) => {
       expect((await answer.text()) === big).toBe(true)
     })
 
+    test.each<[string, Middleware[]]>([
+      ['before', [squeeze, session()]],
+      ['after', [session(), squeeze]],
+    ])('%s the session: what is flushed leaves as soon as it is saved', async (_, middleware) => {
+      let goOn = () => {}
+      const events: Middleware = (_request, response) => {
+        response.setHeader('Content-Type', 'text/event-stream')
+        response.write('data: 1\n\n')
+        ;(response as unknown as { flush(): void }).flush()
+        goOn = () => response.end('data: 2\n\n')
+      }
+      const port = await serve(framework(...middleware, events))
+      const { body } = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'Accept-Encoding': 'gzip' } })
+      const reader = (body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+      expect((await reader.read()).value).toBe('data: 1\n\n')
+      goOn()
+      expect((await reader.read()).value).toBe('data: 2\n\n')
+    })
+
     const failing: [string, Middleware[]][] = [
       ['before', [squeeze, session('never'), wordy]],
       ['after', [session('never'), squeeze, wordy]],

@@ -27,6 +27,7 @@ import {
   gateOf,
   guards,
   type Hooked,
+  type HookName,
   hook,
   hookFound,
   type InheritedHooks,
@@ -145,7 +146,7 @@ class Gate implements PlacedGate {
     if (this.#state === 'open' && name === 'end') this.#finish(args)
     if (this.#state === 'open') {
       try {
-        return Reflect.apply(this.#found[name], this.response, args)
+        return Reflect.apply(this.#found[name] ?? (this.response as never)[name], this.response, args)
       } catch (error) {
         // A head that Node refuses has not left.
         if (name === 'writeHead' && !this.response.headersSent) this.#state = 'shut'
@@ -275,7 +276,7 @@ class Gate implements PlacedGate {
    * A body is sent after a failure: by whoever answers it, who began with a head; or by a handler that does not know of
    * it yet, and is not to be heard.
    */
-  answer(name: MethodName, args: readonly unknown[]): unknown {
+  answer(name: HookName, args: readonly unknown[]): unknown {
     const { response } = this
     this.#isAnswered ||=
       name === 'writeHead' ||
@@ -286,7 +287,7 @@ class Gate implements PlacedGate {
   }
 
   /** Whether a call may be the failed handler's, which goes on until its end. */
-  #isOfFailedBody(name: MethodName): boolean {
+  #isOfFailedBody(name: HookName): boolean {
     if (this.#failedBody === 'ended') return false
     if (name === 'write') this.#failedBody = 'going on'
     const isOfFailed = this.#failedBody === 'going on'

@@ -6,7 +6,7 @@ import { type HeldConnection, holdConnection, letGo } from './held-connection.js
 import { ServerResponse } from './node-http.js'
 
 /** A method that sends, or that decides when bytes leave. */
-export type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'cork' | 'uncork'
+export type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'cork' | 'uncork' | 'flush'
 
 export interface Call {
   readonly name: MethodName
@@ -112,6 +112,8 @@ export function coverPrototype(prototype: object): void {
 const methods = coveringMethods<HeldCalls>({
   cork: hold,
   uncork: hold,
+  // That of compression: what was written before is to leave.
+  flush: hold,
   setHeader: refuse,
   setHeaders: refuse,
   appendHeader: refuse,

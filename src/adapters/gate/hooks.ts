@@ -2,8 +2,8 @@ import type { NodeResponse } from './head.js'
 import type { MethodName } from './held-calls.js'
 
 type Method = (this: unknown, ...args: unknown[]) => unknown
-export type Methods = { [name in MethodName]: Method }
-export type HookName = Exclude<MethodName, 'cork' | 'uncork'>
+export type Methods = { [name in Exclude<MethodName, 'flush'>]: Method } & { flush?: Method }
+export type HookName = Exclude<MethodName, 'cork' | 'uncork' | 'flush'>
 export type Hooks = Pick<Methods, HookName>
 
 /** What the hooks of a response call. */
@@ -12,7 +12,7 @@ export interface Hooked {
   /** Whether the hooks are those that the response inherits. */
   readonly isInherited: boolean
   call(name: MethodName, args: readonly unknown[]): unknown
-  answer(name: MethodName, args: readonly unknown[]): unknown
+  answer(name: HookName, args: readonly unknown[]): unknown
 }
 
 /** Who places the gate of a response when there is need of it. */
