@@ -24,7 +24,7 @@ import type { Visit } from '../core/visit.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 
-const visitsOf = Symbol('sojourn.visits')
+const visitsOf = Symbol.for('sojourn.fetch.visits.1')
 
 /** By this a handler that is called within another finds their one session. */
 interface Entered {

@@ -15,7 +15,7 @@ import {
   type RequireUserOptions,
   signedInUser,
 } from '../core/require-user.js'
-import { noteUse, type ResponseHeaders } from '../core/response-head.js'
+import { noteUse } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf, visitBehind } from '../core/session-object.js'
@@ -71,7 +71,7 @@ export function session<Data extends object = SessionData>(
       const opened = visits.open(exchange)
       visit = isPromise(opened) ? await opened : opened
     } catch (error) {
-      noteUse(visits.openEmpty(exchange), headOf(c))
+      noteUse(visits.openEmpty(exchange), c.res.headers)
       throw error
     }
     c.set('session', sessionOf<Data>(visit))
@@ -84,14 +84,10 @@ export function session<Data extends object = SessionData>(
       c.res = finished
     } catch (error) {
       takeBack(c)
-      noteUse(visit, headOf(c))
+      noteUse(visit, c.res.headers)
       throw error
     }
   }
-}
-
-function headOf(c: Context): Pick<ResponseHeaders, 'get' | 'set'> {
-  return { get: (name) => c.res.headers.get(name), set: (name, value) => c.header(name, value) }
 }
 
 /** Hono throws where a runtime has none. */

@@ -69,9 +69,11 @@ export function createEvents(clock: () => number): Events {
       // As text, so that one which is left out is refused like any other.
       oneOf(String(name), names, 'The event of sessions.on()')
       refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
+      // One for each call: two parts of an app may listen with the same function, and one of them stop.
+      const called = (event: never) => listener(event)
       const ofName = listeners.get(name) ?? new Set()
-      listeners.set(name, ofName.add(listener))
-      return () => void ofName.delete(listener)
+      listeners.set(name, ofName.add(called))
+      return () => void ofName.delete(called)
     },
     emit(name, facts) {
       const event = { at: clock(), ...facts }

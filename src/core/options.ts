@@ -123,7 +123,7 @@ export function settingsOf(options: SessionsOptions): Settings {
   }
   refuseRequest(options)
   refuseUnknown('createSessions', options)
-  const { store, lifetime = {}, cookie = {}, storeTimeout = '5s', clock = Date.now } = options
+  const { store, lifetime = {}, cookie = {}, storeTimeout = '5s', clock = () => Date.now() } = options
   if (store !== undefined && !isCookieStore(store)) checkStore(store)
   if (typeof lifetime !== 'string') {
     refuseUnknown('lifetime', lifetime)

@@ -9,7 +9,8 @@ import { isPortable, refuseUnstorable, type Values } from './values.js'
 import { callBack, heard, Watched } from './verb-results.js'
 import type { Visit } from './visit.js'
 
-const visitOf = Symbol('sojourn.visit')
+/** Shared by the copies of Sojourn in a process, such as a bundle of ESM and CommonJS has. */
+const visitOf = Symbol.for('sojourn.visit.1')
 const targetOf = Symbol('sojourn.target')
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 const maxNameBytes = 128
@@ -232,7 +233,7 @@ export function sessionOf<Data = SessionData>(visit: Visit): Session<Data> {
 export function visitBehind(session: object): Visit {
   const visit = (session as Partial<SessionObject> | null)?.[visitOf]
   if (visit) return visit
-  throw new SojournError('invalid_value', `Expected a session of this copy of Sojourn; got ${show(session)}`)
+  throw new SojournError('invalid_value', `Expected a session of Sojourn; got ${show(session)}`)
 }
 
 function isValueName(name: string | symbol): name is string {

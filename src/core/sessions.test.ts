@@ -835,6 +835,47 @@ test('a session that ended just before it was followed is not missed', async () 
   await sessions.close()
 })
 
+test('who listens twice with one function is called twice, and stops once at a time', async () => {
+  const sessions = make()
+  const listener = vi.fn()
+  const stops = [sessions.on('created', listener), sessions.on('created', listener)]
+  await sessions.create()
+  expect(listener).toHaveBeenCalledTimes(2)
+  stops[0]?.()
+  stops[0]?.()
+  await sessions.create()
+  expect(listener).toHaveBeenCalledTimes(3)
+  stops[1]?.()
+  await sessions.create()
+  expect(listener).toHaveBeenCalledTimes(3)
+})
+
+test('without a clock of its own, time is what Date says, also where a test replaces it later', async () => {
+  const sessions = createSessions<Data>({ store: memory, lifetime: { idle: '30m' } })
+  const { cookie } = await sessions.create({ values: { a: 1 } })
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  vi.setSystemTime(Date.now() + 29 * 60_000)
+  expect((await sessions.load({ cookie })).a).toBe(1)
+  vi.setSystemTime(Date.now() + 2 * 60_000)
+  expect((await sessions.load({ cookie })).a).toBe(undefined)
+})
+
+test('a session of one copy of Sojourn is one for another in the process, as a bundle of ESM and CommonJS has two', async () => {
+  vi.resetModules()
+  const { createSessions: createElsewhere } = await import('../index.js')
+  expect(createElsewhere).not.toBe(createSessions)
+  const sessions = make()
+  const elsewhere = createElsewhere<Data>({ store: memory })
+  const session = await sessions.load({})
+  session.a = 1
+  expect(elsewhere.status(session).signedIn).toBe(false)
+  session.signIn('ada')
+  const [setCookie] = await elsewhere.commit(session)
+  expect(elsewhere.status(session).signedIn).toBe(true)
+  expect((await sessions.load({ cookie: setCookie?.split(';')[0] as string })).userId).toBe('ada')
+})
+
 test('who follows a session that only its cookie holds learns that it expired', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
   onTestFinished(() => void vi.useRealTimers())

@@ -68,7 +68,7 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
     refuseOption('What fromConnectStore() is given', 'a store made for express-session', store)
   }
   refuseUnknownOptions('fromConnectStore', options, ['idle', 'clock'])
-  const { clock = Date.now } = options
+  const { clock = () => Date.now() } = options
   const idle = milliseconds(options.idle ?? '24h', 'idle')
   const inTurn = turnsOf.get(store) ?? createTurns()
   turnsOf.set(store, inTurn)

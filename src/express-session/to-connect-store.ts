@@ -34,7 +34,7 @@ export function toConnectStore(store: SessionStore, options: ToConnectStoreOptio
     refuseOption('What toConnectStore() is given', 'a store on the server, such as sqliteStore()', store)
   }
   refuseUnknownOptions('toConnectStore', options, ['idle', 'clock'])
-  return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? Date.now)
+  return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? (() => Date.now()))
 }
 
 /** What a record of a session holds. */

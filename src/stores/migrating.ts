@@ -182,7 +182,7 @@ export function migrating(options: MigratingOptions): SessionStore {
 /** Else a misspelt `moves: false` would move sessions that other processes do not find any more. */
 function checked(options: MigratingOptions): Required<MigratingOptions> {
   refuseUnknownOptions('migrating', options, ['from', 'to', 'moves', 'clock'])
-  const { from, to, moves = true, clock = Date.now } = options ?? ({} as MigratingOptions)
+  const { from, to, moves = true, clock = () => Date.now() } = options ?? ({} as MigratingOptions)
   const areStores = typeof from?.patch === 'function' && typeof to?.patch === 'function'
   if (!areStores) {
     refuse(
