@@ -5,7 +5,10 @@ import { callListener } from './warning.js'
 /** Why a session ended. */
 export type EndReason = 'destroyed' | 'regenerated' | 'replaced' | 'revoked' | 'limit'
 
-/** Why a presented token was not accepted. `stale_token` is a sign of theft: it was replaced, and its successor used. */
+/**
+ * Why a presented token was not accepted. `stale_token` is a sign of theft: it was replaced, and its successor used. One from
+ * before two renewals is a `wrong_secret`.
+ */
 export type RefusalReason = 'unknown_id' | 'wrong_secret' | 'stale_token' | 'expired' | 'corrupt_record'
 
 /** What happened, by name. Every event carries the session's id, which is no secret, and never a token. */

@@ -13,10 +13,15 @@ type AllOf<Kinds> = { [Name in keyof Kinds]: (kind: Kinds[Name]) => void }[keyof
   ? Kind
   : never
 
+/** Of a member that both have, such as `save`, the engine's comes first: with its result. */
+type OneOrBoth<Kinds> = Kinds extends { sojourn: infer Ours }
+  ? Ours & (keyof Kinds extends 'sojourn' ? unknown : AllOf<Omit<Kinds, 'sojourn'>>)
+  : AllOf<Kinds>
+
 /** A request that has a session. */
 export interface RequestWithSession {
   /** The visitor's session. */
-  session: AllOf<SessionKinds>
+  session: OneOrBoth<SessionKinds>
 }
 
 // To add to the types of another session library, which may be installed as well and then says what a request's session is:

@@ -115,6 +115,10 @@ test('what a library adds to the sessions of express-session is there, where the
   expect(await complaints('library.mts', theirs, true)).not.toMatch(/^node_modules\/sojourn|^library/m)
 })
 
+test('where the engine still takes visitors over, `req.session` is its own, and has what the drop-in adds besides', async () => {
+  expect(await complaints('engine-with-accept.mts', [])).toBe('')
+})
+
 test('the stores of others fit', async () => {
   expect(await complaints('stores.mts', [...theirs, ...stores])).toBe('')
 })
