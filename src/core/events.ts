@@ -73,16 +73,14 @@ export function createEvents(clock: () => number): Events {
       oneOf(String(name), names, 'The event of sessions.on()')
       refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
       // One for each call: two parts of an app may listen with the same function, and one of them stop.
-      const called = (event: never) => listener(event)
+      const called = (event: never) => callListener(`A listener of sessions.on('${name}')`, () => listener(event))
       const ofName = listeners.get(name) ?? new Set()
       listeners.set(name, ofName.add(called))
       return () => void ofName.delete(called)
     },
     emit(name, facts) {
       const event = { at: clock(), ...facts }
-      for (const listener of listeners.get(name) ?? []) {
-        callListener(`A listener of sessions.on('${name}')`, () => (listener as (event: unknown) => unknown)(event))
-      }
+      for (const called of listeners.get(name) ?? []) called(event as never)
       const diagnostics = channel(`sojourn:${name}`)
       if (diagnostics.hasSubscribers) diagnostics.publish(event)
     },

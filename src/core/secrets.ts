@@ -1,4 +1,4 @@
-import { SojournError } from './errors.js'
+import { refuse } from './option-checks.js'
 
 /**
  * One secret, or several: the first is used for what is made, all for what is read. To rotate, add a new one at the end, and
@@ -22,13 +22,13 @@ const makeOne = `Make one with: node -e "console.log(crypto.randomBytes(32).toSt
 export function checkedSecrets(secrets: unknown, option: string): readonly string[] {
   const all = typeof secrets === 'string' ? [secrets] : secrets
   if (!Array.isArray(all) || all.length === 0 || !all.every((secret) => typeof secret === 'string')) {
-    throw new SojournError('invalid_option', `${option} must be a text, or a list of texts. ${makeOne}`)
+    refuse(`${option} must be a text, or a list of texts. ${makeOne}`)
   }
   for (const [index, secret] of (all as string[]).entries()) {
     const weakness = weaknessOf(secret)
     if (!weakness) continue
     const which = all.length > 1 ? `${option}[${index}]` : option
-    throw new SojournError('invalid_option', `${which} ${weakness}. ${makeOne}`)
+    refuse(`${which} ${weakness}. ${makeOne}`)
   }
   return all as string[]
 }

@@ -9,7 +9,7 @@ export interface ValueChanges {
 }
 
 /** That nothing did: the same object each time. */
-export const noChanges: ValueChanges = Object.freeze({ set: Object.freeze({}), unset: Object.freeze([]) })
+export const noChanges: ValueChanges = { set: {}, unset: [] }
 
 /** What is known of one value. */
 export interface Known {

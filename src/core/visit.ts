@@ -4,6 +4,7 @@ import { type Engine, engineOver } from './engine.js'
 import { SojournError } from './errors.js'
 import type { EndReason } from './events.js'
 import { type Intentions, noIntentions } from './intentions.js'
+import { refuseLateChange } from './late-change.js'
 import { expiryOf, type Limits, touchIsDue } from './lifetime.js'
 import type { RequestFacts } from './request-facts.js'
 import {
@@ -205,12 +206,7 @@ export class Visit {
         cause: this.outage,
       })
     }
-    if (needsCookie && this.request.headersSent) {
-      throw new SojournError(
-        'headers_sent',
-        `${verb} came after the response had begun, so its cookie cannot be sent. Call it before the first byte`,
-      )
-    }
+    if (needsCookie && this.request.headersSent) refuseLateChange(verb)
     this.wasUsed = true
     this.mayChange()
   }

@@ -1,5 +1,5 @@
-import { SojournError } from '../../core/errors.js'
 import { after, type GuardedStore } from '../../core/guarded-store.js'
+import { refuseLateChange } from '../../core/late-change.js'
 import { isOwnName } from '../../core/own-names.js'
 import type { RequestFacts } from '../../core/request-facts.js'
 import { type Awaitable, isPromise, type SessionPatch } from '../../core/store.js'
@@ -31,11 +31,7 @@ export function inOrder(store: GuardedStore, request: RequestFacts): GuardedStor
 }
 
 function refuseLate(request: RequestFacts, patch: SessionPatch): void {
-  if (!request.headIsOut || !changesValues(patch)) return
-  throw new SojournError(
-    'headers_sent',
-    'A change came after the response had begun, so its cookie cannot be sent. Make it before the first byte',
-  )
+  if (request.headIsOut && changesValues(patch)) refuseLateChange('A change')
 }
 
 /** Whether a patch changes values of the app. */
