@@ -296,6 +296,20 @@ describe('values', () => {
     expect((await load(cookie)).a).toBe(3)
   })
 
+  test.each([5, true, [5], { b: 1 }])('a stored value that is %j is such an error, too', async (value) => {
+    const cookie = await stored({ a: 1 })
+    const { id } = await load(cookie)
+    // As somebody else may write it by the means of the backend.
+    await store.patch(id, { now, set: { a: value as unknown as string } })
+    const session = await load(cookie)
+    expect(await codeOf(() => session.a)).toBe('corrupt_value')
+    expect(await codeOf(() => session.update('a', () => 2))).toBe('corrupt_value')
+    expect(await codeOf(() => session.take('a'))).toBe('corrupt_value')
+    session.a = 3
+    await commit(session)
+    expect((await load(cookie)).a).toBe(3)
+  })
+
   test('the object cannot be frozen, extended or given another prototype', async () => {
     const session = await load()
     expect(() => Object.freeze(session)).toThrow(TypeError)

@@ -126,13 +126,15 @@ function isObject(value: unknown): boolean {
 /** Reads JSON text. Throws `corrupt_value`, naming the value but not showing it. */
 export function decode(name: string, text: string): unknown {
   try {
-    return JSON.parse(text)
+    // What others wrote may be a number, of which JSON.parse would make a text.
+    if (typeof text === 'string') return JSON.parse(text)
   } catch {
-    throw new SojournError(
-      'corrupt_value',
-      `The stored session value ${show(name)} is not JSON text. Assign or delete it to repair the session`,
-    )
+    // It is told below.
   }
+  throw new SojournError(
+    'corrupt_value',
+    `The stored session value ${show(name)} is not JSON text. Assign or delete it to repair the session`,
+  )
 }
 
 /** JSON text of a value; `undefined` for `undefined`. Throws `invalid_value` for what JSON would refuse or change. */

@@ -2,8 +2,9 @@ import { SojournError } from './errors.js'
 import type { SessionPatch, SessionRecord } from './store.js'
 
 /**
- * Refuses text with a lone surrogate, as `invalid_value`, before a client that speaks UTF-8 replaces it without a word.
- * For a store to call on what it is about to write.
+ * Refuses text with a lone surrogate, as `invalid_value`, before a client that speaks UTF-8 replaces it without a word,
+ * and values that are no text, which may come of another store's record that somebody else wrote. For a store to call on
+ * what it is about to write.
  */
 export function refuseIllFormed(change: Partial<SessionRecord & SessionPatch>): void {
   if (change.userId?.isWellFormed() === false) refuse('A user id')
@@ -17,13 +18,11 @@ function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> | u
   if (!texts) return
   for (const name of Object.keys(texts)) {
     if (!name.isWellFormed()) refuse('The name of a session value')
-    if (texts[name]?.isWellFormed() === false) refuse(`The session value ${JSON.stringify(name)}`)
+    // What somebody else wrote may be a number, which has no such method.
+    if (!(texts[name] ?? '').isWellFormed?.()) refuse(`The session value ${JSON.stringify(name)}`)
   }
 }
 
 function refuse(what: string): never {
-  throw new SojournError(
-    'invalid_value',
-    `${what} has a lone surrogate, which no backend can keep: pass well-formed text`,
-  )
+  throw new SojournError('invalid_value', `${what} has a lone surrogate or is no text: pass well-formed text`)
 }

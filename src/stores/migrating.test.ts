@@ -8,6 +8,7 @@ import { SojournError, type SojournErrorCode } from '../core/errors.js'
 import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
 import { memoryStore } from './memory.js'
 import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
+import { sqliteStore } from './sqlite.js'
 
 const now = Date.now()
 // The clock stands still: to try every order takes longer than a session lasts.
@@ -428,6 +429,19 @@ describe('a session that does not fit into the new store', () => {
       expect(await store.delete('id')).toBe(true)
     },
   )
+
+  test('stays as well where somebody else wrote a value that is no text, until it is repaired', async () => {
+    const [from, to] = [memoryStore(), sqliteStore(':memory:')]
+    const store = migrating({ from, to })
+    await from.create('id', { ...record, values: { a: '1', visits: 5 as unknown as string } })
+    expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+    expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
+    expect((await from.read('id'))?.values).toEqual({ a: '1', b: '2', visits: 5 })
+    expect(await store.patch('id', { now, set: { visits: '5' } })).toBe('applied')
+    expect(await store.patch('id', { now, set: { b: '3' } })).toBe('applied')
+    expect(await from.read('id')).toBe(null)
+    expect((await to.read('id'))?.values).toEqual({ a: '1', b: '3', visits: '5' })
+  })
 
   test('keeps its changes while one writer tries to move it and another makes it smaller, in every order', async () => {
     await inEveryOrder(async () => {

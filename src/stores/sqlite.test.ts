@@ -271,6 +271,26 @@ describe('a file', () => {
     await sessions.close()
   })
 
+  test('with a value that somebody else wrote, and that is no text, keeps its session, which can be repaired', async () => {
+    const path = newFile()
+    const sessions = createSessions<{ visits: unknown; seen: number }>({ store: sqliteStore(path) })
+    const other = new DatabaseSync(path)
+    const { session, cookie } = await sessions.create({ values: { visits: 1 } })
+    const written = other.prepare("UPDATE sessions SET data = json_set(data, '$.visits', 5) WHERE id = ?")
+    expect(written.run(session.id).changes).toBe(1)
+    const damaged = await sessions.load({ cookie })
+    const corrupt = { code: 'corrupt_value' }
+    await expect(async () => damaged.visits).rejects.toMatchObject(corrupt)
+    await expect(damaged.update('visits', () => 2)).rejects.toMatchObject(corrupt)
+    await expect(damaged.take('visits')).rejects.toMatchObject(corrupt)
+    expect(await damaged.update('seen', () => 1)).toBe(1)
+    damaged.visits = 6
+    expect(await damaged.save()).toBe(true)
+    expect({ ...(await sessions.load({ cookie })) }).toEqual({ visits: 6, seen: 1 })
+    other.close()
+    await sessions.close()
+  })
+
   test.each(drivers)('with times that no number holds is read, listed and swept through %s', async (_, open) => {
     const path = newFile()
     const database = open(path)
