@@ -633,6 +633,7 @@ describe('a URL that cannot be used is refused, and its password told to nobody:
     ['redis://user:secret@host?table=a', '"table" is not known here'],
     ['postgres://user:secret@host/db?migrate=yes', '"migrate" is true or false'],
     ['postgres://user:secret@host/db?max=many', 'the parameter "max" must be a whole number'],
+    ['postgres://user:secret@host/db?max=1&listen=true', 'a max of 2 or more'],
     ['postgres://user:secret@[host/db', 'pg does not understand this URL'],
     ['mysql://user:secret@[host/db', 'mysql2 does not understand this URL'],
     ['redis+sentinel://user:secret@host', 'ends with the name of the primary, such as /mymaster'],

@@ -42,6 +42,20 @@ test('one connection is refused, which does not come back', () => {
   )
 })
 
+test('a pool of one connection is refused where it is to listen as well: nothing would be left for the sessions', () => {
+  const [one, two] = [1, 2].map((max) => new pg.Pool({ max })) as [pg.Pool, pg.Pool]
+  expect(() => postgresStore({ pool: one, listen: one })).toThrow(
+    expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining('"pool" a max of 2 or more') }),
+  )
+  expect(postgresStore({ pool: two, listen: two })).toHaveProperty('watch')
+  expect(postgresStore({ pool: one, listen: two })).toHaveProperty('watch')
+  expect(postgresStore({ pool: one, listen: new pg.Pool({ max: 1 }) })).toHaveProperty('watch')
+  expect(postgresStore({ pool: one })).not.toHaveProperty('watch')
+  // It listens over a connection beside its pool.
+  const sql = postgres({ max: 1 })
+  expect(postgresStore({ pool: sql, listen: sql })).toHaveProperty('watch')
+})
+
 test('a pool that does not count rows is refused, before a write that was made is taken for none', async () => {
   const uncounted = { query: async () => ({ rows: [] }) } as unknown as PostgresPool
   const refusal = { code: 'store_misconfigured', message: expect.stringContaining('"rowCount"') }

@@ -14,8 +14,8 @@ export interface PostgresStoreOptions {
   table?: string
   /**
    * For `watch`: a `Pool` or `sql` that connects to the server itself, with no proxy that pools by transaction between;
-   * it may be the same as `pool`. One of its connections is held from when something begins to watch. A process that
-   * ends sessions has to be given it as well, or the others do not learn of it.
+   * it may be the same as `pool`, if that may have two connections or more. One of its connections is held from when
+   * something begins to watch. A process that ends sessions has to be given it as well, or the others do not learn of it.
    */
   listen?: PostgresListener
 }
@@ -35,8 +35,11 @@ export function checked(options: PostgresStoreOptions) {
   }
   if (isOneConnection(listen)) {
     refuse(
-      '"listen" must be a Pool of pg: a Client does not come back once its connection is lost. A Pool may have max: 1',
+      '"listen" must be a Pool of pg: a Client does not come back once its connection is lost. A Pool of its own may have max: 1',
     )
+  }
+  if ((listen as unknown) === pool && isPoolOfOne(pool)) {
+    refuse('"listen" holds a connection for itself: give it a pool of its own, or "pool" a max of 2 or more')
   }
   if (typeof table !== 'string' || table.length > 48 || !/^([a-z_]\w*\.)?[a-z_]\w*$/i.test(table)) {
     refuse('"table" must be a name of letters, digits and "_", or two with a dot between, at most 48 characters in all')
@@ -52,6 +55,11 @@ function hasOne(client: unknown, ...methods: string[]): boolean {
 /** A `Client` of `pg` has the methods that are called on a `Pool`, too, but this one besides. */
 function isOneConnection(client: unknown): boolean {
   return hasOne(client, 'escapeLiteral')
+}
+
+/** An `sql` of `postgres` listens over a connection beside its own. */
+function isPoolOfOne(client: unknown): boolean {
+  return hasOne(client, 'connect') && Number((client as { options?: { max?: unknown } }).options?.max) === 1
 }
 
 function refuse(what: string): never {
