@@ -324,6 +324,19 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       expect(await store.read('a')).toEqual(record())
     })
 
+    test('whose texts compare by another collation still tells values byte for byte', async () => {
+      const { store, table } = await storeOver(pool)
+      await store.create('a', record({ values: { a: '"Straße"' } }))
+      await pool.query(`ALTER TABLE ${table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`)
+      for (const other of ['"straße"', '"Strasse"', '"Straße "']) {
+        expect(await store.patch('a', { now: 0, set: { b: '1' }, when: { a: other } }), other).toBe('conflict')
+      }
+      expect(await store.patch('a', { now: 0, set: { a: '"straße"' }, when: { a: '"Straße"', b: null } })).toBe(
+        'applied',
+      )
+      expect(await store.read('a')).toEqual(record({ values: { a: '"straße"' } }))
+    })
+
     test('of another program is refused', async () => {
       await pool.query('CREATE TABLE IF NOT EXISTS orders (id INT, total BIGINT)')
       const store = mysqlStore({ pool, table: 'orders' })

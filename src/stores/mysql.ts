@@ -160,8 +160,10 @@ function patchStatement(table: string, id: string, patch: SessionPatch): [sql: s
   let condition = 'id = ? AND expires_at > ?'
   parameters.push(bytes(id), now)
   if (when) {
-    // The values read as `when` says if to merge it would change nothing. MariaDB compares text: both sides are merged.
-    condition += " AND JSON_MERGE_PATCH(data, _utf8mb4 ?) = JSON_MERGE_PATCH(data, '{}')"
+    // The values read as `when` says if to merge it would change nothing. MariaDB compares text: both sides are merged, and
+    // compared as bytes, for a table may have been given another collation.
+    const merged = (patch: string) => `CONVERT(JSON_MERGE_PATCH(data, _utf8mb4 ${patch}) USING binary)`
+    condition += ` AND ${merged('?')} = ${merged("'{}'")}`
     parameters.push(bytes(JSON.stringify(byKey(when))))
   }
   return [`UPDATE ${table} SET ${assignments.join(', ')} WHERE ${condition}`, parameters]
