@@ -20,6 +20,7 @@ import type { Server } from '../../test/harness/server.js'
 import { expectLikeTheModel } from '../../test/stores/model.js'
 import { connectRedis, type Library, libraries, type Place } from '../../test/stores/redis-clients.js'
 import { storeChecks } from '../conformance/store.js'
+import { createSessions } from '../core/sessions.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { openStore } from './open.js'
 import { runScript } from './redis/client.js'
@@ -311,6 +312,27 @@ await describeWith(['redis'], 'on one server', () => {
       expect(changes.map((change) => change.status === 'rejected' && change.reason)).toEqual([isReadOnly, isReadOnly])
     },
   )
+
+  test('what others keep among the sessions, under names that no session has, is not listed', async () => {
+    const store = redisStore({ client: await connected('redis', server), prefix })
+    const sessions = createSessions({ store })
+    const admin = await administer(server)
+    for (const name of ['~', '0:1', 'é', '', 'x'.repeat(129)]) await admin('SET', `${prefix}session:${name}`, 'hello')
+    await admin('HSET', `${prefix}session:a:b`, 'name', 'Ann')
+    const made: string[] = []
+    for (let count = 0; count < 5; count++) made.push((await sessions.create({ userId: 'ann' })).session.id)
+    const listed: string[] = []
+    for (let after: string | undefined, pages = 0; pages < 5; pages++) {
+      const page = await sessions.list({ limit: 2, ...(after !== undefined && { after }) })
+      listed.push(...page.sessions.map(({ id }) => id))
+      if (page.next === null) break
+      after = page.next
+    }
+    expect(listed).toEqual(made.sort())
+    // What could be the name of one is told.
+    await admin('SET', `${prefix}session:b`, 'hello')
+    await expect(sessions.list()).rejects.toMatchObject({ code: 'store_misconfigured' })
+  })
 
   test('the server drops a record five minutes after it expired', async () => {
     const store = redisStore({ client: await connected('redis', server), prefix })

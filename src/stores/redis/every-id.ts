@@ -1,5 +1,6 @@
 import { SojournError } from '../../core/errors.js'
 import type { Awaitable } from '../../core/store.js'
+import { isRecordId } from '../../core/token.js'
 import { type RedisClient, runScript } from './client.js'
 import { readKeyName, readSlots, scanKeys } from './scripts.js'
 
@@ -47,7 +48,8 @@ export async function lowestIds(
       run = runOfStep
       for (const key of keys) {
         const id = key.slice(start.length)
-        if (id > after) ids.add(id)
+        // Another program may keep something beside the sessions.
+        if (id > after && isRecordId(id)) ids.add(id)
       }
       if (ids.size > 4 * limit + 1000) ids = new Set([...ids].sort().slice(0, limit))
       if (next === '0') break
