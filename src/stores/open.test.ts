@@ -372,6 +372,17 @@ await describeWith(['redis'], 'Redis of several nodes', () => {
     await cluster.stop()
   })
 
+  test.each(['redis', 'valkey'])('a node of a cluster is no server for %s:, whichever keys it has', async (scheme) => {
+    const cluster = await startRedisCluster()
+    onTestFinished(() => cluster.stop())
+    for (const { host, port } of cluster.nodes) {
+      await expect(openStore(`${scheme}://${host}:${port}`)).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('redis+cluster:'),
+      })
+    }
+  })
+
   test('a cluster whose primary hangs: its replica takes over, and the store follows', async () => {
     const cluster = await startRedisCluster({ replicas: 1 })
     const pid = cluster.nodes[0]?.pid as number

@@ -66,7 +66,8 @@ const schemes: { readonly [scheme: string]: Opener } = {
  *
  * Resolves once the store has answered. Rejects with `invalid_option` for a URL that cannot be understood,
  * `client_missing` where the client's package is not installed, `store_unavailable` without an answer within five
- * seconds (for each host of a cluster or of Sentinel), and `store_misconfigured` where the table is missing. No message quotes the URL.
+ * seconds (for each host of a cluster or of Sentinel), and `store_misconfigured` where the table is missing,
+ * or the one server of Redis is a node of a cluster. No message quotes the URL.
  */
 export async function openStore(url: string): Promise<OpenedStore> {
   const address = addressOf(typeof url === 'string' ? url : '')
@@ -119,7 +120,10 @@ async function openRedis(
   const opened = await clientOf(address, own)
   const store = redisStore({ client: opened.client, ...options })
   // The others find the primary by themselves.
-  return 'renew' in opened ? leavingReplicas(store, opened.renew) : store
+  if (!('renew' in opened)) return store
+  // A node of a cluster answers for the keys that it has, and refuses the others. Of so many it has some and lacks some.
+  await inTime(Promise.all(Array.from({ length: 16 }, (_, number) => store.read(`openStore${number}`))))
+  return leavingReplicas(store, opened.renew)
 }
 
 async function openPostgres(address: Address, own: Own) {

@@ -136,7 +136,7 @@ const explanations = [
   {
     pattern: /^MOVED /,
     code: 'store_misconfigured',
-    text: 'the server is a node of a cluster, and the client is for a single server: make it with createCluster() of redis, or new Cluster() of ioredis or iovalkey',
+    text: 'the server is a node of a cluster: make the client with createCluster() of redis or new Cluster() of ioredis or iovalkey, or begin the URL with redis+cluster:',
   },
   {
     pattern: /WRONGTYPE/,
