@@ -475,6 +475,35 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       expect(columns.rows).toHaveLength(2)
     })
 
+    const columns = {
+      id: 'text PRIMARY KEY',
+      user_id: 'text',
+      created_at: 'bigint',
+      expires_at: 'bigint',
+      data: 'jsonb',
+    }
+    test.each<[change: Partial<typeof columns>, code: string, isSeenByMigrate?: boolean]>([
+      [{ data: 'json' }, '42883'],
+      [{ data: 'text' }, '42883'],
+      [{ data: 'bytea' }, '42804'],
+      [{ created_at: 'timestamptz', expires_at: 'timestamptz' }, '22008'],
+      [{ id: 'text' }, '42P10', false],
+    ])('made by hand otherwise, with %j, is refused', async (change, code, isSeenByMigrate = true) => {
+      const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
+      await pool.query(`DROP TABLE IF EXISTS by_guess; CREATE TABLE by_guess (${made})`)
+      const store = postgresStore({ pool, table: 'by_guess' })
+      const refusal = {
+        code: 'store_misconfigured',
+        message: expect.stringContaining('"by_guess" is not as `store.schema` makes it'),
+      }
+      const using = async () => {
+        await store.create('a', { values: { a: '1' }, userId: null, createdAt: 0, expiresAt: 1 })
+        await store.patch('a', { now: 0, set: { b: '1' }, when: { a: '1' } })
+      }
+      await expect(using()).rejects.toMatchObject({ ...refusal, cause: { code } })
+      if (isSeenByMigrate) await expect(store.migrate()).rejects.toMatchObject(refusal)
+    })
+
     test('needs four rights, and nothing more to use it', async () => {
       const { table } = await storeOver(pool)
       await pool.query(`CREATE ROLE app LOGIN`)

@@ -107,8 +107,9 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async migrate() {
       const { rows } = await query(missingFrom(table), [])
       if (rows.length > 0) await query(schemaOf(String(rows[0])), [])
-      // A table of this name may have been there, with other columns.
-      await query(`SELECT ${row} FROM ${table} LIMIT 0`, [])
+      // A table of this name may have been there, with other columns, or with columns of other types.
+      const typed = `user_id > id AND created_at + expires_at > 0 AND (data || '{}'::jsonb) ->> '' > ''`
+      await query(`SELECT ${row} FROM ${table} WHERE ${typed} LIMIT 0`, [])
     },
   }
 }

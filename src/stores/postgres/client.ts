@@ -95,6 +95,12 @@ const unknownCharacter: Explanation = [
     "PostgreSQL cannot hold NUL, nor a character that the encoding of the database lacks: make it with ENCODING 'UTF8'",
 ]
 
+const otherTable: Explanation = [
+  'store_misconfigured',
+  (table) =>
+    `the table ${table} is not as \`store.schema\` makes it: a column is of another type, or it has no primary key. Make it by that SQL, or name another "table"`,
+]
+
 /** By the codes of https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const explanations: Record<string, Explanation> = {
   '42P01': [
@@ -115,6 +121,10 @@ const explanations: Record<string, Explanation> = {
     (table) =>
       `the table ${table} lacks a column. Run \`await store.migrate()\`, or name another "table" if it is not Sojourn's`,
   ],
+  '42804': otherTable,
+  '42883': otherTable,
+  '42P10': otherTable,
+  '22008': otherTable,
   '42501': [
     'store_misconfigured',
     (table) =>
