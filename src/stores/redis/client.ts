@@ -146,7 +146,7 @@ const explanations = [
   {
     pattern: /^(NOPERM|NOAUTH|WRONGPASS)|executing the script can't/,
     code: 'store_misconfigured',
-    text: "the server does not allow this user a command, a key or a channel: the page Stores of Sojourn's documentation lists what is needed",
+    text: "the server does not allow this user a command, a key or a channel: Sojourn's page Stores lists what is needed",
   },
   {
     pattern: /^EVICTS/,

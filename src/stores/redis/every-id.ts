@@ -85,13 +85,13 @@ async function slotsOf(client: RedisClient, primaries: readonly RedisClient[]): 
 function refuseAnotherRun(): never {
   throw new SojournError(
     'store_unavailable',
-    'redisStore: the server was restarted or replaced during a list of all sessions, so that it could miss some. Try again',
+    'redisStore: the server was restarted or replaced during a list of all sessions, which could miss some. Try again',
   )
 }
 
 function refuseWhileMoving(): never {
   throw new SojournError(
     'store_unavailable',
-    'redisStore: the cluster is moving slots, so that a list of all sessions could miss some. Try again when it is done',
+    'redisStore: the cluster is moving slots: a list of all sessions could miss some. Try again when it is done',
   )
 }
