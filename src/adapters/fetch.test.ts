@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { afterEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
 import { lateParts, streamOf } from '../../test/adapters/routes/parts.js'
 import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { createSessions, isSojournError, type Session, type SessionData, SojournError } from '../index.js'
@@ -69,6 +69,23 @@ describe('withSession', () => {
   test('passes an answer on as it is, where there is nothing to say', async () => {
     const answer = Response.redirect('http://localhost/there')
     expect(await withSession(sessions, () => answer)(new Request(here))).toBe(answer)
+  })
+
+  test.each([
+    ['as Deno has it, is returned', {}, 101],
+    ['of Workers, which has the socket, is none yet', { webSocket: {} }, 503],
+  ])('a response that opens a WebSocket and cannot be saved for: one %s', async (_which, more, status) => {
+    const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => void warning.mockRestore())
+    // A double: Node makes no response with this status.
+    const response = Object.defineProperty(Object.assign(new Response(), more), 'status', { value: 101 })
+    const upgrade = withSession(sessions, (_request, session) => {
+      session.views = 1
+      return response
+    })
+    store.broken.add('create')
+    expect((await upgrade(new Request(here, { headers: { upgrade: 'websocket' } }))).status).toBe(status)
+    store.broken.clear()
   })
 
   test('saves for a handler that answers with nothing, as Bun wants it where the connection has become a WebSocket', async () => {

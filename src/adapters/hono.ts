@@ -66,25 +66,20 @@ export function session<Data extends object = SessionData>(
       address: () => address?.(c),
       context: () => contextOf(c),
     })
-    let visit: Visit
+    let visit: Visit | undefined
     try {
       const opened = visits.open(exchange)
       visit = isPromise(opened) ? await opened : opened
-    } catch (error) {
-      noteUse(visits.openEmpty(exchange), c.res.headers)
-      throw error
-    }
-    c.set('session', sessionOf<Data>(visit))
-    await next()
-    // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
-    if (!c.finalized) return
-    try {
+      c.set('session', sessionOf<Data>(visit))
+      await next()
+      // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
+      if (!c.finalized) return
       const finished = await exchange.finish(visit, c.res)
       c.res = undefined
       c.res = finished
     } catch (error) {
-      takeBack(c)
-      noteUse(visit, c.res.headers)
+      if (visit) takeBack(c)
+      noteUse(visit ?? visits.openEmpty(exchange), c.res.headers)
       throw error
     }
   }

@@ -124,6 +124,7 @@ function fail(exchange: Exchange, error: unknown): void {
   // What could not be saved would fail once more with the answer.
   exchange.isGivenUp = visit?.failure !== undefined
   restore(response, exchange.entry)
+  if (exchange.isGivenUp) exchange.noteUse()
   exchange.failed(error)
 }
 

@@ -65,5 +65,5 @@ function originOf({ protocol, host }: URL): string {
  */
 function isSameHost(origin: string, host = ''): boolean {
   const own = `//${host}`
-  return URL.canParse(own, origin) && new URL(own, origin).origin === origin
+  return /^http/.test(origin) && URL.canParse(own, origin) && new URL(own, origin).host === new URL(origin).host
 }

@@ -33,9 +33,8 @@ export class FetchExchange implements RequestFacts {
 
   constructor(request: Request, visits: Visits, { secure, address, context }: Surroundings) {
     this.request = request
-    const { headers } = request
     // Deno lets nobody read its own any more once the connection has become a WebSocket.
-    this.#headers = headers.has('upgrade') ? new Headers(headers) : headers
+    this.#headers = request.headers.has('upgrade') ? new Headers(request.headers) : request.headers
     this.visits = visits
     this.secure = secure ?? request.url.startsWith('https:')
     this.#address = address
@@ -82,8 +81,9 @@ export class FetchExchange implements RequestFacts {
       if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
     } catch (error) {
-      if (response?.status === 101) {
-        // The connection has become a WebSocket: Deno's server would end over another answer.
+      // Deno's connection has become a WebSocket, and its server would end over another answer. That of Workers, whose
+      // response has the socket, becomes one as it is returned.
+      if (response?.status === 101 && !(response as { webSocket?: unknown }).webSocket) {
         reportLateFailure(error)
         return response
       }

@@ -488,6 +488,9 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       [{ data: 'bytea' }, '42804'],
       [{ created_at: 'timestamptz', expires_at: 'timestamptz' }, '22008'],
       [{ id: 'text' }, '42P10', false],
+      [{ created_at: 'integer', expires_at: 'integer' }, '22003', false],
+      [{ id: 'varchar(10) PRIMARY KEY' }, '22001', false],
+      [{ id: 'uuid PRIMARY KEY' }, '22P02'],
     ])('made by hand otherwise, with %j, is refused', async (change, code, isSeenByMigrate = true) => {
       const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
       await pool.query(`DROP TABLE IF EXISTS by_guess; CREATE TABLE by_guess (${made})`)
@@ -497,8 +500,9 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
         message: expect.stringContaining('"by_guess" is not as `store.schema` makes it'),
       }
       const using = async () => {
-        await store.create('a', { values: { a: '1' }, userId: null, createdAt: 0, expiresAt: 1 })
-        await store.patch('a', { now: 0, set: { b: '1' }, when: { a: '1' } })
+        const [createdAt, expiresAt] = [Date.now(), Date.now() + 60_000]
+        await store.create('an id of twenty-four', { values: { a: '1' }, userId: null, createdAt, expiresAt })
+        await store.patch('an id of twenty-four', { now: 0, set: { b: '1' }, when: { a: '1' } })
       }
       await expect(using()).rejects.toMatchObject({ ...refusal, cause: { code } })
       if (isSeenByMigrate) await expect(store.migrate()).rejects.toMatchObject(refusal)

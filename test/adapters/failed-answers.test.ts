@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import express, { type Response as ExpressResponse, type NextFunction, type Request } from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -124,6 +125,51 @@ function failing(operation: 'read' | 'create' | 'patch', when: 'at once' | 'late
     },
   }
 }
+
+test('node: of two sessions around a handler, both have their say', async () => {
+  const outer = createSessions<Data>({ store: memoryStore(), noStore: true, cookie: { name: 'outer' } })
+  const inner = createSessions<Data>({ store: failing('patch', 'later'), transport: { header: 'x-token' } })
+  const nested = withSession(inner, (_request, response, session) => {
+    session.views = 1
+    response.end('page')
+  })
+  const handler = withSession(
+    outer,
+    (request, response, session) => {
+      session.views = 1
+      return nested(request, response)
+    },
+    { onError: (_error, _request, response) => void Object.assign(response, { statusCode: 404 }).end('sorry') },
+  )
+  const ask = await listening(createServer(handler))
+  const visitors = [await outer.create({ userId: 'ada' }), await inner.create({ values: { views: 0 } })]
+  const answer = await ask(Object.assign({}, ...visitors.map(({ headers }) => headers)))
+  expect([answer.status, answer.headers.get('cache-control')]).toEqual([404, 'no-store'])
+  expect(answer.headers.get('vary')?.split(', ').sort()).toEqual(['Cookie', 'x-token'])
+})
+
+test('node: a handler that fails after its answer has failed takes nothing away', async () => {
+  const sessions = createSessions<Data>({ store: failing('patch', 'later') })
+  const handler = withSession(
+    sessions,
+    async (_request, response, session) => {
+      session.views = 1
+      response.write('page')
+      await delay(5)
+      throw new Error('too late')
+    },
+    {
+      async onError(_error, _request, response) {
+        await delay(20)
+        if (!response.headersSent) Object.assign(response, { statusCode: 404 }).end('sorry')
+      },
+    },
+  )
+  const ask = await listening(createServer(handler))
+  const { headers } = await sessions.create({ values: { views: 0 } })
+  const answer = await ask(headers)
+  expect([answer.status, answer.headers.get('vary')]).toEqual([404, 'Cookie'])
+})
 
 describe.each(Object.entries(apps))('%s', (name, start) => {
   test.each([

@@ -45,7 +45,10 @@ export function together(first: Gatekeeper, second: Gatekeeper): Gatekeeper {
       first.writeHeaders()
       second.writeHeaders()
     },
-    noteUse: () => second.noteUse?.(),
+    noteUse() {
+      first.noteUse?.()
+      second.noteUse?.()
+    },
     beforeEnd: () => inTurn(first.beforeEnd(), () => second.beforeEnd()),
     failed: (error) => second.failed(error),
   }

@@ -76,6 +76,7 @@ test('a connection that others have hooked too, with each request, is closed at 
 
 test.each<[string, (response: ServerResponse) => unknown]>([
   ['ends it', ({ socket }) => socket?.end()],
+  ['ends it with a callback', ({ socket }) => socket?.end(() => {})],
   ['ends it soon', ({ socket }) => socket?.destroySoon()],
   ['breaks it off', ({ req }) => req.destroy()],
 ])('who refuses a request and %s is heard first', async (_how, close) => {

@@ -35,7 +35,7 @@ const closings = coveringMethods({ destroy: close, end: close })
 function close(answer: ServerResponse, args: unknown[], name: 'destroy' | 'end', socket: HeldConnection): unknown {
   letGo(socket)
   const again = () => socket[name](...args)
-  if (args[0] || !socket.writable) return again()
+  if (args[0] instanceof Error || !socket.writable) return again()
   answer.once('finish', again)
   setTimeout(again, patience).unref?.()
   return socket

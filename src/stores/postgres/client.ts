@@ -98,7 +98,7 @@ const unknownCharacter: Explanation = [
 const otherTable: Explanation = [
   'store_misconfigured',
   (table) =>
-    `the table ${table} is not as \`store.schema\` makes it: a column is of another type, or it has no primary key. Make it by that SQL, or name another "table"`,
+    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, or it has no primary key. Make it by that SQL, or name another "table"`,
 ]
 
 /** By the codes of https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -125,6 +125,10 @@ const explanations: Record<string, Explanation> = {
   '42883': otherTable,
   '42P10': otherTable,
   '22008': otherTable,
+  // What columns of integer, uuid and varchar(n) cannot hold.
+  '22001': otherTable,
+  '22003': otherTable,
+  '22P02': otherTable,
   '42501': [
     'store_misconfigured',
     (table) =>
