@@ -117,7 +117,7 @@ export const session: FastifyPluginAsync<SessionPluginOptions> = async function 
 function alreadyThere(): SojournError {
   return new SojournError(
     'invalid_option',
-    'There is a request.session here already: register one session plugin, once, at the top',
+    'There is a request.session here already: register one session plugin, once, for a scope and all below it',
   )
 }
 

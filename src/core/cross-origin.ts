@@ -61,7 +61,8 @@ function originOf({ protocol, host }: URL): string {
 
 /**
  * The scheme is not compared: behind a proxy that ends TLS the app cannot know its own. A port that a proxy adds to the
- * host is left out where the scheme of the origin implies it, as the origin itself leaves it out.
+ * host is left out where the scheme of the origin implies it, as the origin itself leaves it out. A page of a file or of an app,
+ * which may have any host or none, is no page of the server.
  */
 function isSameHost(origin: string, host = ''): boolean {
   const own = `//${host}`

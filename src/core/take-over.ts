@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { AcceptedRecord, AcceptedSessions, AcceptedSource, ContinuingEngine } from './accepted-sessions.js'
-import { SojournError } from './errors.js'
+import { isSojournError, SojournError } from './errors.js'
 import { type GuardedStore, guardStore } from './guarded-store.js'
 import { expiryOf } from './lifetime.js'
 import { type SignIn, signInName, userIdText } from './sign-in.js'
@@ -71,7 +71,7 @@ export function userIdIn<Old>(userId: (session: Old) => unknown, session: Old): 
     const user = userId(session)
     return user == null ? null : userIdText(user)
   } catch (cause) {
-    if (cause instanceof SojournError) throw cause
+    if (isSojournError(cause)) throw cause
     throw new SojournError('invalid_value', 'The function userId of accept threw', { cause })
   }
 }
