@@ -11,18 +11,19 @@ export function refuseIllFormed(change: Partial<SessionRecord & SessionPatch>): 
   for (const name of change.unset ?? []) if (!name.isWellFormed()) refuse('The name of a session value')
   refuseIllFormedTexts(change.values)
   refuseIllFormedTexts(change.set)
-  refuseIllFormedTexts(change.when)
+  refuseIllFormedTexts(change.when, '')
 }
 
-function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> | undefined): void {
+/** `absent`: what counts for null. */
+function refuseIllFormedTexts(texts: Readonly<Record<string, string | null>> | undefined, absent?: ''): void {
   if (!texts) return
   for (const name of Object.keys(texts)) {
     if (!name.isWellFormed()) refuse('The name of a session value')
-    // What somebody else wrote may be a number, which has no such method.
-    if (!(texts[name] ?? '').isWellFormed?.()) refuse(`The session value ${JSON.stringify(name)}`)
+    // What somebody else wrote may be a number, which has no such method, or null.
+    if (!(texts[name] ?? absent)?.isWellFormed?.()) refuse(`The session value ${JSON.stringify(name)}`)
   }
 }
 
 function refuse(what: string): never {
-  throw new SojournError('invalid_value', `${what} has a lone surrogate or is no text: pass well-formed text`)
+  throw new SojournError('invalid_value', `${what} must be text without lone surrogates`)
 }

@@ -430,18 +430,22 @@ describe('a session that does not fit into the new store', () => {
     },
   )
 
-  test('stays as well where somebody else wrote a value that is no text, until it is repaired', async () => {
-    const [from, to] = [memoryStore(), sqliteStore(':memory:')]
-    const store = migrating({ from, to })
-    await from.create('id', { ...record, values: { a: '1', visits: 5 as unknown as string } })
-    expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
-    expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
-    expect((await from.read('id'))?.values).toEqual({ a: '1', b: '2', visits: 5 })
-    expect(await store.patch('id', { now, set: { visits: '5' } })).toBe('applied')
-    expect(await store.patch('id', { now, set: { b: '3' } })).toBe('applied')
-    expect(await from.read('id')).toBe(null)
-    expect((await to.read('id'))?.values).toEqual({ a: '1', b: '3', visits: '5' })
-  })
+  test.each([5, null, undefined])(
+    'stays as well where somebody else wrote %j as a value, until it is repaired',
+    async (odd) => {
+      const [from, to] = [memoryStore(), sqliteStore(':memory:')]
+      const store = migrating({ from, to })
+      const visits = odd as unknown as string
+      await from.create('id', { ...record, values: { a: '1', visits } })
+      expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+      expect(await store.list?.({ limit: 5, userId: 'ada' })).toHaveLength(1)
+      expect((await from.read('id'))?.values).toStrictEqual({ a: '1', b: '2', visits })
+      expect(await store.patch('id', { now, set: { visits: '5' } })).toBe('applied')
+      expect(await store.patch('id', { now, set: { b: '3' } })).toBe('applied')
+      expect(await from.read('id')).toBe(null)
+      expect((await to.read('id'))?.values).toEqual({ a: '1', b: '3', visits: '5' })
+    },
+  )
 
   test('keeps its changes while one writer tries to move it and another makes it smaller, in every order', async () => {
     await inEveryOrder(async () => {

@@ -346,6 +346,50 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       await pool.query('DROP TABLE orders')
     })
 
+    const columns = {
+      id: 'VARBINARY(128) NOT NULL PRIMARY KEY',
+      user_id: 'VARBINARY(512)',
+      created_at: 'BIGINT',
+      expires_at: 'BIGINT',
+      rev: 'BIGINT DEFAULT 0',
+      data: 'JSON',
+    }
+    test.each<[change: Partial<typeof columns>, errno: number]>([
+      [{ user_id: 'VARBINARY(512) NOT NULL' }, 1048],
+      [{ created_at: 'INT', expires_at: 'INT' }, 1264],
+      [{ created_at: 'DATETIME', expires_at: 'DATETIME' }, 1292],
+      [{ rev: 'BIGINT NOT NULL' }, 1364],
+      [{ id: 'INT PRIMARY KEY' }, 1366],
+      [{ id: 'VARBINARY(10) PRIMARY KEY' }, 1406],
+      [{ user_id: 'VARBINARY(128), FOREIGN KEY (user_id) REFERENCES by_guess (id)' }, 1452],
+    ])('made by hand otherwise, with %j, is refused', async (change, errno) => {
+      const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
+      await pool.query('DROP TABLE IF EXISTS by_guess')
+      await pool.query(`CREATE TABLE by_guess (${made})`)
+      const store = mysqlStore({ pool, table: 'by_guess' })
+      const using = async () => {
+        await store.create('an id of twenty-four', record({ userId: null, expiresAt: Date.now() }))
+        await store.create('another', record({ userId: 'ada' }))
+      }
+      await expect(using()).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('`by_guess` is not as `store.schema` makes it'),
+        cause: { errno },
+      })
+      await pool.query('DROP TABLE by_guess')
+    })
+
+    test('made by hand without a primary key is refused by migrate()', async () => {
+      await pool.query(
+        `CREATE TABLE by_guess (${Object.entries({ ...columns, id: 'VARBINARY(128)' }).map((column) => column.join(' '))})`,
+      )
+      await expect(mysqlStore({ pool, table: 'by_guess' }).migrate()).rejects.toMatchObject({
+        code: 'store_misconfigured',
+        message: expect.stringContaining('has no primary key'),
+      })
+      await pool.query('DROP TABLE by_guess')
+    })
+
     test('needs four rights, and nothing more to use it', async () => {
       const { table } = await storeOver(pool)
       await pool.query(`DROP USER IF EXISTS 'app'@'%'`)

@@ -2,7 +2,14 @@ import { readingTogether } from '../core/calling-together.js'
 import { byKey, valuesOf } from '../core/json-keys.js'
 import type { ListPage, SessionPatch, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { isIndexThere, isTaken, type Parameter, refuseUncommitted, statementsOf } from './mysql/client.js'
+import {
+  isIndexThere,
+  isTaken,
+  type Parameter,
+  refuseOtherTable,
+  refuseUncommitted,
+  statementsOf,
+} from './mysql/client.js'
 import { checked, type MysqlStoreOptions } from './mysql/options.js'
 import { indexes, schemaOf } from './mysql/schema.js'
 
@@ -113,6 +120,8 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
       // A table of this name may have been there, with other columns.
       await rows(`SELECT ${columns}, rev FROM ${table} LIMIT 0`)
       const present = (await rows(`SHOW INDEX FROM ${table}`)).map((row) => String(row[2]))
+      // Without it, one id might be created twice.
+      if (!present.includes('PRIMARY')) refuseOtherTable(table)
       for (const [name, indexed] of Object.entries(indexes)) {
         if (!present.includes(name)) await addIndex(`CREATE INDEX ${name} ON ${table} ${indexed}`)
       }

@@ -491,6 +491,10 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
       [{ created_at: 'integer', expires_at: 'integer' }, '22003', false],
       [{ id: 'varchar(10) PRIMARY KEY' }, '22001', false],
       [{ id: 'uuid PRIMARY KEY' }, '22P02'],
+      [{ user_id: 'text NOT NULL' }, '23502', false],
+      [{ user_id: `text CHECK (user_id <> 'ada')` }, '23514', false],
+      [{ user_id: 'text UNIQUE' }, '23505', false],
+      [{ user_id: 'text REFERENCES by_guess' }, '23503', false],
     ])('made by hand otherwise, with %j, is refused', async (change, code, isSeenByMigrate = true) => {
       const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
       await pool.query(`DROP TABLE IF EXISTS by_guess; CREATE TABLE by_guess (${made})`)
@@ -503,6 +507,7 @@ await describeWith(['postgres', 'pgbouncer'], 'PostgreSQL', () => {
         const [createdAt, expiresAt] = [Date.now(), Date.now() + 60_000]
         await store.create('an id of twenty-four', { values: { a: '1' }, userId: null, createdAt, expiresAt })
         await store.patch('an id of twenty-four', { now: 0, set: { b: '1' }, when: { a: '1' } })
+        for (const id of ['1', '2']) await store.create(id, { values: {}, userId: 'ada', createdAt, expiresAt })
       }
       await expect(using()).rejects.toMatchObject({ ...refusal, cause: { code } })
       if (isSeenByMigrate) await expect(store.migrate()).rejects.toMatchObject(refusal)

@@ -100,6 +100,11 @@ function wasTakenBack(error: unknown): boolean {
   return numberOf(error) === 1213
 }
 
+/** ER_DATA_TOO_LONG, of the column that holds the values. */
+function isTooLong(error: unknown): boolean {
+  return numberOf(error) === 1406 && String((error as Error).message).includes("'data'")
+}
+
 function numberOf(error: unknown): unknown {
   return (error as { errno?: unknown } | null)?.errno
 }
@@ -110,6 +115,11 @@ const noRight: Explanation = [
   'store_misconfigured',
   (table) =>
     `permission denied. The user needs SELECT, INSERT, UPDATE and DELETE on ${table}, and CREATE and INDEX to migrate`,
+]
+const otherTable: Explanation = [
+  'store_misconfigured',
+  (table) =>
+    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, it has no primary key, or a column or constraint more. Make it by that SQL, or name another "table"`,
 ]
 const tooLarge: Explanation = [
   'record_too_large',
@@ -136,14 +146,24 @@ const explanations: Record<number, Explanation> = {
   1142: noRight,
   1143: noRight,
   1153: tooLarge, // a packet
-  1406: tooLarge, // a column
+  1048: otherTable, // a column that takes no NULL
+  1264: otherTable, // a number that holds less
+  1292: otherTable, // a date
+  1364: otherTable, // a column without a default
+  1366: otherTable, // another type
+  1406: otherTable, // a text that holds less
+  1452: otherTable, // a foreign key
 }
 
 function explained(cause: unknown, table: string): unknown {
-  const explanation = explanations[Number(numberOf(cause))]
+  const explanation = isTooLong(cause) ? tooLarge : explanations[Number(numberOf(cause))]
   return explanation ? refusal(explanation, table, cause) : cause
 }
 
 function refusal([code, what]: Explanation, table: string, cause?: unknown): SojournError {
   return new SojournError(code, `mysqlStore: ${what(table)}`, { cause })
+}
+
+export function refuseOtherTable(table: string): never {
+  throw refusal(otherTable, table)
 }

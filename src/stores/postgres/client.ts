@@ -98,7 +98,7 @@ const unknownCharacter: Explanation = [
 const otherTable: Explanation = [
   'store_misconfigured',
   (table) =>
-    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, or it has no primary key. Make it by that SQL, or name another "table"`,
+    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, it has no primary key, or a column or constraint more. Make it by that SQL, or name another "table"`,
 ]
 
 /** By the codes of https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -129,6 +129,10 @@ const explanations: Record<string, Explanation> = {
   '22001': otherTable,
   '22003': otherTable,
   '22P02': otherTable,
+  '23502': otherTable,
+  '23503': otherTable,
+  '23505': otherTable,
+  '23514': otherTable,
   '42501': [
     'store_misconfigured',
     (table) =>

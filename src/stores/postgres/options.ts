@@ -14,8 +14,8 @@ export interface PostgresStoreOptions {
   table?: string
   /**
    * For `watch`: a `Pool` or `sql` that connects to the server itself, with no proxy that pools by transaction between;
-   * it may be the same as `pool`, if that may have two connections or more. One of its connections is held from when
-   * something begins to watch. A process that ends sessions has to be given it as well, or the others do not learn of it.
+   * it may be the same as `pool`, if that may have two connections or more. For each store, one of its connections is held
+   * from when something begins to watch. A process that ends sessions has to be given it as well, or the others do not learn of it.
    */
   listen?: PostgresListener
 }
