@@ -21,14 +21,13 @@ import {
 import type { ResponseHeaders } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Callback, Session } from '../core/session.js'
-import { sessionOf } from '../core/session-object.js'
+import { refuseAssignment, sessionOf } from '../core/session-object.js'
 import { type AnySessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
 import { cancelBody, responseIn } from '../core/web-body.js'
 import { type Connection, Exchange } from './gate/exchange.js'
 import { saveBeforeSending } from './gate/save-before-sending.js'
-import { refuseAssignment } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
 

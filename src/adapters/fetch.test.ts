@@ -88,6 +88,28 @@ describe('withSession', () => {
     store.broken.clear()
   })
 
+  test.each(['as Deno', 'as Bun'])(
+    'what could not be saved as a WebSocket opened is saved from it, %s has it',
+    async (runtime) => {
+      const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+      onTestFinished(() => void warning.mockRestore())
+      let ofSocket: Session | undefined
+      const upgrade = withSession(sessions, (_request, session) => {
+        ofSocket = session
+        session.views = 1
+        // A double: Node makes no response with this status.
+        return runtime === 'as Bun' ? undefined : Object.defineProperty(new Response(), 'status', { value: 101 })
+      })
+      const { session, headers } = await sessions.create({ userId: 'ada' })
+      store.broken.add('patch')
+      await upgrade(new Request(here, { headers: { ...headers, upgrade: 'websocket' } }))
+      store.broken.clear()
+      expect(() => ofSocket?.signIn('eve')).toThrow(expect.objectContaining({ code: 'headers_sent' }))
+      await ofSocket?.save()
+      expect(await session.reload().then(() => session.views)).toBe(1)
+    },
+  )
+
   test('saves for a handler that answers with nothing, as Bun wants it where the connection has become a WebSocket', async () => {
     const upgrade = withSession(sessions, (_request, session, isUpgraded: boolean) => {
       view(session)

@@ -259,14 +259,13 @@ class Gate implements PlacedGate {
       return
     }
     this.#state = 'failed'
-    hook(response, this.#failedBody === 'ended' ? this.#found : guards)
+    hook(response, guards)
     try {
       restore(response, this.#entry)
-      this.keeper.noteUse?.()
       this.#entry = onEntry(response)
       this.#isAnswered = true
       this.keeper.failed(error)
-      this.#isAnswered = response.headersSent
+      this.#isAnswered = response.headersSent || this.#failedBody === 'ended'
     } catch (failure) {
       response.destroy?.(failure as Error)
     }
@@ -282,8 +281,12 @@ class Gate implements PlacedGate {
       name === 'writeHead' ||
       hasHeadersBeside(response, this.#entry) ||
       (!this.#isOfFailedBody(name) && response.statusCode !== this.#entry.statusCode)
-    if (this.#isAnswered) return Reflect.apply(this.#found[name], response, args)
-    return name === 'write' ? false : response
+    if (!this.#isAnswered) return name === 'write' ? false : response
+    if (!response.headersSent) {
+      if (name === 'writeHead') args = applyHead(response, args)
+      this.keeper.noteUse?.()
+    }
+    return Reflect.apply(this.#found[name], response, args)
   }
 
   /** Whether a call may be the failed handler's, which goes on until its end. */

@@ -1,5 +1,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { every, except, some } from 'hono/combine'
 import { cors } from 'hono/cors'
 import { csrf } from 'hono/csrf'
 import { etag } from 'hono/etag'
@@ -43,6 +45,45 @@ describe('c.var.session', () => {
     const tag = (await app.request('http://localhost/')).headers.get('etag') ?? ''
     const response = await app.request('http://localhost/', { headers: { 'if-none-match': tag } })
     expect([response.status, response.headers.getSetCookie().length]).toEqual([304, 1])
+  })
+
+  test('a branch that its guard refuses leaves the headers of the others as they were', async () => {
+    const app = new Hono()
+    app.use(async (c, next) => {
+      c.header('X-Request-Id', '7')
+      c.header('Set-Cookie', 'seen=1')
+      await next()
+    })
+    app.use(some(every(session(sessions), requireUser()), bearerAuth({ token: 'of-an-app' })))
+    app.get('/', (c) => c.text('page'))
+    const page = await app.request('/', { headers: { authorization: 'Bearer of-an-app' } })
+    const names = ['x-request-id', 'set-cookie', 'vary']
+    expect([page.status, ...names.map((name) => page.headers.get(name))]).toEqual([200, '7', 'seen=1', 'Cookie'])
+  })
+
+  test('an error that passes on its way is answered with the headers that were there', async () => {
+    const app = new Hono()
+    const native = createSessions({ store, transport: { header: 'authorization' } })
+    app.use(except('/login', session(native), requireUser()))
+    app.onError((error, c) => c.text(error.message, 401))
+    const page = await app.request('/')
+    expect([page.status, page.headers.get('www-authenticate'), page.headers.get('vary')]).toEqual([
+      401,
+      'Bearer',
+      'authorization',
+    ])
+  })
+
+  test('an error of saving is told with an answer of fetch, whose headers cannot be changed', async () => {
+    const app = new Hono()
+    app.use(session({ store: { ...store, create: () => Promise.reject(new Error('down')) } }))
+    app.get('/', (c) => {
+      c.var.session.views = 1
+      return Response.redirect('http://localhost/other')
+    })
+    app.onError((_error, c) => c.text('sorry', 503))
+    const page = await app.request('http://localhost/')
+    expect([page.status, page.headers.get('vary'), page.headers.get('location')]).toEqual([503, 'Cookie', null])
   })
 
   test('is told of TLS and of the client by the app', async () => {

@@ -18,7 +18,7 @@ import {
 import { noteUse } from '../core/response-head.js'
 import { returnPathOf } from '../core/return-path.js'
 import type { Session, SessionData } from '../core/session.js'
-import { sessionOf, visitBehind } from '../core/session-object.js'
+import { sessionOf, visitOf } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import type { Visit } from '../core/visit.js'
@@ -67,6 +67,7 @@ export function session<Data extends object = SessionData>(
       context: () => contextOf(c),
     })
     let visit: Visit | undefined
+    let isSaving = false
     try {
       const opened = visits.open(exchange)
       visit = isPromise(opened) ? await opened : opened
@@ -74,12 +75,14 @@ export function session<Data extends object = SessionData>(
       await next()
       // Nobody has answered, which Hono tells as the mistake that it is: there is nothing to add to.
       if (!c.finalized) return
+      isSaving = true
       const finished = await exchange.finish(visit, c.res)
       c.res = undefined
       c.res = finished
     } catch (error) {
-      if (visit) takeBack(c)
-      noteUse(visit ?? visits.openEmpty(exchange), c.res.headers)
+      // An error of the handler's own, which comes here within every() or except(), may be answered by what comes after.
+      if (isSaving) takeBack(c)
+      noteUse(visit ?? visits.openEmpty(exchange), { get: (name) => c.res.headers.get(name), set: c.header })
       throw error
     }
   }
@@ -98,8 +101,9 @@ function contextOf(c: Context): ExecutionContext | undefined {
 function hasSession(c: Context, visits: Visits): boolean {
   const standing = c.get('session')
   if (!standing) return false
-  const request = typeof standing.signIn === 'function' ? visitBehind(standing).request : undefined
-  if (request instanceof FetchExchange && request.visits === visits) return true
+  // Not by `instanceof`: another copy of Sojourn may have mounted them.
+  const { request } = (standing as { [visitOf]?: { request: Partial<FetchExchange> } })[visitOf] ?? {}
+  if (request?.visits === visits) return true
   refuse('There is a session here already: mount session() once')
 }
 

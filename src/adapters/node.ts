@@ -122,9 +122,8 @@ function fail(exchange: Exchange, error: unknown): void {
     return
   }
   // What could not be saved would fail once more with the answer.
-  exchange.isGivenUp = visit?.failure !== undefined
+  if (visit?.failure !== undefined) exchange.isGivenUp = true
   restore(response, exchange.entry)
-  if (exchange.isGivenUp) exchange.noteUse()
   exchange.failed(error)
 }
 

@@ -69,6 +69,11 @@ export class FetchExchange implements RequestFacts {
    */
   async finish(visit: Visit, response: Response | undefined): Promise<Response | undefined> {
     this.#visit = visit
+    // Deno's connection has become a WebSocket, and its server would end over another answer. That of Workers, whose
+    // response has the socket, becomes one as it is returned.
+    const isSocket = response?.status === 101 && !(response as { webSocket?: unknown }).webSocket
+    // What cannot be saved now may be saved from the socket.
+    this.headersSent = (isSocket || !response) && visit.held !== null
     try {
       const isToSave = visit.needsCommit && !(response && visit.isFailureAnswered(response.status))
       if (isToSave) {
@@ -81,9 +86,7 @@ export class FetchExchange implements RequestFacts {
       if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
     } catch (error) {
-      // Deno's connection has become a WebSocket, and its server would end over another answer. That of Workers, whose
-      // response has the socket, becomes one as it is returned.
-      if (response?.status === 101 && !(response as { webSocket?: unknown }).webSocket) {
+      if (isSocket) {
         reportLateFailure(error)
         return response
       }

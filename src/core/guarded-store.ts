@@ -36,7 +36,10 @@ export function guardStore(store: SessionStore, timeLimit: number, events: Pick<
         clearTimeout(timer)
         reject(failure(operation, error))
       }
-      const timer = setTimeout(() => fail(new Error(`no answer within ${timeLimit} ms`)), timeLimit)
+      // Where the process itself stood still, the answer may lie in a socket that is read before the second timer rings.
+      let timer = setTimeout(() => {
+        timer = setTimeout(fail, 0, new Error(`no answer within ${timeLimit} ms`))
+      }, timeLimit)
       // Whatever has a `then` may throw there, or answer twice: a promise of it does neither.
       Promise.resolve(promise).then((value) => {
         clearTimeout(timer)

@@ -12,6 +12,6 @@ export interface Intentions {
 /** None, as most visits have: the same object each time. */
 export const noIntentions: Intentions = Object.freeze({
   tokenChange: 'none',
-  ownValues: Object.freeze({}),
+  ownValues: {},
   touch: false,
 })

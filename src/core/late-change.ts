@@ -4,6 +4,6 @@ import { SojournError } from './errors.js'
 export function refuseLateChange(change: string): never {
   throw new SojournError(
     'headers_sent',
-    `${change} came after the response had begun, so its cookie cannot be sent. Make it before the first byte`,
+    `${change} came after the response had begun, too late for its cookie. Make it before the first byte`,
   )
 }

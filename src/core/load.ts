@@ -179,7 +179,7 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
 function meetFailure(visit: Visit, error: unknown): Visit {
   // It is no outage where, say, the app makes a wrong user id of a session that is taken over.
   if (visit.engine.settings.onStoreError === 'fail' || !isOutage(error)) {
-    visit.request.unread?.(error)
+    visit.request.unread?.()
     throw error
   }
   const empty = emptyVisit(visit)

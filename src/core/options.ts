@@ -133,7 +133,7 @@ export function settingsOf(options: SessionsOptions): Settings {
   refuseUnknown('cookie', cookie)
   const transport = options.transport === undefined ? null : transportOf(options, options.transport)
   checkClock(clock)
-  return Object.freeze({
+  return {
     lifetime: lifetimeOf(lifetime),
     cookie: cookieSettingsOf(options.transport ?? cookie),
     transport,
@@ -147,7 +147,7 @@ export function settingsOf(options: SessionsOptions): Settings {
     ...bindingOf(options),
     noStore: oneOf(options.noStore, [false, true], 'noStore'),
     clock,
-  })
+  }
 }
 
 function bindingOf(options: SessionsOptions): Pick<Settings, 'client' | 'onBindingChange'> {

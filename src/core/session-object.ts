@@ -10,7 +10,7 @@ import { callBack, heard, Watched } from './verb-results.js'
 import type { Visit } from './visit.js'
 
 /** Shared by the copies of Sojourn in a process, such as a bundle of ESM and CommonJS has. */
-const visitOf = Symbol.for('sojourn.visit.1')
+export const visitOf = Symbol.for('sojourn.visit.1')
 const targetOf = Symbol('sojourn.target')
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 const maxNameBytes = 128
@@ -193,7 +193,7 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     if (reserved.has(name)) refuseReserved(name as string)
     // Of what there is nothing is known while the store is out.
     if (!isValueName(name) || !(this.#visit.outage || this.#visit.values.has(name))) return true
-    this.#visit.intend(`Deleting session.${name}`)
+    this.#visit.intend(`Deleting session[${show(name)}]`)
     this.#visit.values.delete(name)
     return true
   }
@@ -258,7 +258,14 @@ function checkName(name: unknown): asserts name is string {
 }
 
 function refuseReserved(name: string): never {
-  const why = reserved.has(name) ? 'belongs to the session itself' : "begins with '__', as Sojourn's own values do"
-  const fix = Object.hasOwn(instead, name) ? instead[name] : 'choose another name for your value'
-  throw new SojournError('reserved_name', `session.${name} cannot be assigned or deleted: the name ${why}; ${fix}`)
+  const fix = Object.hasOwn(instead, name) ? instead[name] : "choose another name, without '__' before it"
+  throw new SojournError('reserved_name', `session[${show(name)}] belongs to the session: ${fix}`)
+}
+
+/** What happens when a handler assigns the session itself. */
+export function refuseAssignment(): never {
+  throw new SojournError(
+    'reserved_name',
+    'The session cannot be assigned: call session.destroy() to end it, or assign its properties',
+  )
 }

@@ -250,6 +250,15 @@ describe('values', () => {
     },
   )
 
+  test('a name that a visitor chose is told on one line, and shortened', async () => {
+    const session = await load(await stored({ a: 1 }))
+    const name = `__\u009b31m\nINFO admin signed in ${'b'.repeat(100_000)}`
+    const [error] = await Promise.allSettled([session.update(name as 'a', () => 1)])
+    const { message } = (error as PromiseRejectedResult).reason
+    expect(message).toMatch(/^session\["__\?31m\\nINFO admin signed in b+…"\] belongs to the session/)
+    expect(message.length).toBeLessThan(250)
+  })
+
   test('nor can a fact or a verb be deleted, which would sign nobody out', async () => {
     const session = await load(await stored({ a: 1 }, 'alice'))
     for (const name of ['userId', 'id', 'signIn']) {

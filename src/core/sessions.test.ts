@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { stat } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from '../stores/memory.js'
@@ -426,6 +427,16 @@ describe('an outage', () => {
     await expect(session.save()).rejects.toMatchObject({ code: 'store_unavailable' })
     await expect(sessions.commit(session)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(patches).toBe(1)
+  })
+
+  test('an answer that came while the process itself stood still is taken', async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const throughTheEventLoop = { ...memory, read: (id: string) => stat('.').then(() => memory.read(id)) }
+    const storeTimeout = 20
+    const loading = make({ store: throughTheEventLoop, storeTimeout }).load({ cookie })
+    const standing = performance.now() + 3 * storeTimeout
+    while (performance.now() < standing);
+    expect((await loading).a).toBe(1)
   })
 
   test('updates that wait for each other behind a store that does not answer are all given up in time', async () => {

@@ -321,7 +321,7 @@ function firstTryStore(): SessionStore {
   told = true
   const production = typeof process === 'object' && process.env?.NODE_ENV === 'production'
   warn(
-    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in memory: they are lost when this process stops, and not shared with others. Give createSessions() a store, such as sqliteStore()`,
+    `${production ? 'NO STORE IS SET IN PRODUCTION: s' : 'S'}essions are kept in memory: lost when this process stops, and not shared with others. Give createSessions() a store, such as sqliteStore()`,
   )
   return store
 }

@@ -32,10 +32,10 @@ export function headerTransportOf({ header, responseHeader, secure }: TransportO
   const name = headerName(header, 'transport.header', 'authorization')
   oneOf(secure, ['auto', true, false], 'transport.secure')
   const usual = name === 'authorization' ? 'session-token' : name
-  return Object.freeze({
+  return {
     header: name,
     responseHeader: headerName(responseHeader ?? usual, 'transport.responseHeader', 'session-token'),
-  })
+  }
 }
 
 /** RFC 9110, section 5.1. */

@@ -171,6 +171,87 @@ test('node: a handler that fails after its answer has failed takes nothing away'
   expect([answer.status, answer.headers.get('vary')]).toEqual([404, 'Cookie'])
 })
 
+test.each<[string, (response: ExpressResponse) => unknown]>([
+  ['setHeader', (response) => response.status(404).set('Vary', 'Accept-Language').send('sorry')],
+  [
+    'writeHead',
+    (response) => response.writeHead(404, { Vary: 'Accept-Language', 'Cache-Control': cached }).end('sorry'),
+  ],
+  [
+    'writeHead, piece by piece',
+    (response) => {
+      response.writeHead(404, ['Vary', 'Accept-Language']).write('sorry')
+      response.end()
+    },
+  ],
+])(
+  'express: an error page that varies by something itself, said by %s, varies by the cookie too',
+  async (_how, answer) => {
+    for (const operation of ['read', 'patch'] as const) {
+      const sessions = createSessions<Data>({ store: failing(operation, 'later'), noStore: true })
+      const app = express()
+      app.use(expressSession(sessions))
+      app.get('/', (request, response) => {
+        request.session.views = 1
+        response.send('page')
+      })
+      app.use(
+        (_error: unknown, _request: Request, response: ExpressResponse, _next: NextFunction) => void answer(response),
+      )
+      const ask = await listening(createServer(app))
+      const { cookie } = await sessions.create({ userId: 'ada' })
+      const page = await ask({ cookie })
+      expect([page.status, page.headers.get('vary'), await page.text()]).toEqual([
+        404,
+        'Accept-Language, Cookie',
+        'sorry',
+      ])
+      if (operation === 'patch') expect(page.headers.get('cache-control')).toBe('no-store')
+    }
+  },
+)
+
+test('node: of two sessions, both have their say where the inner handler fails as well', async () => {
+  const outer = createSessions<Data>({ store: failing('patch', 'later'), cookie: { name: 'outer' } })
+  const inner = createSessions<Data>({ store: memoryStore(), transport: { header: 'x-token' } })
+  const nested = withSession(inner, async (_request, response, session) => {
+    session.views = 1
+    response.write('page')
+    await delay(5)
+    throw new Error('too late')
+  })
+  const handler = withSession(
+    outer,
+    (request, response, session) => {
+      session.views = 1
+      return nested(request, response)
+    },
+    {
+      async onError(_error, _request, response) {
+        await delay(20)
+        if (!response.headersSent) Object.assign(response, { statusCode: 404 }).end('sorry')
+      },
+    },
+  )
+  const ask = await listening(createServer(handler))
+  const visitors = [await outer.create({ values: { views: 0 } }), await inner.create({ values: { views: 0 } })]
+  const answer = await ask(Object.assign({}, ...visitors.map(({ headers }) => headers)))
+  expect([answer.status, answer.headers.get('vary')?.split(', ').sort()]).toEqual([404, ['Cookie', 'x-token']])
+})
+
+test('fastify: of a session that could not be read there is none for the error handler', async () => {
+  const sessions = createSessions<Data>({ store: failing('read', 'later') })
+  const app = fastify()
+  app.register(fastifySession, { sessions })
+  app.setErrorHandler((_error, request, reply) => void reply.code(404).send(typeof request.session))
+  app.get('/', async () => 'page')
+  await app.ready()
+  const ask = await listening(app.server)
+  const { cookie } = await sessions.create({ userId: 'ada' })
+  const answer = await ask({ cookie })
+  expect([answer.status, await answer.text(), answer.headers.get('vary')]).toEqual([404, 'undefined', 'Cookie'])
+})
+
 describe.each(Object.entries(apps))('%s', (name, start) => {
   test.each([
     ['read', 'at once'],

@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
-import type { SojournError } from '../../core/errors.js'
 import type { RequestFacts } from '../../core/request-facts.js'
 import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
@@ -146,14 +145,13 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     if (this.isGivenUp) this.noteUse()
     else if (this.visit) finishHead(this.visit, this)
   }
-  unread(error: unknown): void {
-    const visit = this.ask()
-    visit.outage = error as SojournError
-    visit.wasUsed = true
+  unread(): void {
+    this.isGivenUp = true
+    this.placeGate()
   }
   /** What answers a failure depends on the session no less. */
   noteUse(): void {
-    if (this.visit) noteUse(this.visit, this)
+    noteUse(this.visit ?? this.visits.openEmpty(this), this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {

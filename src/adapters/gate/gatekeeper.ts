@@ -24,8 +24,8 @@ export interface Gatekeeper {
    */
   beforeEnd(): PromiseLike<void> | undefined
   /**
-   * The response failed before its first byte, and is as it was on entry: sets what whatever answers the failure has to say
-   * too.
+   * The response failed before its first byte, and the head of what answers the failure is about to leave: sets what that
+   * has to say too.
    */
   noteUse?(): void
   /**

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Keeper } from '../../../test/harness/gatekeeper.js'
 
@@ -105,3 +106,29 @@ test('nor does a connection that is ended wait for longer than five seconds', as
   vi.advanceTimersByTime(5000)
   await once(client, 'close')
 })
+
+test('what was ended while it was held is ended once', async () => {
+  const told: unknown[] = []
+  const { client, server } = await start((incoming, response) => {
+    held(incoming, response, new Promise((resolve) => void setImmediate(resolve)))
+    incoming.socket.end(() => told.push('ended'))
+  })
+  server.on('connection', (socket) => socket.on('error', (error) => told.push(error)))
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  client.resume().write(request)
+  await once(client, 'close')
+  vi.advanceTimersByTime(10_000)
+  await new Promise(setImmediate)
+  expect(told).toEqual(['ended'])
+})
+
+test('an error of another realm, as Jest has them, closes at once too', async () => {
+  const { client } = await start((incoming, response) => {
+    held(incoming, response, new Promise(() => {}))
+    incoming.socket.destroy(runInNewContext('new Error("reset")'))
+  })
+  client.on('error', () => {})
+  client.write(request)
+  await once(client, 'close')
+}, 2000)

@@ -31,12 +31,17 @@ export function letGo(socket: HeldConnection | null): void {
 
 const closings = coveringMethods({ destroy: close, end: close })
 
-/** With an error, once the client has gone, or asked again, nothing is to be waited for. */
+/** For an error, once the client has gone, or asked again, nothing is to be waited for. */
 function close(answer: ServerResponse, args: unknown[], name: 'destroy' | 'end', socket: HeldConnection): unknown {
   letGo(socket)
-  const again = () => socket[name](...args)
-  if (args[0] instanceof Error || !socket.writable) return again()
-  answer.once('finish', again)
-  setTimeout(again, patience).unref?.()
+  const again = () => {
+    clearTimeout(timer)
+    answer.off('finish', again)
+    return socket[name](...args)
+  }
+  if ((name === 'destroy' && args[0]) || !socket.writable) return socket[name](...args)
+  const timer = setTimeout(again, patience)
+  timer.unref?.()
+  answer.on('finish', again)
   return socket
 }

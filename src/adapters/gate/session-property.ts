@@ -1,6 +1,5 @@
-import { SojournError } from '../../core/errors.js'
 import { refuse } from '../../core/option-checks.js'
-import { sessionOf } from '../../core/session-object.js'
+import { refuseAssignment, sessionOf } from '../../core/session-object.js'
 import type { Visits } from '../../core/sessions.js'
 import type { Exchange } from './exchange.js'
 
@@ -73,12 +72,4 @@ const sessionProperty: PropertyDescriptor & ThisType<Entered> = {
     // Somebody else's, on a route without ours.
     Object.defineProperty(this, 'session', { value, writable: true, enumerable: true, configurable: true })
   },
-}
-
-/** What happens when a handler assigns its session. */
-export function refuseAssignment(): never {
-  throw new SojournError(
-    'reserved_name',
-    'The session cannot be assigned: call session.destroy() to end it, or assign its properties',
-  )
 }
