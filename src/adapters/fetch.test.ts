@@ -66,6 +66,18 @@ describe('withSession', () => {
     await expect.poll(async () => (await memory.read(session.id))?.values.views).toBe('4')
   })
 
+  test('what a framework hung on an answer is on the copy that has the cookie, as TanStack’s redirect() needs it', async () => {
+    const options = { to: '/done' }
+    const answered = await withSession(sessions, (_request, session) => {
+      view(session)
+      return Object.assign(new Response(null, { status: 307 }), { options })
+    })(new Request(here))
+    expect([answered.headers.getSetCookie().length, (answered as unknown as { options: object }).options]).toEqual([
+      1,
+      options,
+    ])
+  })
+
   test('passes an answer on as it is, where there is nothing to say', async () => {
     const answer = Response.redirect('http://localhost/there')
     expect(await withSession(sessions, () => answer)(new Request(here))).toBe(answer)

@@ -113,11 +113,12 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const now = engine.settings.clock()
   const changes = values.changes()
   // Such as after a handler has read an object: it might have changed it.
-  if (changes === noChanges && visit.intentions === noIntentions && !visit.touchIsDue(now)) return
+  if (changes === noChanges && visit.intentions === noIntentions && !visit.touchIsDue(now))
+    return confirmToken(visit, held)
   const intentions = visit.takeIntentions()
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
-  if (!patch) return
+  if (!patch) return confirmToken(visit, held)
   const written = writtenBy(visit)
   return callStore(
     visit,
@@ -131,6 +132,7 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
       if (outcome === 'absent') return dropWrite(visit, intentions, 'ended')
       if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
+      visit.isDerived = intentions.tokenChange === 'scheduled'
       if (secret === null) return
       visit.token = { id: held.id, secret: secret.text }
       visit.cookie = 'send'
@@ -140,9 +142,15 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   )
 }
 
+/** Nothing is to be written, by which it would be known whether a token that the client is about to be given is still good. */
+function confirmToken(visit: Visit, held: Held): Awaitable<void> {
+  if (visit.isDerived) return reconsider(visit, held, noIntentions, 0)
+}
+
 /** The token was replaced since the session was read. The write goes on only if this visit's token is still good. */
 function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts: number): Awaitable<void> {
   const { engine, values } = visit
+  visit.isDerived = false
   return callStore(
     visit,
     () => engine.store.read(held.id),

@@ -137,7 +137,11 @@ function isWritable(headers: Headers): boolean {
 /** Nothing for an upgrade or a network error, which cannot be copied; no browser would read a cookie there. */
 function copyOf(response: Response): Response | undefined {
   if (response.status < 200) return undefined
-  return isBun && !response.headers.has('content-type') ? cloneOf(response) : new Response(response.body, response)
+  const { body, headers } = response
+  const copy = isBun && !headers.has('content-type') ? cloneOf(response) : new Response(body, response)
+  // What frameworks hang on it, as TanStack's redirect() does.
+  for (const [name, value] of Object.entries(response)) if (!(name in copy)) Object.assign(copy, { [name]: value })
+  return copy
 }
 
 /** Bun says only as it sends a text that it is one, and forgets it of a body that somebody looked at. */

@@ -68,6 +68,7 @@ async function takeOver(visit: Visit, accepted: AcceptedSessions): Promise<Visit
   if (!continued) return visit
   judge(visit, continued.token, continued.record)
   if (visit.held) {
+    visit.isDerived = true
     visit.cookie = 'send'
     visit.mayChange()
   }

@@ -48,17 +48,21 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     this[visitOf].signIn(userId, options)
   }
   signOut(callback?: Callback): void {
-    this[visitOf].destroy(true)
-    if (callback) void this.save(callback)
+    act(this, (visit) => visit.destroy(true), callback)
   }
   renew(callback?: Callback): void {
-    this[visitOf].renew()
-    if (callback) void this.save(callback)
+    act(this, (visit) => visit.renew(), callback)
   }
   regenerate(callback?: Callback): void {
     const visit = this[visitOf]
     const before = visit.values
-    visit.regenerate()
+    try {
+      visit.regenerate()
+    } catch (error) {
+      if (typeof callback !== 'function') throw error
+      callBack(visit.engine.track(endedLate(visit, error)), callback)
+      return
+    }
     if (!callback) return
     // Libraries written for `express-session` copy values from the object they held to the one on the request now. So
     // the old object keeps what it had, to be read, and a new one takes its place.
@@ -67,8 +71,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     callBack(Promise.resolve(), callback)
   }
   destroy(callback?: Callback): void {
-    this[visitOf].destroy(false)
-    if (callback) void this.save(callback)
+    act(this, (visit) => visit.destroy(false), callback)
   }
   touch(): void {
     this[visitOf].touch()
@@ -96,6 +99,26 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
   [inspect](): object {
     return Object.fromEntries(Reflect.ownKeys(this).map((name) => [name, shown(this, name)]))
   }
+}
+
+/** Libraries that pass a callback do so from callbacks of their own, where nobody would catch what is thrown. */
+function act(session: SessionObject, verb: (visit: Visit) => void, callback: Callback | undefined): void {
+  try {
+    verb(session[visitOf])
+    if (callback) void session.save(callback)
+  } catch (error) {
+    if (typeof callback !== 'function') throw error
+    callBack(Promise.reject(error), callback)
+  }
+}
+
+/** For a new session it is too late, for the end of the present one it is not: passport's `logout` may come so. */
+async function endedLate(visit: Visit, error: unknown): Promise<never> {
+  if (!visit.outage) {
+    visit.destroy(false)
+    await commit(visit)
+  }
+  throw error
 }
 
 function shown(session: object, name: string | symbol): unknown {
@@ -165,7 +188,8 @@ class SessionHandler implements ProxyHandler<SessionObject> {
     if (name === visitOf) return this.#visit
     if (name === targetOf) return target
     if (typeof name === 'symbol') return Reflect.get(target, name, receiver)
-    this.#visit.wasUsed = true
+    // A promise asks whatever it is resolved with for this.
+    if (name !== 'then') this.#visit.wasUsed = true
     if (reserved.has(name)) return Reflect.get(SessionObject.prototype, name, receiver)
     if (name.startsWith('__')) return Reflect.get(Object.prototype, name, receiver)
     const values = this.#valuesOf(target)

@@ -651,6 +651,28 @@ describe('verbs', () => {
     expect(await called((done) => session.reload(done))).toMatchObject({ code: 'session_ended' })
   })
 
+  test.each(['signOut', 'renew', 'regenerate', 'destroy'] as const)(
+    '%s, in an outage, tells its callback, which nobody may stand around to catch for',
+    async (verb) => {
+      const cookie = await stored({ a: 1 }, 'alice')
+      const failing = { ...store, read: throwing }
+      const session = (await createSessions({ store: failing, onStoreError: 'anonymous' }).load({ cookie })) as Loose
+      expect(await new Promise((resolve) => session[verb](resolve))).toMatchObject({ code: 'store_unavailable' })
+      expect(() => session[verb]()).toThrow(expect.objectContaining({ code: 'store_unavailable' }))
+    },
+  )
+
+  test('a look for `then`, as a promise that is resolved with the session takes, is no look at the session', async () => {
+    const headers = new Headers()
+    const session = await load(await stored({ a: 1 }))
+    await sessions.commit(session, headers)
+    expect(headers.has('vary')).toBe(false)
+    expect(session.then).toBe(undefined)
+    expect(session.a).toBe(1)
+    await sessions.commit(session, headers)
+    expect(headers.get('vary')).toBe('Cookie')
+  })
+
   test('the digest of the token is hidden from handlers', async () => {
     const session = await load(await stored({ a: 1 }))
     expect(inspect(session, { showHidden: true, depth: 9, showProxy: false })).not.toMatch(/__token/)

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { stat } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { cookieStore } from '../stores/cookie.js'
 import { memoryStore } from '../stores/memory.js'
@@ -51,6 +52,15 @@ function spied(store: SessionStore): SessionStore {
       calls.push('delete')
       return store.delete(id)
     },
+  }
+}
+
+/** Answers later, as one on a network does. */
+function deferring(store: SessionStore): SessionStore {
+  return {
+    ...store,
+    create: (id, record) => turn().then(() => store.create(id, record)),
+    delete: (id) => turn().then(() => store.delete(id)),
   }
 }
 
@@ -417,6 +427,54 @@ describe('an outage', () => {
     expect([session.userId, setCookie]).toEqual([null, undefined])
   })
 
+  describe.each(['memory', 'sealed'])(
+    'a slow page that only reads, and came with the token before a renewal (%s)',
+    (kind) => {
+      const secret = 'Zq8vR2mX5kT9wL3nB7cJ4hF6pD1sG0yA'
+      const option = () => ({
+        lifetime: { renewal: '1h' } as const,
+        ...(kind === 'sealed' && { store: cookieStore({ secrets: secret, revocation: memory }) }),
+      })
+
+      test('gets the token that followed', async () => {
+        const sessions = make(option())
+        const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+        now += 2 * 3_600_000
+        const renewed = await visit(sessions, before.cookie, (session) => session.a)
+        const slow = await visit(sessions, before.cookie, (session) => session.a)
+        expect(slow.cookie).not.toBe(before.cookie)
+        expect((await sessions.load({ cookie: slow.cookie })).a).toBe(1)
+        expect((await sessions.load({ cookie: renewed.cookie })).a).toBe(1)
+      })
+
+      test.each<[string, (session: Session<Data>) => unknown]>([
+        ['signed in', (session) => session.signIn('ada')],
+        ['signed out', (session) => session.signOut()],
+      ])('does not bring back the one that was replaced, where its visitor has %s meanwhile', async (_what, change) => {
+        const sessions = make(option())
+        const before = await visit(sessions, '', (session) => session.signIn('eve'))
+        now += 2 * 3_600_000
+        const renewed = await visit(sessions, before.cookie, (session) => session.a)
+        const { setCookie } = await visit(sessions, before.cookie, async (session) => {
+          expect(session.userId).toBe('eve')
+          await visit(sessions, renewed.cookie, change)
+        })
+        expect(setCookie).toBeUndefined()
+      })
+
+      test('nor where it had renewed the token itself, and the sign-in came with the older one', async () => {
+        const sessions = make(option())
+        const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+        now += 2 * 3_600_000
+        const { setCookie } = await visit(sessions, before.cookie, async (session) => {
+          await session.update('a', (a = 0) => a + 1)
+          await visit(sessions, before.cookie, (other) => other.signIn('ada'))
+        })
+        expect(setCookie).toBeUndefined()
+      })
+    },
+  )
+
   test('a store that does not answer is given up after the time limit, and the write not repeated', async () => {
     const { cookie } = await make().create({ values: { a: 1 } })
     let patches = 0
@@ -461,6 +519,58 @@ describe('an outage', () => {
     const before = performance.now()
     await expect(session.update('a', () => 2)).rejects.toMatchObject({ code: 'contention' })
     expect(performance.now() - before).toBeLessThan(1000)
+  })
+
+  test('a value set while regenerate() still ends the session before is kept in the new one', async () => {
+    memory = deferring(memory)
+    const sessions = make()
+    const { cookie } = await sessions.create({ values: { a: 1 } })
+    const seen = {
+      cookie,
+      method: 'POST',
+      header: () => undefined,
+      address: undefined,
+      secure: true,
+      host: undefined,
+      headersSent: false,
+    }
+    const visits = visitsFrom(sessions)
+    const opened = await visits.open(seen)
+    const session = sessionOf<Data>(opened)
+    session.regenerate()
+    const saved = visits.commit(opened)
+    Object.assign(seen, { headersSent: true })
+    session.a = 7
+    await saved
+    expect((await memory.read(session.id))?.values.a).toBe('7')
+  })
+
+  test('a proxy that hands on for a visitor elsewhere is no loopback host', async () => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const sessions = make({ cookie: {} })
+    const headers = { host: '127.0.0.1:3000', 'x-forwarded-for': '203.0.113.9' }
+    const told = async (more: object) => {
+      const session = await sessions.load({ secure: false, host: '127.0.0.1:3000', ...more })
+      session.a = 1
+      return [await session.save(), (await sessions.commit(session)).length]
+    }
+    expect(await told({ headers })).toEqual([false, 0])
+    expect(await told({})).toEqual([true, 1])
+  })
+
+  test('of updates and takes that are not awaited while the session is being created, none is lost and none given twice', async () => {
+    memory = deferring(memory)
+    const sessions = make()
+    const session = await sessions.load({})
+    const counts = [session.update('a', (a = 0) => a + 1)]
+    session.list = [1]
+    counts.push(session.update('a', (a = 0) => a + 1))
+    expect((await Promise.all(counts)).sort()).toEqual([1, 2])
+    const other = await sessions.load({})
+    const taken = [other.take('a')]
+    other.a = 7
+    taken.push(other.take('a'))
+    expect((await Promise.all(taken)).filter((a) => a === 7)).toHaveLength(1)
   })
 
   test('save() that nobody awaits does not end the process', async () => {

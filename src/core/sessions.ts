@@ -1,5 +1,6 @@
 import { acceptedOf } from './accepted-sessions.js'
 import { commit } from './commit.js'
+import { directHost } from './cookie.js'
 import { isCookieStore, serverSide } from './cookie-store.js'
 import type { Engine } from './engine.js'
 import { SojournError } from './errors.js'
@@ -216,7 +217,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       // HTTP/2 has a name of its own for the host.
       const header = (name: string) =>
         textOf(headers[name] ?? (name === 'host' ? (headers[':authority'] ?? host) : undefined))
-      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host, method, header }))
+      const direct = directHost({ header }) && host
+      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host: direct, method, header }))
     },
 
     async commit(session, headers) {

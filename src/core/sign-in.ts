@@ -37,7 +37,7 @@ export function userIdText(userId: unknown): string {
   const got = typeof userId === 'string' ? 'text that is empty, too long or malformed' : show(userId)
   throw new SojournError(
     'invalid_value',
-    `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters; got ${got}`,
+    `A user id must be an integer, or text of 1 to ${maxUserIdBytes} bytes without control characters (a bigint beyond 2^53); got ${got}`,
   )
 }
 

@@ -15,7 +15,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
   visit.intend('session.update()', visit.lacksCookie)
   const { values } = visit
   const known = values.known(name)
-  await commit(visit)
+  await committed(visit)
   if (visit.lost) throw ended(visit, visit.values, visit.lost)
   if (!visit.held) {
     // Meanwhile a caller who does not wait may have ended the session, or answered: then nobody could present a new one.
@@ -38,7 +38,7 @@ export async function changeValue(visit: Visit, name: string, change: (value: un
 export async function takeValue(visit: Visit, name: string): Promise<unknown> {
   visit.intend('session.take()')
   const known = visit.values.known(name)
-  await commit(visit)
+  await committed(visit)
   if (visit.lost) return undefined
   if (!visit.held) {
     const value = visit.values.get(name)
@@ -53,6 +53,12 @@ export async function takeValue(visit: Visit, name: string): Promise<unknown> {
     if (isSojournError(error) && error.code === 'session_ended') return undefined
     throw error
   })
+}
+
+/** What is stored has to be known, also where another caller has begun to create the session. */
+async function committed(visit: Visit): Promise<void> {
+  do await commit(visit)
+  while (visit.isBeingCreated)
 }
 
 /** What is to stand under the name after `before`, and what the caller is told. */

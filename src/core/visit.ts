@@ -69,6 +69,8 @@ export class Visit {
   /** The token that the client holds, or is about to be given. */
   token: Token | null = null
   clearSiteData = false
+  /** Whether that token follows from the one that the client brought: a sign-in may have replaced it meanwhile. */
+  isDerived = false
 
   /**
    * Whether this is a long connection, which outlives the renewals of its token: its writes are bound to the sign-in under
@@ -213,7 +215,9 @@ export class Visit {
 
   /** Whether a value can be kept only with a cookie that the client is not about to be given by itself. */
   get lacksCookie(): boolean {
-    return this.sealed !== null || (this.held === null && !this.isBeingCreated)
+    // A new session may wait until the one in whose place it comes has ended.
+    const isToBeCreated = this.isBeingCreated || (this.startAsked && this.committing)
+    return this.sealed !== null || (this.held === null && !isToBeCreated)
   }
 
   signIn(userId: string | number | bigint, options: SignInOptions = {}): void {
@@ -339,6 +343,7 @@ export class Visit {
     const secret = successorOf(this.token.secret, renewal.nonce)
     if (digestText(secret) !== record.values[tokenName]) return
     this.token = { id: this.token.id, secret }
+    this.isDerived = true
     this.cookie = 'send'
     this.mayChange()
   }

@@ -54,6 +54,17 @@ describe('a visitor with the cookie of express-session', () => {
     expect([again.visitor.id, again.visitor.cart, again.setCookie]).toEqual([visitor.id, ['book'], undefined])
   })
 
+  test('is given no cookie that a sign-in has replaced while a page of theirs was slow', async () => {
+    const { store, cookie } = await old()
+    const sessions = engine(store)
+    const slow = await sessions.load({ cookie })
+    expect(slow.cart).toEqual(['book'])
+    const login = await sessions.load({ cookie })
+    login.signIn('eve')
+    await sessions.commit(login)
+    expect(await sessions.commit(slow)).toEqual([])
+  })
+
   test('has not just proved who they are', async () => {
     const { store, cookie } = await old()
     const { visitor } = await visit(engine(store), cookie)

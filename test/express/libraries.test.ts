@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { setTimeout as delay } from 'node:timers/promises'
 import flash from 'connect-flash'
 import express, { type Express } from 'express'
 import passport from 'passport'
@@ -7,6 +8,7 @@ import request from 'supertest'
 import { describe, expect, test } from 'vitest'
 import { session } from '../../src/adapters/express.js'
 import { createSessions } from '../../src/core/sessions.js'
+import type { SessionStore } from '../../src/core/store.js'
 import { memoryStore } from '../../src/stores/memory.js'
 
 // Libraries that were written for express-session, on the engine.
@@ -62,6 +64,47 @@ describe.each(Object.entries(versions))('%s', (_name, framework) => {
     await browser.post('/forget').send(credentials)
     expect((await browser.get('/')).body).toEqual({ user: { id: 'alice' }, cart: null })
   })
+
+  test.each([0, 5])(
+    'passport signs in and out also where its answer does not wait (a store that takes %i ms)',
+    async (ms) => {
+      const memory = memoryStore()
+      const slow = {
+        ...memory,
+        patch: async (...given: Parameters<SessionStore['patch']>) => delay(ms).then(() => memory.patch(...given)),
+        delete: async (id: string) => delay(ms).then(() => memory.delete(id)),
+        create: async (...given: Parameters<SessionStore['create']>) => delay(ms).then(() => memory.create(...given)),
+      }
+      const server = framework()
+      server.use(session(createSessions({ store: ms ? slow : memory })))
+      const authenticator = new passport.Passport()
+      authenticator.serializeUser((user, done) => setTimeout(done, 1, null, (user as { id: string }).id))
+      authenticator.deserializeUser((id: string, done) => done(null, { id }))
+      server.use(authenticator.initialize(), authenticator.session())
+      const told: unknown[] = []
+      server.post('/cart', (req, res) => {
+        req.session.cart = ['book']
+        res.end()
+      })
+      server.post('/login', (req, res) => {
+        req.session.signIn('alice')
+        req.login({ id: 'alice' }, (error) => (error ? res.send(error.code) : res.send('in')))
+      })
+      server.post('/logout', (req, res) => {
+        req.logout((error) => told.push(error))
+        res.redirect('/')
+      })
+      server.get('/', (req, res) => {
+        res.json([req.user ?? null, req.session.userId])
+      })
+      const browser = request.agent(server)
+      await browser.post('/cart')
+      expect((await browser.post('/login')).text).toBe('in')
+      await browser.post('/logout')
+      await expect.poll(() => told.length).toBe(1)
+      expect((await browser.get('/')).body).toEqual([null, null])
+    },
+  )
 
   test('connect-flash shows a message once', async () => {
     const { app: server } = app()
