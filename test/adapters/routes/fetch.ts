@@ -78,19 +78,19 @@ const routes: { readonly [route: string]: Route } = {
 
 /** The routes of the kit, for any runtime of the fetch standard. */
 export function fetchRoutes(sessions: Sessions) {
-  return withSession(
-    sessions,
-    (request, session, ..._rest: unknown[]) => {
-      const { pathname } = new URL(request.url)
-      const name = /^\/set\/(\w+)$/.exec(pathname)?.[1]
-      if (name) {
-        Object.assign(session, { [name]: name })
-        return new Response(name)
-      }
-      const method = request.method === 'HEAD' ? 'GET' : request.method
-      const route = routes[`${method} ${pathname}`]
-      return route?.(session, request) ?? new Response('not found', { status: 404 })
-    },
-    { onError: (error) => error.getResponse() },
-  )
+  return withSession(sessions, (request, session, ..._rest: unknown[]) => answer(request, session), {
+    onError: (error) => error.getResponse(),
+  })
+}
+
+export function answer(request: Request, session: Session): Response | Promise<Response> {
+  const { pathname } = new URL(request.url)
+  const name = /^\/set\/(\w+)$/.exec(pathname)?.[1]
+  if (name) {
+    Object.assign(session, { [name]: name })
+    return new Response(name)
+  }
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = routes[`${method} ${pathname}`]
+  return route?.(session, request) ?? new Response('not found', { status: 404 })
 }
