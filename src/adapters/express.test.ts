@@ -436,3 +436,36 @@ describe('connect', () => {
   })
   for (const { name, run } of checks) test(name, run)
 })
+
+test('where `next` settles a promise, as with Next.js and h3, a save that fails is answered all the same', async () => {
+  const told = vi.spyOn(console, 'error').mockImplementation(() => {})
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+    told.mockRestore()
+  })
+  const store = switchableStore()
+  store.broken.add('create')
+  const middleware = session({ store })
+  const app = await served(async (req, res) => {
+    await new Promise<void>((resolve, reject) => {
+      middleware(req, res, (error) => (error ? reject(error) : resolve()))
+    })
+    const { session: visitor } = req as express.Request
+    visitor.views = 1
+    res.end('page')
+  })
+  onTestFinished(() => void app.close())
+  let status: number | undefined
+  void request(`http://127.0.0.1:${app.port}`)
+    .get('/')
+    .then((answer) => {
+      status = answer.status
+    })
+  while (status === undefined) {
+    await new Promise((resolve) => void setImmediate(resolve))
+    vi.advanceTimersByTime(10)
+  }
+  expect(status).toBe(503)
+  expect(told).toHaveBeenCalledWith(expect.objectContaining({ code: 'store_unavailable' }))
+})

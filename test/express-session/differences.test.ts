@@ -101,7 +101,7 @@ function difference(title: string, run: (lib: Any) => Promise<unknown>, [theirs,
 difference(
   'The session is stored before the first byte leaves',
   async (lib) => {
-    const store = slowStore(lib, 20)
+    const store = slowStore(lib, 100)
     let writtenAtHead: number | undefined
     const onHead = () => {
       writtenAtHead = store.written

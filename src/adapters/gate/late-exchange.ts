@@ -1,9 +1,22 @@
+import { publicError } from '../../core/errors.js'
 import type { Visits } from '../../core/sessions.js'
 import type { Visit } from '../../core/visit.js'
 import { Exchange, type NodeRequest } from './exchange.js'
 import type { NodeResponse } from './head.js'
 import type { GateExpected, InheritedHooks } from './hooks.js'
 import { expectGate, inheritedHooks } from './inherited-hooks.js'
+
+/** For whoever answers errors. Milliseconds. */
+const patience = 5000
+
+/** Where `next` settles a promise, as with Next.js and h3, nobody hears of an error that comes after its first call. */
+function answerAtLast(response: NodeResponse, error: unknown): void {
+  if (response.headersSent || response.destroyed) return
+  const { status, text } = publicError(error)
+  console.error(error)
+  response.statusCode = status
+  response.end(text)
+}
 
 type Next = (error: unknown) => void
 
@@ -14,7 +27,10 @@ export class LateExchange extends Exchange implements GateExpected {
 
   constructor(request: NodeRequest & { next?: Next }, response: NodeResponse, visits: Visits, next: Next) {
     // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
-    super(request, response, visits, (error) => (request.next ?? next)(error))
+    super(request, response, visits, (error) => {
+      ;(request.next ?? next)(error)
+      if (!request.next) setTimeout(answerAtLast, patience, response, error).unref()
+    })
   }
 
   /** Begins, but without what nobody may need: a gate; and the visit of a request that brings nothing, which is `null`. */
