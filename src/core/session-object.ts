@@ -114,10 +114,8 @@ function act(session: SessionObject, verb: (visit: Visit) => void, callback: Cal
 
 /** For a new session it is too late, for the end of the present one it is not: passport's `logout` may come so. */
 async function endedLate(visit: Visit, error: unknown): Promise<never> {
-  if (!visit.outage) {
-    visit.destroy(false)
-    await commit(visit)
-  }
+  visit.destroy(false)
+  await commit(visit)
   throw error
 }
 

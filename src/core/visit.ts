@@ -250,7 +250,10 @@ export class Visit {
 
   destroy(clearSiteData: boolean): void {
     // What is kept on the server ends there.
-    this.intend('session.destroy()', this.sealed !== null && !this.engine.cookieStore?.revocation)
+    this.intend(
+      `session.${clearSiteData ? 'signOut' : 'destroy'}()`,
+      this.sealed !== null && !this.engine.cookieStore?.revocation,
+    )
     this.#end('destroyed')
     this.startAsked = false
     this.clearSiteData ||= clearSiteData && this.failure === undefined
