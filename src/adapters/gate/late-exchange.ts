@@ -15,6 +15,7 @@ function answerAtLast(response: NodeResponse, error: unknown): void {
   const { status, text } = publicError(error)
   console.error(error)
   response.statusCode = status
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
   response.end(text)
 }
 
