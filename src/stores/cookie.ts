@@ -21,7 +21,8 @@ export interface CookieStoreOptions {
    */
   secrets: Secrets
   /**
-   * Where a small record of each session is kept (its digest, owner and expiry), so that it can be ended from the server.
+   * Where a small record of each session is kept, so that it can be ended from the server. In clear: its digest, owner and
+   * expiry, when and how the user signed in, and their `User-Agent` and address unless `device` and `address` are `false`.
    * Without it a copied cookie stays good until it expires, even after a logout (ASVS 7.4.1 asks for this).
    */
   revocation?: SessionStore
