@@ -8,7 +8,8 @@
  * - `headers_sent`: a change that needs a cookie came after the response had begun.
  * - `session_ended`: the session was ended elsewhere, or given a new token, and cannot be read again.
  * - `session_limit`: the user has as many sessions as `maxPerUser` allows.
- * - `contention`: a compare-and-set lost too many races in a row, or waited too long for its turn; nothing was written.
+ * - `contention`: a compare-and-set lost too many races in a row, or waited too long for its turn; nothing was written. Or
+ *   a request signed in a second user under `maxPerUser` while the first was being saved.
  * - `cookie_too_large`: name and value of a cookie exceed 4096 bytes (RFC 6265bis, section 5.6).
  * - `record_too_large`: a backend's bound on a record was exceeded.
  * - `store_unavailable`: the store failed or did not answer in time.
