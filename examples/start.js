@@ -24,7 +24,9 @@ function choices() {
   if (/^[\w-]+$/.test(example) && existsSync(new URL(`./${example}/`, import.meta.url))) {
     return programs(example).map((name) => `${example} ${name.replace('.js', '')}`)
   }
-  return readdirSync(new URL('.', import.meta.url)).filter((name) => existsSync(place(name, 'server')))
+  const folders = readdirSync(new URL('.', import.meta.url), { withFileTypes: true }).filter((it) => it.isDirectory())
+  // What the others share is no example.
+  return folders.map(({ name }) => name).filter((name) => name !== 'stage')
 }
 
 /** npm starts us through a shell, which hands no signal on: whoever stops npm alone would leave us running. */

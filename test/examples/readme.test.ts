@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,4 +44,10 @@ describe.each(names)('examples/%s', (name) => {
     const readme = await readFile(join(examples, name, 'README.md'), 'utf8')
     expect(readme).toContain(new URL(listed?.url ?? '').origin)
   })
+})
+
+test('start.js names each of them to who names none', () => {
+  const { stderr, status } = spawnSync(process.execPath, [join(examples, 'start.js')], { encoding: 'utf8' })
+  expect(stderr.trim()).toBe(`Say what to start: npx node examples/start.js ${names.join(' | ')}`)
+  expect(status).toBe(1)
 })
