@@ -71,7 +71,7 @@ export interface SessionVerbs<Data> {
   /**
    * Signs a user in: a new token at once (ASVS 7.2.4), and the absolute timeout starts anew. Values of an anonymous
    * visitor, or of the same user, stay; another user's session is ended and an empty one started.
-   * @param userId text or an integer, kept as text of at most 255 bytes
+   * @param userId text or an integer (beyond 2^53 as a bigint or text), kept as text of at most 255 bytes
    * @throws `invalid_value` for another user id; `invalid_option` for other options; `headers_sent` after the response began
    */
   signIn(userId: string | number | bigint, options?: SignInOptions): void
@@ -101,7 +101,7 @@ export interface SessionVerbs<Data> {
    */
   save(callback?: Callback): Promise<boolean>
   /**
-   * Reads the session again; what was changed and not saved is lost.
+   * Reads the session again; what was changed and not saved until its answer came is lost.
    * @throws `session_ended` if it is gone, or was never stored; `store_unavailable`
    */
   reload(callback?: Callback): Promise<void>
