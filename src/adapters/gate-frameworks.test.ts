@@ -1,12 +1,15 @@
 /** The gate under the frameworks and the middleware that it meets, and under the odder parts of HTTP. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
+import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import { createRequire } from 'node:module'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import compression from 'compression'
@@ -86,6 +89,27 @@ function expressWithGate(): express.Express {
   return app
 }
 
+/**
+ * Answers without a server, as `@codegenie/serverless-express` does on AWS Lambda: writes to what is hardly a socket, and
+ * takes what was written as soon as the response has ended.
+ */
+async function invoke(listener: RequestListener): Promise<string> {
+  const request = Object.assign(new IncomingMessage(new Socket()), { method: 'GET', url: '/' })
+  const response = new ServerResponse(request)
+  const ignored = Object.fromEntries(
+    ['on', 'removeListener', 'destroy', 'cork', 'uncork'].map((name) => [name, () => {}]),
+  )
+  let answer = ''
+  const write = (chunk: string | Buffer, _encoding: unknown, done?: () => void) => {
+    answer += chunk
+    done?.()
+  }
+  response.assignSocket({ ...ignored, _writableState: {}, writable: true, write } as unknown as Socket)
+  listener(request, response)
+  if (!response.writableEnded) await once(response, 'finish')
+  return answer
+}
+
 describe.each(Object.entries(frameworks))('%s', (_, framework) => {
   const hello: Middleware = (_request, response) => {
     response.setHeader('ETag', '"1"')
@@ -98,6 +122,15 @@ describe.each(Object.entries(frameworks))('%s', (_, framework) => {
     const answer = await converse(await serve(framework(session(when), hello)), lastRequest())
     expect(headerLines(answer, 'Set-Cookie')).toEqual(['Set-Cookie: handler=1', cookie])
     expect(answer).toMatch(/\r\nContent-Length: 5\r\n(.+\r\n)*\r\nhello$/)
+  })
+
+  test.each([
+    ['end', hello],
+    ['a piped stream', (_request, response) => void Readable.from(['hel', 'lo']).pipe(response)],
+  ] satisfies [string, Middleware][])('answers on AWS Lambda with the cookie: %s', async (_, handler) => {
+    const answer = await invoke(framework(session(), handler))
+    expect(headerLines(answer, 'Set-Cookie')).toContain(cookie)
+    expect(answer.replaceAll(/\r\n\w?\r\n/g, '')).toMatch(/hello/)
   })
 
   test('a failure goes to its own error handling', async () => {

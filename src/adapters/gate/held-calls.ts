@@ -56,7 +56,7 @@ export class HeldCalls {
     if (isTooLate) tellWriteAfterEnd(this.#response, args)
     else this.#hold({ name, args })
     if (name !== 'write') return this.#response
-    this.isFull ||= !(this.length < this.#response.writableHighWaterMark)
+    this.isFull ||= this.length >= this.#response.writableHighWaterMark
     return !this.isFull && !isTooLate
   }
 
@@ -132,7 +132,9 @@ function hold(held: HeldCalls, args: readonly unknown[], name: MethodName): void
  */
 const shownWhileHeld = {
   headersSent: () => true,
-  writableEnded: (held: HeldCalls) => held.isEnded,
+  // A socket that is none, as on AWS Lambda: whoever shows it reads the body as soon as the response has ended.
+  writableEnded: (held: HeldCalls, _ended: unknown, { socket }: NodeResponse) =>
+    held.isEnded && (!socket || 'emit' in socket),
   writableNeedDrain: (held: HeldCalls) => held.isFull && !held.isEnded,
   writableLength: (held: HeldCalls, length: unknown) => held.length + Number(length ?? 0),
 }
@@ -144,7 +146,7 @@ function propertiesOver(below?: object) {
     function get(this: Covered): unknown {
       const held = this[heldOf]
       const underneath = getter ? getter.call(this) : Reflect.get(Object.getPrototypeOf(this), name, this)
-      return held ? show(held, underneath) : underneath
+      return held ? show(held, underneath, this) : underneath
     }
     return [name, { get, configurable: true }] as const
   })
