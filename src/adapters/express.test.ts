@@ -26,6 +26,18 @@ function freshCopy(): express.Express {
   return require('express4')()
 }
 
+/** Does to a response what @fastify/express does: it is Fastify that sends, and `headersSent` tells that it was asked to. */
+function asWithinFastify(_req: express.Request, res: express.Response, next: express.NextFunction): void {
+  let isSent = false
+  Object.defineProperty(res, 'headersSent', { get: () => isSent, configurable: true })
+  res.send = (body) => {
+    if (!isSent) setImmediate(() => void res.writeHead(200, { 'Content-Length': body.length }).end(body))
+    isSent = true
+    return res
+  }
+  next()
+}
+
 for (const [name, framework, other] of [
   ['Express 5', express, express4],
   ['Express 4', express4, express],
@@ -81,6 +93,23 @@ for (const [name, framework, other] of [
       }
       expect(waysOf[0]).toHaveLength(5)
       expect(waysOf[1]).toEqual(waysOf[0])
+    })
+
+    test.each<[string, express.ErrorRequestHandler]>([
+      ['send', (error, _req, res, _next) => void res.status(error.status).send('down')],
+      ['writeHead and end, as Fastify does', (error, _req, res, _next) => void res.writeHead(error.status).end('down')],
+    ])('within Fastify, whose plugin sends once, an error handler answers a failed save by %s', async (_, answer) => {
+      const store = switchableStore()
+      store.broken.add('create')
+      const app = framework()
+      app.use(asWithinFastify, session(createSessions({ store })))
+      app.get('/', (req, res) => {
+        Object.assign(req.session, { views: 1 })
+        res.send('hello')
+      })
+      app.use(answer)
+      const { status, headers, text } = await request(app).get('/').set('Host', 'localhost').timeout(2000)
+      expect([status, text, headers.vary]).toEqual([503, 'down', 'Cookie'])
     })
 
     test('a sign-in that the store failed to write is not made by the page that says so', async () => {

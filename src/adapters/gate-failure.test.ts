@@ -57,6 +57,23 @@ describe('a session that cannot be saved', () => {
     })
   }
 
+  test('is answered also where a framework has it that the head was sent, as @fastify/express does', async () => {
+    let looks: unknown[] = []
+    const port = await serve((_request, response) => {
+      const keeper = new Keeper(response, 'later')
+      const noted: string[] = []
+      Object.assign(keeper, { noteUse: () => noted.push('noteUse') })
+      Object.defineProperty(response, 'headersSent', { value: true })
+      response.write('a')
+      keeper.saving.reject(down)
+      response.on('finish', () => {
+        looks = [keeper.asked, noted]
+      })
+    })
+    expect(await converse(port, lastRequest())).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*down/)
+    expect(looks).toEqual([['beforeHead', `failed: ${down.message}`], ['noteUse']])
+  })
+
   class FailingKeeper extends Keeper {
     readonly #manner: 'rejects' | 'throws' | 'throws while it writes headers'
     /** What the response said when the keeper heard of the failure. */

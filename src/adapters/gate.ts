@@ -12,6 +12,7 @@ import { type Gatekeeper, together } from './gate/gatekeeper.js'
 import {
   applyHead,
   hasHeadersBeside,
+  isHeadSent,
   type NodeResponse,
   onEntry,
   type ResponseOnEntry,
@@ -149,7 +150,7 @@ class Gate implements PlacedGate {
         return Reflect.apply(this.#found[name] ?? (this.response as never)[name], this.response, args)
       } catch (error) {
         // A head that Node refuses has not left.
-        if (name === 'writeHead' && !this.response.headersSent) this.#state = 'shut'
+        if (name === 'writeHead' && !isHeadSent(this.response)) this.#state = 'shut'
         throw error
       }
     }
@@ -254,7 +255,7 @@ class Gate implements PlacedGate {
     // Those that were piped in before it was watched are unpiped by Node, in the end.
     response.on?.('unpipe', destroyAfter)
     for (const source of sources) source.unpipe(response as ServerResponse)
-    if (response.headersSent) {
+    if (isHeadSent(response)) {
       response.destroy?.(error as Error)
       return
     }
@@ -265,7 +266,7 @@ class Gate implements PlacedGate {
       this.#entry = onEntry(response)
       this.#isAnswered = true
       this.keeper.failed(error)
-      this.#isAnswered = response.headersSent || this.#failedBody === 'ended'
+      this.#isAnswered = isHeadSent(response) || this.#failedBody === 'ended'
     } catch (failure) {
       response.destroy?.(failure as Error)
     }
@@ -282,7 +283,7 @@ class Gate implements PlacedGate {
       hasHeadersBeside(response, this.#entry) ||
       (!this.#isOfFailedBody(name) && response.statusCode !== this.#entry.statusCode)
     if (!this.#isAnswered) return name === 'write' ? false : response
-    if (!response.headersSent) {
+    if (!isHeadSent(response)) {
       if (name === 'writeHead') args = applyHead(response, args)
       this.keeper.noteUse?.()
     }

@@ -3,7 +3,7 @@ import depd from 'depd'
 // biome-ignore lint/suspicious/noTsIgnore: without the typings of Express, its request is any.
 /** @ts-ignore */
 import type { Request as ExpressRequest } from 'express'
-import { applyHead } from '../adapters/gate/head.js'
+import { applyHead, isHeadSent } from '../adapters/gate/head.js'
 import { coverResponses } from '../adapters/gate/held-calls.js'
 import { gate, onEntry } from '../adapters/gate.js'
 import { describeMiddleware } from '../core/mounted-middleware.js'
@@ -156,7 +156,7 @@ function attach(current: Visit, request: SessionRequest, response: ServerRespons
   // collection, to all that it knows: its request.
   function saidWriteHead(this: ServerResponse, ...given: unknown[]) {
     let left: readonly unknown[] = given
-    if (!this.headersSent) {
+    if (!isHeadSent(this)) {
       // Whoever came after and waited for the head, as with on-headers, may have replaced the cookies. Ours is sent.
       if (given.length > 1) left = applyHead(this, given)
       if (isHalf) current.decideCookie()

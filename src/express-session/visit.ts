@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { isHeadSent } from '../adapters/gate/head.js'
 import type { Gatekeeper } from '../adapters/gate.js'
 import { serialize, type WorkingCookie } from './cookie.js'
 import { defer } from './defer.js'
@@ -107,7 +108,7 @@ export class Visit implements Gatekeeper, Watcher {
   writeHeaders(): void {
     const { response } = this.#arrival
     // Who calls Node's own method sends the head past the gate.
-    if (this.#setCookie === undefined || response.headersSent) return
+    if (this.#setCookie === undefined || isHeadSent(response)) return
     const present = [response.getHeader('Set-Cookie') || []].flat().map(String)
     // Whoever wrote the cookie anew, as with an attribute more, means it so.
     const [pair] = this.#setCookie.split(';', 1)

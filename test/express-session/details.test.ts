@@ -814,6 +814,14 @@ describe('the response', () => {
     return Object.values(store.sessions)
   })
 
+  same('may be of a framework that takes its head for sent early, as @fastify/express does', (lib) =>
+    play(lib, {}, (_req, res) => {
+      Object.defineProperty(res, 'headersSent', { value: true })
+      res.writeHead(200, { 'X-A': '1' })
+      res.end('hello')
+    }),
+  )
+
   same('may be a mock, which goes on telling how far it is', async (lib) => {
     const middleware = lib({ secret: 's', resave: false, saveUninitialized: true })
     const res: Any = Object.assign(new EventEmitter(), {
@@ -872,6 +880,10 @@ describe('the response', () => {
   const headWaiters: { [name: string]: (res: Any) => void } = {
     'replaces the cookies': (res) => onHeaders(res, () => res.setHeader('Set-Cookie', 'late=1')),
     'removes the cookies': (res) => onHeaders(res, () => res.removeHeader('Set-Cookie')),
+    'replaces them where the head is taken for sent early': (res) => {
+      Object.defineProperty(res, 'headersSent', { value: true })
+      onHeaders(res, () => res.setHeader('Set-Cookie', 'late=1'))
+    },
     'brings cookies of its own': (res) => {
       const { writeHead } = res
       res.writeHead = (status: number) => writeHead.call(res, status, { 'Set-Cookie': 'late=1', 'X-Late': '1' })

@@ -22,6 +22,12 @@ export interface ResponseOnEntry extends StatusLine {
 
 type HeaderValue = number | string | readonly string[]
 
+/** What Node says of the head. By `headersSent`, @fastify/express tells only whether `res.send` was called. */
+export function isHeadSent(response: NodeResponse): boolean {
+  const teller = response instanceof ServerResponse ? ServerResponse.prototype : response
+  return Reflect.get(teller, 'headersSent', response)
+}
+
 /** Notes what the response looks like now. Cheap; for a middleware to call at once. */
 export function onEntry(response: NodeResponse): ResponseOnEntry {
   const { statusCode, statusMessage } = statusLineOf(response)
