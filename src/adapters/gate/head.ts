@@ -114,9 +114,13 @@ export function refuseStatusLine(response: NodeResponse, { statusCode, statusMes
 /** Throws what Node throws for a chunk that cannot be written. */
 export function refuseChunk(response: NodeResponse, name: string, args: readonly unknown[]): void {
   const [chunk] = args
-  if (typeof chunk === 'string' || isUint8Array(chunk) || !carriesChunk(name, args)) return
+  if (isChunk(chunk) || !carriesChunk(name, args)) return
   const stray = response instanceof OutgoingMessage ? new OutgoingMessage() : new Writable({ write() {} })
   stray.write(chunk)
+}
+
+export function isChunk(value: unknown): value is string | Uint8Array {
+  return typeof value === 'string' || isUint8Array(value)
 }
 
 /** Whether a call is to send a part of the body. */

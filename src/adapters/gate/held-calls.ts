@@ -1,7 +1,6 @@
-import { isUint8Array } from 'node:util/types'
 import { cover, coveringMethods, heldOf } from './covered-methods.js'
 import { responsePrototype } from './express-prototypes.js'
-import { carriesChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
+import { carriesChunk, isChunk, type NodeResponse, refuseChunk, strayResponse } from './head.js'
 import { type HeldConnection, holdConnection, letGo } from './held-connection.js'
 import { ServerResponse } from './node-http.js'
 
@@ -175,8 +174,4 @@ function tellWriteAfterEnd(response: NodeResponse, args: readonly unknown[]): vo
     callbackIn(args)?.(error)
     if (response.listenerCount?.('error')) response.emit('error', error)
   })
-}
-
-function isChunk(value: unknown): value is string | Uint8Array {
-  return typeof value === 'string' || isUint8Array(value)
 }
