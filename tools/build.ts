@@ -7,8 +7,20 @@
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
-import { chmod, cp, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import {
+  appendFile,
+  chmod,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as esbuild from 'esbuild'
 import { publicModules } from './public-paths.ts'
@@ -38,6 +50,7 @@ export async function build({ checked = true } = {}): Promise<string | undefined
     const complaint = complaints.size > 0 ? [...complaints].join('') : undefined
     if (complaint && checked) return complaint
     await joinModules(fresh)
+    for (const folder of [fresh, join(fresh, 'commonjs')]) await bringMainTypes(folder)
     await finishCommonjs(join(fresh, 'commonjs'))
     await utimes(join(fresh, 'commonjs/package.json'), started, started)
     await replaceDist(fresh)
@@ -90,6 +103,19 @@ async function joinModules(folder: string): Promise<void> {
   })
   const apart = globSync('**/*.js', { cwd: folder, exclude: ['commonjs/**'] })
   await Promise.all(apart.filter((file) => !(file in metafile.outputs)).map((file) => rm(join(folder, file))))
+}
+
+/**
+ * Has the types of each public path bring along those of `sojourn`. A program that emits declarations can name only what it has
+ * loaded, such as the `SessionStore` that a store's function returns.
+ */
+async function bringMainTypes(folder: string): Promise<void> {
+  for (const [, module] of publicModules(root, folder)) {
+    const path = join(folder, module.replace(/\.js$/, '.d.ts'))
+    // Those of a page's client stand alone, and need no types of Node.
+    if (!(await readFile(path, 'utf8')).includes("from '../core/")) continue
+    await appendFile(path, `export type {} from '${relative(dirname(module), 'index.js')}';\n`)
+  }
 }
 
 async function finishCommonjs(folder: string): Promise<void> {

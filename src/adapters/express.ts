@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describeMiddleware } from '../core/mounted-middleware.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { RequestWithSession, SessionMembers, SessionValues } from '../core/request-session.js'
@@ -22,7 +23,6 @@ import type { Visit } from '../core/visit.js'
 import { requestPrototype, responsePrototype } from './gate/express-prototypes.js'
 import { isPrepared, prepareResponses } from './gate/inherited-hooks.js'
 import { LateExchange } from './gate/late-exchange.js'
-import type { IncomingMessage, ServerResponse } from './gate/node-http.js'
 import { giveSession, hasSession } from './gate/session-property.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'

@@ -198,9 +198,13 @@ export function requireFresh(options: RequireFreshOptions) {
   return admit(freshUser(options))
 }
 
-/** What a guard uses of a request and a reply, which are of other types over HTTP/2. */
-type GuardedRequest = Pick<FastifyRequest, 'session' | 'method' | 'originalUrl'> & { headers: IncomingHttpHeaders }
-interface GuardedReply {
+/** What a guard uses of a request, which is of another type over HTTP/2. */
+export type GuardedRequest = Pick<FastifyRequest, 'session' | 'method' | 'originalUrl'> & {
+  headers: IncomingHttpHeaders
+}
+
+/** What a guard calls of a reply, likewise. */
+export interface GuardedReply {
   header(name: string, value: string): this
   redirect(url: string): unknown
 }

@@ -36,7 +36,7 @@ import {
 } from './gate/hooks.js'
 
 export type { Gatekeeper } from './gate/gatekeeper.js'
-export { type NodeResponse, onEntry, type ResponseOnEntry } from './gate/head.js'
+export { onEntry, type ResponseOnEntry } from './gate/head.js'
 
 /**
  * Puts a gate on a response. May come at any time, also after the head has left, when only `beforeEnd` matters. Where

@@ -21,11 +21,12 @@ import { sessionOf } from '../core/session-object.js'
 import { type Sessions, visitsFrom } from '../core/sessions.js'
 import { isPromise } from '../core/store.js'
 import { Exchange, type NodeRequest } from './gate/exchange.js'
-import { restore } from './gate/head.js'
+import { type NodeResponse, restore } from './gate/head.js'
 import { exchangeOn } from './gate/session-property.js'
-import type { NodeResponse } from './gate.js'
 
 export type { RequireFreshOptions, RequireUserOptions } from '../core/require-user.js'
+export type { NodeRequest } from './gate/exchange.js'
+export type { NodeResponse } from './gate/head.js'
 
 const exchangeOf = Symbol('sojourn.exchange')
 const onErrorOf = Symbol('sojourn.onError')

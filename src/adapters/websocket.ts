@@ -36,20 +36,20 @@ export interface SocketSessionsOptions {
 }
 
 /** What is called of a socket of `ws`. */
-interface Socket {
+export interface Socket {
   close(code: number, reason: string): void
   on(event: 'message' | 'close' | 'error', listener: () => void): unknown
   removeAllListeners(event: 'message'): unknown
 }
 
 /** What is called of a server of `ws`, made with `noServer: true`. */
-interface SocketServer<S extends Socket> {
+export interface SocketServer<S extends Socket> {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ready: (socket: S) => void): void
   emit(event: 'connection', socket: S, request: IncomingMessage): boolean
 }
 
 /** What is called of a socket of Socket.IO. */
-interface SocketIoSocket {
+export interface SocketIoSocket {
   readonly request: IncomingMessage
   readonly nsp: SocketIoNamespace
   readonly connected: boolean
@@ -60,7 +60,8 @@ interface SocketIoSocket {
   on(event: 'disconnect', listener: () => void): unknown
 }
 
-interface SocketIoNamespace {
+/** What is called of a namespace of Socket.IO. */
+export interface SocketIoNamespace {
   on(event: 'connection', listener: (socket: SocketIoSocket) => void): unknown
 }
 

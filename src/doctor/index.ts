@@ -12,6 +12,7 @@ import { type ExpressApp, expressFindings, visitsOn } from './express-app.js'
 import type { Finding } from './finding.js'
 import { serverFindings } from './running-server.js'
 
+export type { ExpressApp } from './express-app.js'
 export type { Finding, Level } from './finding.js'
 
 /**

@@ -15,7 +15,10 @@ import type { SessionData as SessionDataType } from './session-data.js'
 import { type MountedStore, Store as StoreClass } from './store.js'
 import { toConnectStore } from './to-connect-store.js'
 
-interface Parts {
+type Middleware = typeof middleware
+
+/** `session`, with what `express-session` has at it. */
+export interface SessionWithParts extends Middleware {
   readonly Cookie: typeof CookieClass
   readonly MemoryStore: typeof MemoryStoreClass
   readonly Session: typeof SessionClass
@@ -26,7 +29,7 @@ interface Parts {
   readonly toConnectStore: typeof toConnectStore
 }
 
-const session: typeof middleware & Parts = Object.assign(middleware, {
+const session: SessionWithParts = Object.assign(middleware, {
   Cookie: CookieClass,
   MemoryStore: MemoryStoreClass,
   Session: SessionClass,
@@ -50,16 +53,18 @@ declare namespace session {
 }
 
 export default session
-export { Cookie, type CookieOptions } from './cookie.js'
+export { Cookie, type CookieConstructor, type CookieData, type CookieOptions, type WorkingCookie } from './cookie.js'
 export { type CookieSessionCookieOptions, cookieSessionCookie } from './cookie-session-cookie.js'
 export { type ExpressSessionCookieOptions, expressSessionCookie } from './express-session-cookie.js'
 export { type ConnectStoreCalls, type FromConnectStoreOptions, fromConnectStore } from './from-connect-store.js'
-export { MemoryStore } from './memory-store.js'
-export type { SessionOptions } from './middleware.js'
+export { MemoryStore, type RecordsInMemory } from './memory-store.js'
+export type { Next, SessionOptions, SessionRequest } from './middleware.js'
+export type { Callback, SessionConstructor, SessionHolder } from './session.js'
 // Stars, for only what comes through one can be extended by `declare module 'sojourn/express-session'`.
 export * from './session-class.js'
 export * from './session-data.js'
-export { Store } from './store.js'
+export type { Secret } from './signature.js'
+export { type ConnectStore, type MountedStore, Store } from './store.js'
 export { type ToConnectStoreOptions, toConnectStore } from './to-connect-store.js'
 export { session as 'module.exports' }
 

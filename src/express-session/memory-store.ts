@@ -3,7 +3,7 @@ import { defer } from './defer.js'
 import type { SessionData } from './session-data.js'
 import { Store } from './store.js'
 
-declare class RecordsInMemory extends Store {
+export declare class RecordsInMemory extends Store {
   /** The records as JSON text, by id. */
   sessions: { [id: string]: string }
   // biome-ignore-start lint/suspicious/noExplicitAny: as in Store.

@@ -8,7 +8,7 @@ import type { SessionData } from './session-data.js'
  * What a store for `express-session` extends. It emits `disconnect` while it cannot serve (requests then have no session)
  * and `connect` when it can again.
  */
-declare abstract class ConnectStore extends EventEmitter {
+export declare abstract class ConnectStore extends EventEmitter {
   /** Ends the request's session and puts an empty one with another id at `request.session`. */
   regenerate(request: SessionHolder, callback: Callback): void
   /** Resolves an id to its session, outside of a request. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { NodeResponse } from '../../src/adapters/gate/head.js'
 import { expectGate, inheritedHooks } from '../../src/adapters/gate/inherited-hooks.js'
-import { type Gatekeeper, type NodeResponse, onEntry, placeGate } from '../../src/adapters/gate.js'
+import { type Gatekeeper, onEntry, placeGate } from '../../src/adapters/gate.js'
 import { converse, lastRequest, serve } from './http.js'
 
 export const cookie = 'Set-Cookie: session=1'

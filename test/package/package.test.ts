@@ -79,8 +79,8 @@ const strangerComplaint = /^\S*@types\/koa\/index\.d\.ts.*content-disposition.*\
 describe('The types', () => {
   const frameworks = ['@types/express', 'express', 'fastify', 'hono', '@types/koa', 'koa', '@types/ws', 'ws']
 
-  /** Compiles files of the project beside these packages, and resolves to what the compiler said. */
-  async function compile(resolution: string, files: readonly string[], packages: readonly string[]): Promise<string> {
+  /** A folder with the programs of the project, beside these packages. */
+  async function homeWith(packages: readonly string[]): Promise<string> {
     const home = await mkdtemp(join(project.folder, 'typed-'))
     await cp(join(project.folder, 'node_modules'), join(home, 'node_modules'), { recursive: true })
     for (const name of ['@types/node', ...packages]) {
@@ -92,14 +92,23 @@ describe('The types', () => {
       .map((path, index) => `import * as part${index} from '${path}'\nvoid part${index}\n`)
       .join('')
     for (const name of ['everything.mts', 'everything.cts']) await writeFile(join(home, name), everything)
-    for (const name of ['consumer.ts', 'consumer.cts', 'frameworks.mts'])
-      await cp(join(projects, name), join(home, name))
+    await cp(projects, home, { recursive: true })
+    return home
+  }
+
+  /** Compiles files of a folder, and resolves to what the compiler said. */
+  async function compileIn(home: string, resolution: string, files: readonly string[], declared?: string) {
     const module = resolution === 'bundler' ? 'esnext' : resolution
-    const compilerOptions = { module, moduleResolution: resolution, target: 'es2022', strict: true, noEmit: true }
+    const output = declared ? { declaration: true, emitDeclarationOnly: true, outDir: declared } : { noEmit: true }
+    const compilerOptions = { module, moduleResolution: resolution, target: 'es2022', strict: true, ...output }
     await writeFile(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const compiler = join(root, 'node_modules/typescript/bin/tsc')
     const { stdout } = await run(process.execPath, [compiler, '-p', home], { cwd: home }).catch((error) => error)
     return stdout.replace(strangerComplaint, '')
+  }
+
+  async function compile(resolution: string, files: readonly string[], packages: readonly string[]): Promise<string> {
+    return compileIn(await homeWith(packages), resolution, files)
   }
 
   test.each(['nodenext', 'bundler'])('compile without a cast, with resolution %s', async (resolution) => {
@@ -125,5 +134,30 @@ describe('The types', () => {
   test('of all paths can be in one program', async () => {
     expect(await compile('nodenext', ['everything.mts', 'everything.cts'], frameworks)).toBe('')
     expect(await compile('bundler', ['everything.mts'], frameworks)).toBe('')
+  })
+
+  test.each([
+    ['nodenext', 'declarations.mts'],
+    ['bundler', 'declarations.mts'],
+    ['nodenext', 'declarations.cts'],
+  ])('can be named by a library that emits declarations, with resolution %s in %s', async (resolution, program) => {
+    const library = await homeWith(frameworks)
+    expect(await compileIn(library, resolution, [program], 'declared')).toBe('')
+    const user = await homeWith(frameworks)
+    const declared = program.replace('.', '.d.')
+    await cp(join(library, 'declared', declared), join(user, declared))
+    expect(await compileIn(user, resolution, [declared])).toBe('')
+  })
+
+  test.each([
+    ['sojourn', '(options: module.SessionsOptions) => ({ ...options })'],
+    ['sojourn/stores/sqlite', "module.sqliteStore('sessions.db')"],
+    ['sojourn/koa', 'module.session()'],
+    ['sojourn/express-session', 'module.fromConnectStore(new module.MemoryStore())'],
+    ['sojourn/conformance/store', '(options: module.StoreChecksOptions) => ({ ...options })'],
+  ])('of %s can be named where nothing else is imported', async (path, value) => {
+    const home = await homeWith(frameworks)
+    await writeFile(join(home, 'alone.mts'), `import * as module from '${path}'\nexport const alone = ${value}\n`)
+    expect(await compileIn(home, 'nodenext', ['alone.mts'], 'declared')).toBe('')
   })
 })

@@ -7,14 +7,8 @@ import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-h
 import type { Visits } from '../../core/sessions.js'
 import type { Visit } from '../../core/visit.js'
 import { reportLateFailure } from '../../core/warning.js'
-import {
-  type Gatekeeper,
-  type NodeResponse,
-  onEntry,
-  type PlacedGate,
-  placeGate,
-  type ResponseOnEntry,
-} from '../gate.js'
+import { type Gatekeeper, onEntry, type PlacedGate, placeGate, type ResponseOnEntry } from '../gate.js'
+import type { NodeResponse } from './head.js'
 import type { InheritedHooks } from './hooks.js'
 import { ServerResponse } from './node-http.js'
 
