@@ -215,14 +215,49 @@ await describeWith(['memcached'], 'Memcached', () => {
       const store = memcachedStore({ client, prefix: `half-${name}:` })
       await store.create('large', record({ values: { large: 'x'.repeat(500_000) } }))
       await store.create('small', record())
-      network.cutAnswersAt(10_000)
+      network.cutAfter(10_000)
       await expect(store.read('large')).rejects.toThrow()
-      network.cutAnswersAt(Number.POSITIVE_INFINITY)
       await vi.waitFor(async () => expect((await store.read('small'))?.values).toEqual({ a: '1' }), { timeout: 10_000 })
       for (const _ of [1, 2, 3]) expect((await store.read('small'))?.values).toEqual({ a: '1' })
       close()
       network.stop()
     })
+  })
+
+  test.each([0, 1, 100])(
+    'memjs tells at once of a server that closes after %d bytes of an answer, and goes on',
+    async (part) => {
+      const network = await startCutter(server)
+      const { client, close } = (clients.memjs as (typeof clients)[string])(network.address)
+      const store = memcachedStore({ client, prefix: `closes-${part}:` })
+      for (const id of ['a', 'b']) await store.create(id, record({ userId: id }))
+      network.cutAfter(part)
+      const before = performance.now()
+      await expect(store.read('a')).rejects.toThrow('closed')
+      expect(performance.now() - before).toBeLessThan(1_000)
+      for (const id of ['b', 'a']) expect((await store.read(id))?.userId).toBe(id)
+      close()
+      network.stop()
+    },
+  )
+
+  test('a part of an answer that the app got through its memjs is not the beginning of one for the store', async () => {
+    const network = await startCutter(server)
+    const client = Memjs.create(network.address, { logger: quiet, timeout: 2 })
+    const other = Memjs.create(address(), { logger: quiet, timeout: 2 })
+    await memcachedStore({ client: other }).create('shared', record())
+    network.cutAfter(100)
+    client.get('sojourn:shared', () => {})
+    await vi.waitFor(() => expect(client).toHaveProperty('servers.0._socket', undefined))
+    // From now on the store sees to the connections of this client, also for the app.
+    const store = memcachedStore({ client })
+    expect((await store.read('shared'))?.values).toEqual({ a: '1' })
+    network.cutAfter(100)
+    const { value } = await client.get('sojourn:shared')
+    expect(String(value)).toContain('ann')
+    expect((await store.read('shared'))?.values).toEqual({ a: '1' })
+    for (const each of [client, other]) each.close()
+    network.stop()
   })
 
   test.each([2 ** 31 - 3, -3])('memjs goes on answering past the number %d of a request', async (number) => {
@@ -302,17 +337,19 @@ describe('over a client of the tests', () => {
   })
 })
 
-/** Stands before a server, and breaks a connection once it has brought so many bytes of answers. */
+/** Stands before a server, and ends a connection, one only, when so many bytes of answers have come and there are more. */
 async function startCutter(server: Server) {
   let limit = Number.POSITIVE_INFINITY
   const cutter = createServer((near) => {
-    let passed = 0
     const far = connect(server.port, server.host)
     near.pipe(far)
     far.on('data', (bytes) => {
-      near.write(bytes.subarray(0, limit - passed))
-      passed += bytes.length
-      if (passed > limit) near.end(() => near.destroy())
+      near.write(bytes.subarray(0, limit))
+      limit -= bytes.length
+      if (limit >= 0) return
+      limit = Number.POSITIVE_INFINITY
+      far.pause()
+      near.end(() => near.destroy())
     })
     for (const socket of [near, far]) {
       socket.on('error', () => {})
@@ -322,7 +359,7 @@ async function startCutter(server: Server) {
   await new Promise<void>((resolve) => cutter.listen(0, '127.0.0.1', resolve))
   return {
     address: `127.0.0.1:${(cutter.address() as AddressInfo).port}`,
-    cutAnswersAt(bytes: number) {
+    cutAfter(bytes: number) {
       limit = bytes
     },
     stop: () => cutter.close(),

@@ -32,7 +32,8 @@ interface MemjsServer {
 }
 
 interface MemjsSocket {
-  once(event: 'finish', listener: () => void): unknown
+  readonly connecting: boolean
+  once(event: 'finish' | 'close', listener: () => void): unknown
   removeAllListeners(event: 'close'): unknown
   destroy(): unknown
 }
@@ -56,12 +57,11 @@ export function overMemjs(client: MemjsClient): Commands {
       // One try: where the first may have been done, the answer to a second would not be the truth.
       return await answer((callback) => {
         client.perform(key, build(seq), seq, callback, 1)
-        for (const server of client.servers) leaveOnceEnded(server)
+        for (const server of client.servers) attend(server)
       })
     } catch (error) {
       for (const server of client.servers) if (server.responseCallbacks?.[seq]) giveUp(server, error)
-      // It keeps the part of an answer that a lost connection left, and takes what comes over the next for the rest.
-      for (const server of client.servers) if (!server.connected) server.responseBuffer = Buffer.alloc(0)
+      for (const server of client.servers) if (!server.connected) forgetPart(server)
       throw error
     }
   }
@@ -105,16 +105,27 @@ function giveUp(server: MemjsServer, error: unknown): void {
   server.error(error instanceof Error ? error : new Error(String(error)))
 }
 
-const heeded = new WeakSet<MemjsSocket>()
+/** The client keeps the part of an answer that a lost connection left, and takes what comes over the next for the rest. */
+function forgetPart(server: MemjsServer): void {
+  server.responseBuffer = Buffer.alloc(0)
+}
 
-/**
- * Has a socket gone once the client has ended it, as it does at its own time limit. It would wait for the server to do so too,
- * and where the server hangs there would be more of them with each attempt.
- */
-function leaveOnceEnded(server: MemjsServer): void {
+const attended = new WeakSet<MemjsSocket>()
+
+/** Does for a socket what the client leaves undone. */
+function attend(server: MemjsServer): void {
   const socket = server._socket
-  if (!socket || heeded.has(socket)) return
-  heeded.add(socket)
+  if (!socket || attended.has(socket)) return
+  attended.add(socket)
+  if (socket.connecting) forgetPart(server)
+  // Where the server closes in good order, the client tells nobody that waits.
+  socket.once('close', () => {
+    if (server._socket) return
+    forgetPart(server)
+    server.error(new Error('Memcached closed the connection'))
+  })
+  // Once the client has ended it, as it does at its own time limit, it would wait for the server to do so too, and where
+  // that one hangs there would be more of them with each attempt.
   socket.once('finish', () => {
     if (server._socket !== socket) socket.removeAllListeners('close')
     socket.destroy()
