@@ -614,6 +614,51 @@ await describeWith(['postgres'], 'PostgreSQL', () => {
     await store.close()
     await server.stop()
   })
+
+  test('waits for a lock no longer than the URL says', async () => {
+    const server = await startPostgres()
+    const store = await openStore(`${server.url}?migrate=true&table=held&lock_timeout=200`)
+    await store.create('a', { values: {}, userId: null, createdAt: 0, expiresAt: 1 })
+    const client = new pg.Client(server.url)
+    await client.connect()
+    await client.query('BEGIN; SELECT * FROM held FOR UPDATE')
+    await expect(store.patch('a', { now: 0, set: { a: '1' } })).rejects.toMatchObject({ code: '55P03' })
+    await client.query('ROLLBACK')
+    expect(await store.patch('a', { now: 0, set: { a: '1' } })).toBe('applied')
+    await client.end()
+    await store.close()
+    await server.stop()
+  })
+})
+
+await describeWith(['mariadb'], 'MariaDB', () => {
+  test('a row or a table that somebody holds does not use up the connections of the server', async () => {
+    const server = await startMariadb()
+    const admin = createPool({ uri: server.url })
+    const url = `${server.url}?migrate=true&table=held&connectionLimit=2`
+    const sessions = createSessions<{ count?: number }>({ store: await openStore(url), storeTimeout: '10s' })
+    const { cookie } = await sessions.create()
+    const change = async () => {
+      const session = await sessions.load({ cookie })
+      session.count = (session.count ?? 0) + 1
+      await sessions.commit(session)
+    }
+    const tooLate = { code: 'store_unavailable', cause: { errno: 1205 } }
+    for (const [hold, release] of [
+      ['START TRANSACTION; SELECT * FROM held FOR UPDATE', 'ROLLBACK'],
+      ['LOCK TABLES held READ', 'UNLOCK TABLES'],
+    ] as const) {
+      const other = await admin.getConnection()
+      for (const statement of hold.split(';')) await other.query(statement)
+      await expect(change()).rejects.toMatchObject(tooLate)
+      await other.query(release)
+      other.release()
+      await change()
+    }
+    await sessions.close()
+    await admin.end()
+    await server.stop()
+  })
 })
 
 await describeWith(['postgres'], 'A table', () => {

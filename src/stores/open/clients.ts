@@ -138,16 +138,29 @@ export async function pgPool(address: Address, own: Own) {
   return pool
 }
 
+/** As the event of a pool has it, whatever its types say. */
+interface MysqlConnection {
+  readonly stream: Socket
+  query(sql: string, callback: () => void): unknown
+}
+
+/** How long a statement may wait for a lock, in seconds: it ends before its connection is closed. */
+const lockPatience = patience / 1000 - 1
+
 export async function mysqlPool(address: Address, own: Own) {
   const { createPool } = await import('mysql2/promise').catch(missing('mysql2'))
   // In the URL, as what stands beside it would win over what the app says there.
   const uri = address.urlFor('mysql', { connectTimeout: patience, queueLimit })
   const pool = made('mysql2', () => createPool({ uri }))
   const sockets = new Set<Socket>()
-  pool.on('connection', (connection) => {
-    const { stream } = connection as unknown as { stream: Socket }
+  pool.on('connection', (ofPromises) => {
+    const connection = ofPromises as unknown as MysqlConnection
+    const { stream } = connection
     sockets.add(goneOnceEnded(stream))
     stream.once('close', () => sockets.delete(stream))
+    // Closed from this side, one that waits for a lock stays in the server, which would run out of connections. Where the
+    // server takes no such limits, its own hold.
+    connection.query(`SET innodb_lock_wait_timeout = ${lockPatience}, lock_wait_timeout = ${lockPatience}`, () => {})
   })
   own(async () => {
     // One that hangs in the middle of a statement does not end.
