@@ -743,6 +743,22 @@ describe('what listens and says nothing', () => {
   })
 })
 
+test.each([
+  ['nothing', ''],
+  ['something else', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+])('redis+sentinel: no connection stays to what says %s', async (_, answer) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).resume()
+    socket.write(answer)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const before = sockets()
+  const { port } = server.address() as AddressInfo
+  await expect(openStore(`redis+sentinel://127.0.0.1:${port}/primary`)).rejects.toThrow()
+  await expect.poll(sockets, { timeout: 15_000 }).toBeLessThanOrEqual(before)
+  server.close()
+})
+
 describe('a client that is not installed', () => {
   /** The built package where nothing else is installed. */
   let bare: string

@@ -96,7 +96,14 @@ export async function redisSentinel(address: Address, own: Own) {
       'openStore: a redis+sentinel: URL ends with the name of the primary, such as /mymaster',
     )
   }
-  const client = made('redis', () => createSentinel({ name, sentinelRootNodes: hosts, nodeClientOptions: credentials }))
+  const settings = {
+    name,
+    sentinelRootNodes: hosts,
+    nodeClientOptions: credentials,
+    // It does not close before its sentinel, or what was taken for one, has answered. One that it listens to says little but pings.
+    sentinelClientOptions: { socket: { socketTimeout: 2 * patience }, pingInterval: patience },
+  }
+  const client = made('redis', () => createSentinel(settings))
   return { client: await connectedToAny(client, hosts.length, () => client.destroy(), own) }
 }
 
