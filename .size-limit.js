@@ -17,7 +17,7 @@ const lazySiblings = modulesIn('stores')
 
 const engineAlone = (config) => ({ ...config, packages: 'external', platform: 'node' })
 
-const limits = { adapters: '5 kB', stores: '6 kB', 'express-session': '10.5 kB', doctor: '5 kB', client: '2 kB' }
+const limits = { adapters: '5.2 kB', stores: '6 kB', 'express-session': '10.6 kB', doctor: '5 kB', client: '2 kB' }
 
 function modulesIn(folder) {
   const files = readdirSync(`src/${folder}`).filter((file) => /^[^.]+\.ts$/.test(file))
