@@ -114,11 +114,11 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   const changes = values.changes()
   // Such as after a handler has read an object: it might have changed it.
   if (changes === noChanges && visit.intentions === noIntentions && !visit.touchIsDue(now))
-    return confirmToken(visit, held)
+    return confirmToken(visit, held, now)
   const intentions = visit.takeIntentions()
   const secret = newSecret(visit, held, intentions, now)
   const patch = patchOf(visit, held, changes, intentions, secret, now)
-  if (!patch) return confirmToken(visit, held)
+  if (!patch) return confirmToken(visit, held, now)
   const written = writtenBy(visit)
   return callStore(
     visit,
@@ -132,7 +132,9 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
       if (outcome === 'absent') return dropWrite(visit, intentions, 'ended')
       if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
-      visit.isDerived = intentions.tokenChange === 'scheduled'
+      const isDerived =
+        intentions.tokenChange === 'none' ? visit.derivedAt !== null : intentions.tokenChange === 'scheduled'
+      visit.derivedAt = isDerived ? now : null
       if (secret === null) return
       visit.token = { id: held.id, secret: secret.text }
       visit.cookie = 'send'
@@ -142,15 +144,37 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
   )
 }
 
-/** Nothing is to be written, by which it would be known whether a token that the client is about to be given is still good. */
-function confirmToken(visit: Visit, held: Held): Awaitable<void> {
-  if (visit.isDerived) return reconsider(visit, held, noIntentions, 0)
+/** Until the answer of a page that is slower, its visitor may have signed in. Milliseconds. */
+const quick = 100
+
+/**
+ * Looks whether a token that the client is about to be given is still good, as nothing is to be written by which that would
+ * be known: it would take the place of the one that a sign-in has sent.
+ */
+function confirmToken(visit: Visit, held: Held, now: number): Awaitable<void> {
+  const { engine, values, derivedAt } = visit
+  if (derivedAt === null || now - derivedAt < quick || visit.cookie !== 'send' || visit.request.headersSent) return
+  const judge = (record: SessionRecord | null) => {
+    if (values !== visit.values) return
+    visit.derivedAt = now
+    if (!record || record.expiresAt <= now) visit.lose('ended')
+    else if (!visit.holdAgain({ id: held.id, record }, now)) visit.lose('token_replaced')
+  }
+  const leave = () => {
+    // The client has the token before, and is offered this one again.
+    visit.cookie = 'none'
+  }
+  try {
+    const record = engine.store.read(held.id)
+    return isPromise(record) ? record.then(judge, leave) : judge(record)
+  } catch {
+    leave()
+  }
 }
 
 /** The token was replaced since the session was read. The write goes on only if this visit's token is still good. */
 function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts: number): Awaitable<void> {
   const { engine, values } = visit
-  visit.isDerived = false
   return callStore(
     visit,
     () => engine.store.read(held.id),

@@ -68,7 +68,7 @@ async function takeOver(visit: Visit, accepted: AcceptedSessions): Promise<Visit
   if (!continued) return visit
   judge(visit, continued.token, continued.record)
   if (visit.held) {
-    visit.isDerived = true
+    visit.derivedAt = visit.engine.settings.clock()
     visit.cookie = 'send'
     visit.mayChange()
   }
@@ -180,7 +180,7 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
 function meetFailure(visit: Visit, error: unknown): Visit {
   // It is no outage where, say, the app makes a wrong user id of a session that is taken over.
   if (visit.engine.settings.onStoreError === 'fail' || !isOutage(error)) {
-    visit.request.unread?.()
+    visit.request.unread?.(error)
     throw error
   }
   const empty = emptyVisit(visit)

@@ -17,7 +17,7 @@ export interface RequestFacts {
   /** Whether its head is out indeed, and not held back for a save: then the response cannot fail any more. */
   readonly headIsOut?: boolean
   /** Called when the session cannot be read: what answers the error depends on it no less. */
-  unread?(): void
+  unread?(error: unknown): void
   /** Called when there may be something to commit: the first time, and each time after the response has begun. */
   mayChange?(): void
 }

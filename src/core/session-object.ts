@@ -60,7 +60,7 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
       visit.regenerate()
     } catch (error) {
       if (typeof callback !== 'function') throw error
-      callBack(visit.engine.track(endedLate(visit, error)), callback)
+      callBack(Promise.reject(error), callback)
       return
     }
     if (!callback) return
@@ -110,13 +110,6 @@ function act(session: SessionObject, verb: (visit: Visit) => void, callback: Cal
     if (typeof callback !== 'function') throw error
     callBack(Promise.reject(error), callback)
   }
-}
-
-/** For a new session it is too late, for the end of the present one it is not: passport's `logout` may come so. */
-async function endedLate(visit: Visit, error: unknown): Promise<never> {
-  visit.destroy(false)
-  await commit(visit)
-  throw error
 }
 
 function shown(session: object, name: string | symbol): unknown {

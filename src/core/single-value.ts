@@ -58,7 +58,7 @@ export async function takeValue(visit: Visit, name: string): Promise<unknown> {
 /** What is stored has to be known, also where another caller has begun to create the session. */
 async function committed(visit: Visit): Promise<void> {
   do await commit(visit)
-  while (visit.isBeingCreated)
+  while (visit.isBeingCreated && visit.committing)
 }
 
 /** What is to stand under the name after `before`, and what the caller is told. */

@@ -69,8 +69,8 @@ export class Visit {
   /** The token that the client holds, or is about to be given. */
   token: Token | null = null
   clearSiteData = false
-  /** Whether that token follows from the one that the client brought: a sign-in may have replaced it meanwhile. */
-  isDerived = false
+  /** When a token that follows from the one that the client brought was last known to be good. */
+  derivedAt: number | null = null
 
   /**
    * Whether this is a long connection, which outlives the renewals of its token: its writes are bound to the sign-in under
@@ -278,6 +278,7 @@ export class Visit {
   forget(): void {
     this.held = null
     this.token = null
+    this.derivedAt = null
     this.userId = null
     this.signedIn = null
     this.#values = null
@@ -346,7 +347,7 @@ export class Visit {
     const secret = successorOf(this.token.secret, renewal.nonce)
     if (digestText(secret) !== record.values[tokenName]) return
     this.token = { id: this.token.id, secret }
-    this.isDerived = true
+    this.derivedAt = this.engine.settings.clock()
     this.cookie = 'send'
     this.mayChange()
   }

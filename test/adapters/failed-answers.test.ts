@@ -239,17 +239,17 @@ test('node: of two sessions, both have their say where the inner handler fails a
   expect([answer.status, answer.headers.get('vary')?.split(', ').sort()]).toEqual([404, ['Cookie', 'x-token']])
 })
 
-test('fastify: of a session that could not be read there is none for the error handler', async () => {
+test('fastify: a session that could not be read is a guest’s for the error handler', async () => {
   const sessions = createSessions<Data>({ store: failing('read', 'later') })
   const app = fastify()
   app.register(fastifySession, { sessions })
-  app.setErrorHandler((_error, request, reply) => void reply.code(404).send(typeof request.session))
+  app.setErrorHandler((_error, request, reply) => void reply.code(404).send(`for ${request.session.userId}`))
   app.get('/', async () => 'page')
   await app.ready()
   const ask = await listening(app.server)
   const { cookie } = await sessions.create({ userId: 'ada' })
   const answer = await ask({ cookie })
-  expect([answer.status, await answer.text(), answer.headers.get('vary')]).toEqual([404, 'undefined', 'Cookie'])
+  expect([answer.status, await answer.text(), answer.headers.get('vary')]).toEqual([404, 'for null', 'Cookie'])
 })
 
 describe.each(Object.entries(apps))('%s', (name, start) => {

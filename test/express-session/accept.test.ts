@@ -56,9 +56,11 @@ describe('a visitor with the cookie of express-session', () => {
 
   test('is given no cookie that a sign-in has replaced while a page of theirs was slow', async () => {
     const { store, cookie } = await old()
-    const sessions = engine(store)
+    let now = Date.now()
+    const sessions = engine(store, { clock: () => now })
     const slow = await sessions.load({ cookie })
     expect(slow.cart).toEqual(['book'])
+    now += 100
     const login = await sessions.load({ cookie })
     login.signIn('eve')
     await sessions.commit(login)

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
+import type { SojournError } from '../../core/errors.js'
 import type { RequestFacts } from '../../core/request-facts.js'
 import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
@@ -139,9 +140,10 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
     if (this.isGivenUp) this.noteUse()
     else if (this.visit) finishHead(this.visit, this)
   }
-  unread(): void {
-    this.isGivenUp = true
-    this.placeGate()
+  unread(error: unknown): void {
+    const visit = this.ask()
+    visit.outage = error as SojournError
+    visit.wasUsed = true
   }
   /** What answers a failure depends on the session no less. */
   noteUse(): void {

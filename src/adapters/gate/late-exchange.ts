@@ -1,4 +1,3 @@
-import { publicError } from '../../core/errors.js'
 import type { Visits } from '../../core/sessions.js'
 import type { Visit } from '../../core/visit.js'
 import { Exchange, type NodeRequest } from './exchange.js'
@@ -10,13 +9,11 @@ import { expectGate, inheritedHooks } from './inherited-hooks.js'
 const patience = 5000
 
 /** Where `next` settles a promise, as with Next.js and h3, nobody hears of an error that comes after its first call. */
-function answerAtLast(response: NodeResponse, error: unknown): void {
+function giveUp(response: NodeResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) return
-  const { status, text } = publicError(error)
   console.error(error)
-  response.statusCode = status
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
-  response.end(text)
+  // Not answered: whoever did it after all would throw, where nobody catches it.
+  response.destroy()
 }
 
 type Next = (error: unknown) => void
@@ -33,7 +30,7 @@ export class LateExchange extends Exchange implements GateExpected {
         delete (response as { send?: unknown }).send
         // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
       ;(request.next ?? next)(error)
-      if (!request.next) setTimeout(answerAtLast, patience, response, error).unref()
+      if (!request.next) setTimeout(giveUp, patience, response, error).unref()
     })
   }
 
