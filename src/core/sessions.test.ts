@@ -463,6 +463,37 @@ describe('an outage', () => {
         expect(setCookie).toBeUndefined()
       })
 
+      test('nor where it has saved something early, under the token that followed', async () => {
+        const sessions = make(option())
+        const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+        now += 2 * 3_600_000
+        const renewed = await visit(sessions, before.cookie, (session) => session.a)
+        const { setCookie } = await visit(sessions, before.cookie, async (session) => {
+          session.a = 2
+          await session.save()
+          now += 100
+          await visit(sessions, renewed.cookie, (other) => other.signIn('ada'))
+        })
+        expect(setCookie).toBeUndefined()
+      })
+
+      test('and fails no page where the store does not say whether it is still good', async () => {
+        const sessions = make(option())
+        const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+        now += 2 * 3_600_000
+        await visit(sessions, before.cookie, (session) => session.a)
+        const { read } = memory
+        onTestFinished(() => void Object.assign(memory, { read }))
+        const { setCookie } = await visit(sessions, before.cookie, (session) => {
+          expect(session.a).toBe(1)
+          now += 100
+          Object.assign(memory, { read: () => Promise.reject(new Error('down')) })
+        })
+        Object.assign(memory, { read })
+        expect(setCookie).toBeUndefined()
+        expect((await visit(sessions, before.cookie)).setCookie).toBeDefined()
+      })
+
       test('nor where it had renewed the token itself, and the sign-in came with the older one', async () => {
         const sessions = make(option())
         const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
@@ -521,6 +552,15 @@ describe('an outage', () => {
     const before = performance.now()
     await expect(session.update('a', () => 2)).rejects.toMatchObject({ code: 'contention' })
     expect(performance.now() - before).toBeLessThan(1000)
+  })
+
+  test('an update ends where the session cannot be created', async () => {
+    const sessions = make({ store: { ...memory, create: () => false } })
+    const session = await sessions.load({})
+    session.signIn('ada')
+    await expect(session.save()).rejects.toMatchObject({ code: 'contention' })
+    const update = session.update('a', () => 1).catch(() => 'failed')
+    expect(await Promise.race([update, turn().then(() => 'over')])).toBeDefined()
   })
 
   test('a value set while regenerate() still ends the session before is kept in the new one', async () => {

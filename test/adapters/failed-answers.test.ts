@@ -239,6 +239,31 @@ test('node: of two sessions, both have their say where the inner handler fails a
   expect([answer.status, answer.headers.get('vary')?.split(', ').sort()]).toEqual([404, ['Cookie', 'x-token']])
 })
 
+test('node: a page for errors that asks for the session does not read it once more', async () => {
+  let reads = 0
+  const { read } = failing('read', 'later')
+  const sessions = createSessions<Data>({
+    store: {
+      ...memoryStore(),
+      read(id) {
+        reads++
+        return read(id)
+      },
+    },
+  })
+  const page = withSession(sessions, (_request, response, session) => {
+    response.statusCode = 404
+    response.end(`sorry, ${session.userId ?? 'guest'}`)
+  })
+  const handler = withSession(sessions, (_request, response) => void response.end(), {
+    onError: (_error, request, response) => void page(request, response),
+  })
+  const ask = await listening(createServer(handler))
+  const { cookie } = await sessions.create({ userId: 'ada' })
+  const answer = await ask({ cookie })
+  expect([answer.status, await answer.text(), reads]).toEqual([404, 'sorry, guest', 1])
+})
+
 test('fastify: a session that could not be read is a guest’s for the error handler', async () => {
   const sessions = createSessions<Data>({ store: failing('read', 'later') })
   const app = fastify()

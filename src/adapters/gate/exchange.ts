@@ -147,7 +147,7 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** What answers a failure depends on the session no less. */
   noteUse(): void {
-    noteUse(this.visit ?? this.visits.openEmpty(this), this)
+    if (this.visit) noteUse(this.visit, this)
   }
   /** The response is on its way: what fails now can only be reported. */
   beforeEnd(): PromiseLike<void> | undefined {
