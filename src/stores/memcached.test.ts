@@ -241,6 +241,25 @@ await describeWith(['memcached'], 'Memcached', () => {
     },
   )
 
+  test.each([0, 100])(
+    'memjs goes on at once after a connection that was reset after %d bytes of an answer',
+    async (part) => {
+      const network = await startCutter(server, { resets: true })
+      const { client, close } = (clients.memjs as (typeof clients)[string])(network.address)
+      const store = memcachedStore({ client, prefix: `reset-${part}:` })
+      for (const id of ['a', 'b']) await store.create(id, record({ userId: id }))
+      network.cutAfter(part)
+      const before = performance.now()
+      // In the very turn of the error, when the connection that was lost has not told yet that it is closed.
+      const again = Promise.resolve(store.read('a')).catch(() => store.read('b'))
+      expect((await again)?.userId).toBe('b')
+      expect((await store.read('a'))?.userId).toBe('a')
+      expect(performance.now() - before).toBeLessThan(1_000)
+      close()
+      network.stop()
+    },
+  )
+
   test('a part of an answer that the app got through its memjs is not the beginning of one for the store', async () => {
     const network = await startCutter(server)
     const client = Memjs.create(network.address, { logger: quiet, timeout: 2 })
@@ -338,7 +357,7 @@ describe('over a client of the tests', () => {
 })
 
 /** Stands before a server, and ends a connection, one only, when so many bytes of answers have come and there are more. */
-async function startCutter(server: Server) {
+async function startCutter(server: Server, { resets = false } = {}) {
   let limit = Number.POSITIVE_INFINITY
   const cutter = createServer((near) => {
     const far = connect(server.port, server.host)
@@ -349,7 +368,8 @@ async function startCutter(server: Server) {
       if (limit >= 0) return
       limit = Number.POSITIVE_INFINITY
       far.pause()
-      near.end(() => near.destroy())
+      if (resets) near.resetAndDestroy()
+      else near.end(() => near.destroy())
     })
     for (const socket of [near, far]) {
       socket.on('error', () => {})

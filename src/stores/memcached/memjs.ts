@@ -33,7 +33,8 @@ interface MemjsServer {
 
 interface MemjsSocket {
   readonly connecting: boolean
-  once(event: 'finish' | 'close', listener: () => void): unknown
+  readonly readableEnded: boolean
+  once(event: 'finish' | 'close' | 'error', listener: () => void): unknown
   removeAllListeners(event: 'close'): unknown
   destroy(): unknown
 }
@@ -118,9 +119,16 @@ function attend(server: MemjsServer): void {
   if (!socket || attended.has(socket)) return
   attended.add(socket)
   if (socket.connecting) forgetPart(server)
+  // Its `close` comes after its `error`, when another may have taken its place already.
+  socket.once('error', () => {
+    socket.removeAllListeners('close')
+    if (server._socket) return
+    server.connected = false
+    forgetPart(server)
+  })
   // Where the server closes in good order, the client tells nobody that waits.
   socket.once('close', () => {
-    if (server._socket) return
+    if (server._socket || !socket.readableEnded) return
     forgetPart(server)
     server.error(new Error('Memcached closed the connection'))
   })

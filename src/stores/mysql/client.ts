@@ -100,9 +100,9 @@ function wasTakenBack(error: unknown): boolean {
   return numberOf(error) === 1213
 }
 
-/** ER_DATA_TOO_LONG, of the column that holds the values. */
+/** ER_DATA_TOO_LONG, but of a column that holds whatever the engine makes ids of. */
 function isTooLong(error: unknown): boolean {
-  return numberOf(error) === 1406 && String((error as Error).message).includes("'data'")
+  return numberOf(error) === 1406 && !String((error as Error).message).includes("'id'")
 }
 
 function numberOf(error: unknown): unknown {
