@@ -137,8 +137,8 @@ function isWritable(headers: Headers): boolean {
 /** Nothing for an upgrade or a network error, which cannot be copied; no browser would read a cookie there. */
 function copyOf(response: Response): Response | undefined {
   if (response.status < 200) return undefined
-  const { body, headers } = response
-  const copy = isBun && !headers.has('content-type') ? cloneOf(response) : new Response(body, response)
+  const isUntyped = isBun && !response.headers.has('content-type')
+  const copy = isUntyped ? cloneOf(response) : new Response(response.body, response)
   // What frameworks hang on it, as TanStack's redirect() does.
   for (const [name, value] of Object.entries(response)) if (!(name in copy)) Object.assign(copy, { [name]: value })
   return copy
