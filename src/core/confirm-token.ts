@@ -19,7 +19,7 @@ export function confirmToken(visit: Visit, held: Held, now: number): Awaitable<v
   }
   const leave = () => {
     // The client has the token before, and is offered this one again.
-    visit.cookie = 'none'
+    if (values === visit.values) visit.cookie = 'none'
   }
   try {
     const record = engine.store.read(held.id)

@@ -508,6 +508,19 @@ describe('an outage', () => {
     },
   )
 
+  test('a slow page whose session was ended while the store was asked for its token still clears the cookie', async () => {
+    const sessions = make({ lifetime: { renewal: '1h' } })
+    const before = await visit(sessions, '', (session) => Object.assign(session, { a: 1 }))
+    now += 2 * 3_600_000
+    await visit(sessions, before.cookie, (session) => session.a)
+    const slow = await sessions.load({ cookie: before.cookie })
+    now += 100
+    Object.assign(memory, { read: () => turn().then(() => Promise.reject(new Error('down'))) })
+    const committed = sessions.commit(slow)
+    slow.destroy()
+    expect(await committed).toEqual([expect.stringContaining('Max-Age=0')])
+  })
+
   test('a store that does not answer is given up after the time limit, and the write not repeated', async () => {
     const { cookie } = await make().create({ values: { a: 1 } })
     let patches = 0

@@ -26,10 +26,10 @@ export class LateExchange extends Exchange implements GateExpected {
   constructor(request: NodeRequest & { next?: Next }, response: NodeResponse, visits: Visits, next: Next) {
     super(request, response, visits, (error) => {
       // That of @fastify/express, by which the head has left already, sends once. Express's own is below it.
-      if (response.headersSent)
-        delete (response as { send?: unknown }).send
-        // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
-      ;(request.next ?? next)(error)
+      if (response.headersSent) delete (response as { send?: unknown }).send
+      // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
+      const pass = request.next ?? next
+      pass(error)
       if (!request.next) setTimeout(giveUp, patience, response, error).unref()
     })
   }
