@@ -3,7 +3,7 @@ import type { GuardedStore } from './guarded-store.js'
 /** A store's own expiry only reclaims space. It comes this late, so that a skewed clock ends nobody's session. */
 const reclaimDelay = 5 * 60_000
 const interval = 5 * 60_000
-/** The process stands still for a batch of a store within it: SQLite for one or two milliseconds, and with a checkpoint for ten. */
+/** The process stands still for a batch of a store within it: for the first one of SQLite one or two milliseconds. */
 const smallestBatch = 30
 const largestBatch = 1000
 /** For how long a batch may stop this process, and a server, which has others to answer meanwhile. In milliseconds. */

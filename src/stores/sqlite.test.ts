@@ -717,6 +717,82 @@ describe('checkpoints', () => {
   })
 })
 
+describe('a sweep of many', () => {
+  const values = { a: '1' }
+  async function withExpired(path: string, count: number): Promise<SessionStore> {
+    const store = sqliteStore(path)
+    await store.create('living', record({ expiresAt: 5000 }))
+    const create = (_: unknown, n: number) => store.create(`expired-${n}`, record({ values, expiresAt: 1000 }))
+    await Promise.all(Array.from({ length: count }, create))
+    expect(await store.sweep?.(2000, 30)).toBe(30)
+    return store
+  }
+
+  test('removes all of them and nothing else', async () => {
+    const store = await withExpired(newFile(), 500)
+    expect(await store.sweep?.(2000, 100)).toBe(100)
+    expect(await store.sweep?.(2000, 1000)).toBe(370)
+    expect(await store.sweep?.(2000, 1000)).toBe(0)
+    expect((await store.list?.({ limit: 10 }))?.map(([id]) => id)).toEqual(['living'])
+    await store.close?.()
+  })
+
+  test('lets this thread go on while it waits for the lock, and those who write likewise', async () => {
+    const path = newFile()
+    const store = await withExpired(path, 100)
+    expect(await store.sweep?.(2000, 30)).toBe(30)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const swept = store.sweep?.(2000, 1000)
+    const patched = store.patch('living', { now: 0, set: { a: '2' } })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(store.read('expired-99')).not.toBe(null)
+    other.exec('COMMIT')
+    other.close()
+    expect(await Promise.all([swept, patched])).toEqual([40, 'applied'])
+    await store.close?.()
+  })
+
+  test('lets each write go first that came meanwhile', async () => {
+    const path = newFile()
+    const store = await withExpired(path, 1500)
+    const other = new DatabaseSync(path)
+    const count = other.prepare('SELECT count(*) AS count FROM sessions')
+    const counts = [1471]
+    const swept = store.sweep?.(2000, 1000)
+    for (let views = 0; views < 20; views++) {
+      await store.patch('living', { now: 0, set: { views: `${views}` } })
+      counts.push(Number(count.get()?.count))
+    }
+    expect(await swept).toBe(1000)
+    const removedBetween = counts.slice(1).map((now, index) => (counts[index] as number) - now)
+    expect(Math.max(...removedBetween)).toBeLessThanOrEqual(60)
+    other.close()
+    await store.close?.()
+  })
+
+  test('is made here where no thread can be started', async () => {
+    const getBuiltinModule = process.getBuiltinModule
+    const withoutThreads = (id: string) => {
+      if (id === 'node:worker_threads') throw new Error('threads are not allowed')
+      return getBuiltinModule(id)
+    }
+    const spied = vi.spyOn(process, 'getBuiltinModule').mockImplementation(withoutThreads as typeof getBuiltinModule)
+    const store = await withExpired(newFile(), 100)
+    expect(await store.sweep?.(2000, 1000)).toBe(70)
+    expect(spied).toHaveBeenCalledWith('node:worker_threads')
+    spied.mockRestore()
+    await store.close?.()
+  })
+
+  test('ends with the store, which it does not keep open', async () => {
+    const store = await withExpired(newFile(), 1500)
+    const swept = store.sweep?.(2000, 1000)
+    await store.close?.()
+    expect(await swept).toBeLessThan(1000)
+  })
+})
+
 describe('close', () => {
   test('closes what was opened here, and may be called again', () => {
     const store = sqliteStore(newFile())

@@ -1,7 +1,7 @@
 import { byKey, valuesOf } from '../core/json-keys.js'
 import type { SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
-import { checkpointInBackground } from './sqlite/checkpoints.js'
+import { backgroundThread, pagesOfSweptRow, removeExpired } from './sqlite/background-thread.js'
 import { queryOf } from './sqlite/database.js'
 import { numberOf } from './sqlite/number.js'
 import { openDatabase, type SqliteStoreOptions } from './sqlite/opening.js'
@@ -49,14 +49,32 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     database,
     `SELECT ${columns}, id FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?`,
   )
-  const removeExpired = database.prepare(
-    'DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
-  )
+  const sweepSome = database.prepare(removeExpired)
   const update = updates(database)
   // One that was handed over the app may use as well, and knows how it wants it.
   const shareSnapshot = own && readingTogether(database)
-  const checkpoints = own && own.path !== ':memory:' ? checkpointInBackground(database, own.path) : undefined
-  const { write, flush, beforeRead } = writingTogether(database, (count) => checkpoints?.note(count))
+  const background = own && own.path !== ':memory:' ? backgroundThread(database, own.path) : undefined
+  const { write, flush, beforeRead } = writingTogether(database, {
+    written: (count) => background?.note(count),
+    writingElsewhere: () => background?.isWriting,
+  })
+  let isMoreExpired = false
+
+  function sweepHere(before: number, limit: number): number | Promise<number> {
+    endSnapshots()
+    const removed = Number(sweepSome.run(before, limit).changes)
+    isMoreExpired = removed === limit
+    background?.note(pagesOfSweptRow * removed)
+    // Swept rows outnumber all else that is written, and would outrun it.
+    return background?.rest()?.then(() => removed) ?? removed
+  }
+
+  async function sweepIn(thread: typeof background & {}, before: number, limit: number): Promise<number> {
+    const removed = await thread.sweep(before, limit)
+    endSnapshots()
+    isMoreExpired = removed === limit
+    return removed ?? sweepHere(before, limit)
+  }
 
   return {
     read(id) {
@@ -96,19 +114,15 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     },
 
     sweep(before, limit) {
-      endSnapshots()
-      const removed = Number(removeExpired.run(before, limit).changes)
-      // Each row, and each entry of an index, lies on a page of its own.
-      checkpoints?.note(4 * removed)
-      // Swept rows outnumber all else that is written, and would outrun it.
-      return checkpoints?.rest()?.then(() => removed) ?? removed
+      // A thread takes time to start, and what little expires now and then takes none.
+      return background && isMoreExpired ? sweepIn(background, before, limit) : sweepHere(before, limit)
     },
 
     ...(own && {
       close() {
         flush()
         endSnapshots()
-        const gone = checkpoints?.close()
+        const gone = background?.close()
         return gone ? gone.then(own.close) : own.close()
       },
     }),

@@ -10,6 +10,13 @@ interface Write {
   readonly reject: (error: unknown) => void
 }
 
+interface Surroundings {
+  /** Is told how many writes were done. */
+  written(count: number): void
+  /** While another thread of this process is writing: resolves when it has ended that. */
+  writingElsewhere(): Promise<unknown> | undefined
+}
+
 /** The stores of this process whose writes wait for the turn of the event loop to end. */
 const waitingStores = new Set<() => void>()
 
@@ -21,14 +28,20 @@ let reads = 0
  * Has the writes of one turn of the event loop share a transaction, whose commit costs more than all of them. Each is
  * answered when the transaction is on record, so that what an answer promises is what it would promise alone.
  *
- * @param written is told how many were done
  */
-export function writingTogether(database: SqliteDatabase, written: (count: number) => void) {
+export function writingTogether(database: SqliteDatabase, { written, writingElsewhere }: Surroundings) {
   // The write lock is taken at once: a transaction that began by reading could not get it after another process wrote.
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const rollback = database.prepare('ROLLBACK')
   let waiting: Write[] = []
+
+  function endTurn(): void {
+    // SQLite would have the process stand still until then.
+    const elsewhere = waiting.length > 0 ? writingElsewhere() : undefined
+    if (elsewhere) void elsewhere.then(endTurn)
+    else flush()
+  }
 
   function flush(): void {
     const writes = waiting
@@ -84,7 +97,7 @@ export function writingTogether(database: SqliteDatabase, written: (count: numbe
     /** Does the work on a session with the others of this turn. Rejects with what it throws, or why nothing could be written. */
     write<Result>(id: string, work: () => Result): Promise<Result> {
       if (waiting.length === 0) {
-        setImmediate(flush)
+        setImmediate(endTurn)
         waitingStores.add(flush)
         reads = 0
       }
