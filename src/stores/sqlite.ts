@@ -60,20 +60,12 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   })
   let isMoreExpired = false
 
-  function sweepHere(before: number, limit: number): number | Promise<number> {
+  function sweepHere(before: number, limit: number): number {
     endSnapshots()
     const removed = Number(sweepSome.run(before, limit).changes)
     isMoreExpired = removed === limit
     background?.note(pagesOfSweptRow * removed)
-    // Swept rows outnumber all else that is written, and would outrun it.
-    return background?.rest()?.then(() => removed) ?? removed
-  }
-
-  async function sweepIn(thread: typeof background & {}, before: number, limit: number): Promise<number> {
-    const removed = await thread.sweep(before, limit)
-    endSnapshots()
-    isMoreExpired = removed === limit
-    return removed ?? sweepHere(before, limit)
+    return removed
   }
 
   return {
@@ -115,7 +107,12 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 
     sweep(before, limit) {
       // A thread takes time to start, and what little expires now and then takes none.
-      return background && isMoreExpired ? sweepIn(background, before, limit) : sweepHere(before, limit)
+      if (!background || !isMoreExpired) return sweepHere(before, limit)
+      return background.sweep(before, limit).then((removed) => {
+        endSnapshots()
+        isMoreExpired = removed === limit
+        return removed ?? sweepHere(before, limit)
+      })
     },
 
     ...(own && {

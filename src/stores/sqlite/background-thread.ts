@@ -26,51 +26,42 @@ export const removeExpired =
  * A checkpoint writes its pages all over the file and waits for the disk, thirty milliseconds and more; a sweep reads pages
  * from all over the file that nobody has read for long. A thread with a connection of its own does both while this one goes
  * on; readers wait for it never, and writers no more than for each other.
+ *
+ * To open a file that is gone would make a new one. A sweep that a power cut takes back is made again, and checkpoints wait
+ * for the disk all the same. When the log is made to begin anew, little is left to be copied. Whatever fails here, whoever does
+ * the same next meets it again, and in the end the other thread, which can tell.
  */
 const program = `
 const { existsSync } = require('node:fs')
 const { DatabaseSync } = require('node:sqlite')
 const { parentPort, workerData: { file, busyTimeout } } = require('node:worker_threads')
-// To open a file that is gone would make a new one.
 if (!existsSync(file)) throw new Error('the file was removed')
 const database = new DatabaseSync(file)
-// A sweep that a power cut takes back is made again; checkpoints wait for the disk all the same.
 database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 const restart = database.prepare('PRAGMA wal_checkpoint(RESTART)')
-const sweep = database.prepare(${JSON.stringify(removeExpired)})
-const tasks = {
-  checkpoint() {
-    database.exec('PRAGMA busy_timeout = ${longestHold}')
-    const { log } = checkpoint.get()
-    // What is left to be copied is little by now.
-    if (busyTimeout >= ${leastPatience} && log > ${crowded}) restart.get()
-  },
-  sweep({ before, limit }) {
-    database.exec('PRAGMA busy_timeout = ' + busyTimeout)
-    return Number(sweep.run(before, limit).changes)
-  },
-  close() {
-    database.close()
-    parentPort.close()
-  },
+const sweep = database.prepare('${removeExpired}')
+function work(limits) {
+database.exec('PRAGMA busy_timeout = ' + (limits ? busyTimeout : ${longestHold}))
+if (limits) return sweep.run(...limits).changes
+const { log } = checkpoint.get()
+if (busyTimeout >= ${leastPatience} && log > ${crowded}) restart.get()
 }
-parentPort.on('message', (message) => {
-  let result
-  try {
-    result = tasks[message.task](message)
-  } catch {
-    // Whatever it is, whoever does the same next meets it again, and in the end the other thread, which can tell.
-  }
-  if (message.task !== 'close') parentPort.postMessage(result)
+parentPort.on('message', (task) => {
+if (task === 'close') {
+database.close()
+parentPort.close()
+return
+}
+let result
+try {
+result = work(task)
+} catch {}
+parentPort.postMessage(result)
 })`
 
-type Task =
-  | { readonly task: 'checkpoint' }
-  | { readonly task: 'sweep'; readonly before: number; readonly limit: number }
-
-/** How long one who sweeps in this thread waits for a checkpoint at most, in milliseconds. */
-const patience = 1000
+/** What to sweep: those that expired before, and so many. None: a checkpoint. */
+type Task = readonly [before: number, limit: number] | null
 
 /** Makes the checkpoints and large sweeps of a file that was opened here. Until there is much to do, nothing is started. */
 export function backgroundThread(database: SqliteDatabase, path: string) {
@@ -80,7 +71,7 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
   let pages = 0
   let underWay: Promise<unknown> | undefined
   let answer = (_result?: unknown) => {}
-  let isSweeping = false
+  let sweeping: Promise<unknown> | undefined
   let isGivenUp = false
   let gone: Promise<unknown> | undefined
 
@@ -124,12 +115,12 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
     underWay = new Promise((resolve) => {
       answer = (result) => {
         underWay = undefined
-        asked.unref()
+        if (!gone) asked.unref()
         answer = () => {}
         resolve(result)
       }
     })
-    if (task.task === 'sweep') asked.ref()
+    if (task) asked.ref()
     asked.postMessage(task)
     return underWay
   }
@@ -138,7 +129,7 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
     pages += changed
     if (pages < usual || underWay || isGivenUp) return
     pages = 0
-    void ask({ task: 'checkpoint' })
+    void ask(null)
   }
 
   async function sweep(before: number, limit: number): Promise<number | undefined> {
@@ -146,9 +137,9 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
     for (;;) {
       while (underWay) await underWay
       const size = Math.min(sweptTogether, limit - total)
-      isSweeping = true
-      const removed = await ask({ task: 'sweep', before, limit: size })
-      isSweeping = false
+      sweeping = ask([before, size])
+      const removed = await sweeping
+      sweeping = undefined
       if (typeof removed !== 'number') return total > 0 || gone ? total : undefined
       total += removed
       note(pagesOfSweptRow * removed)
@@ -165,19 +156,7 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
     sweep,
     /** Resolves when the thread has ended what it is writing. `undefined` where this thread may write. */
     get isWriting(): Promise<unknown> | undefined {
-      return isSweeping ? underWay : undefined
-    },
-    /** Resolves when the checkpoint that is under way has ended, or after a second. `undefined` where there is none. */
-    rest(): Promise<void> | undefined {
-      if (!underWay) return undefined
-      const waitedFor = underWay
-      return new Promise((resolve) => {
-        const timer = setTimeout(resolve, patience)
-        void waitedFor.then(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-      })
+      return sweeping
     },
     /** Resolves when the thread is gone; `undefined` where there is none. */
     close(): Promise<unknown> | undefined {
@@ -186,7 +165,7 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
         const leaving = worker
         gone = new Promise((resolve) => leaving.once('exit', resolve))
         leaving.ref()
-        leaving.postMessage({ task: 'close' })
+        leaving.postMessage('close')
       }
       return gone
     },
