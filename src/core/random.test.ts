@@ -1,4 +1,9 @@
-import { expect, test } from 'vitest'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { expect, onTestFinished, test } from 'vitest'
 import { randomText } from './random.js'
 
 test('texts are as long as asked for, and never the same twice', () => {
@@ -22,4 +27,23 @@ test('each bit is as often one as zero, wherever in what was drawn it stands', (
   }
   // Eight standard deviations.
   for (const count of ones) expect(Math.abs(count - 2500)).toBeLessThan(283)
+})
+
+test('processes that start from one snapshot give out different ones', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-random-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const contents = `
+    import { startupSnapshot } from 'node:v8'
+    import { randomText } from './random.ts'
+    randomText(9)
+    startupSnapshot.setDeserializeMainFunction(() => process.stdout.write(randomText(9)))`
+  const stdin = { contents, resolveDir: import.meta.dirname }
+  const { outputFiles } = buildSync({ stdin, bundle: true, platform: 'node', format: 'cjs', write: false })
+  const [program, snapshot] = [join(folder, 'program.cjs'), join(folder, 'snapshot')]
+  writeFileSync(program, outputFiles[0]?.contents ?? '')
+  execFileSync(process.execPath, ['--snapshot-blob', snapshot, '--build-snapshot', program])
+  const start = () => execFileSync(process.execPath, ['--snapshot-blob', snapshot]).toString()
+  const first = start()
+  expect(first).toHaveLength(12)
+  expect(start()).not.toBe(first)
 })
