@@ -1,4 +1,5 @@
-import { ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { request as requestOver, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { PassThrough } from 'node:stream'
 import compression from 'compression'
@@ -14,6 +15,7 @@ import { switchableStore } from '../../test/adapters/switchable-store.js'
 import { adapterChecks } from '../conformance/adapter.js'
 import dropIn from '../express-session/index.js'
 import { createSessions } from '../index.js'
+import { memoryStore } from '../stores/memory.js'
 import { requireUser, session } from './express.js'
 
 const require = createRequire(import.meta.url)
@@ -452,6 +454,30 @@ for (const [name, framework, other] of [
 }
 
 describe('connect', () => {
+  test('a save that fails is answered however long the request takes to come', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const store = switchableStore()
+    store.broken.add('create')
+    const app = connect().use(session({ store }))
+    app.use((req, res) => {
+      Object.assign((req as express.Request).session, { views: 1 })
+      res.end('early')
+    })
+    const { port, close } = await served(app)
+    onTestFinished(() => void close())
+    const upload = requestOver({ port, method: 'POST', headers: { 'Content-Length': 2 } })
+    upload.write('a')
+    const answered = once(upload, 'response')
+    for (let turn = 0; turn < 200; turn++) {
+      await new Promise((resolve) => void setImmediate(resolve))
+      vi.advanceTimersByTime(100)
+    }
+    upload.end('b')
+    const [{ statusCode }] = await answered
+    expect(statusCode).toBe(503)
+  })
+
   const checks = adapterChecks({
     start: (sessions) => {
       const app = connect().use(session(sessions))
@@ -464,6 +490,30 @@ describe('connect', () => {
     routes: ['hints', 'trailers'],
   })
   for (const { name, run } of checks) test(name, run)
+})
+
+test('within @fastify/express a slow page brings no token back that a sign-in has replaced', async () => {
+  let now = Date.now()
+  const sessions = createSessions({ store: memoryStore(), clock: () => now, lifetime: { renewal: '1h' } })
+  let during = async () => {}
+  const app = express()
+  app.use(asWithinFastify, session(sessions))
+  app.get('/', async (req, res) => {
+    const { userId } = req.session
+    await during()
+    res.send(String(userId))
+  })
+  const { cookie } = await sessions.create({ userId: 'eve' })
+  const plain = cookie.split('; ').find((pair) => pair.startsWith('session=')) as string
+  now += 2 * 3_600_000
+  const renewed = (await request(app).get('/').set('Cookie', plain)).headers['set-cookie']?.[0]?.split(';')[0] as string
+  during = async () => {
+    now += 200
+    const login = await sessions.load({ cookie: renewed, secure: false, host: 'localhost' })
+    login.signIn('eve')
+    await sessions.commit(login)
+  }
+  expect((await request(app).get('/').set('Cookie', plain)).headers['set-cookie']).toBeUndefined()
 })
 
 test('where `next` settles a promise, as with Next.js and h3, a save that fails leaves nobody waiting', async () => {

@@ -5,6 +5,7 @@ import type { RequestFacts } from './request-facts.js'
 export interface Client {
   /** The `User-Agent` header, at most 256 characters of it. */
   readonly agent?: string
+  /** As the framework tells it, at most 256 characters of it. */
   readonly address?: string
 }
 
@@ -20,7 +21,7 @@ export interface ClientSettings {
 /** Text for the record; `undefined` where nothing is known or nothing is to be kept. */
 export function clientText(request: RequestFacts, keep: ClientSettings): string | undefined {
   const agent = keep.device ? request.header('user-agent')?.slice(0, 256).toWellFormed() : undefined
-  const address = keep.address ? request.address : undefined
+  const address = keep.address ? request.address?.slice(0, 256).toWellFormed() : undefined
   return agent === undefined && address === undefined ? undefined : JSON.stringify({ agent, address })
 }
 

@@ -130,8 +130,9 @@ function patchSession(visit: Visit, held: Held, conflicts = 0): Awaitable<void> 
         if (outcome === 'applied') tellTokenChange(written, held.id, intentions.tokenChange)
         return
       }
-      if (outcome === 'absent') return dropWrite(visit, intentions, 'ended')
       if (outcome === 'conflict') return reconsider(visit, held, intentions, conflicts)
+      // Also of a store that is wrapped by what forgets to answer: it did not say that anything was written.
+      if (outcome !== 'applied') return dropWrite(visit, intentions, 'ended')
       takeOver(visit, { id: held.id, record: patched(held.record, patch) }, changes)
       const isDerived =
         intentions.tokenChange === 'none' ? visit.derivedAt !== null : intentions.tokenChange === 'scheduled'
@@ -153,13 +154,11 @@ function reconsider(visit: Visit, held: Held, intentions: Intentions, conflicts:
     () => engine.store.read(held.id),
     (record) => {
       if (values !== visit.values) return
-      const now = engine.settings.clock()
-      if (!record || record.expiresAt <= now) return dropWrite(visit, intentions, 'ended')
-      const again: Held = { id: held.id, record }
-      if (!visit.holdAgain(again, now)) return dropWrite(visit, intentions, 'token_replaced')
+      const lost = visit.holdAgain(record)
+      if (lost) return dropWrite(visit, intentions, lost)
       if (conflicts > 20) throw new SojournError('contention', `Session ${held.id} was given a new token too often`)
       resume(visit, intentions)
-      return limited(visit, () => patchSession(visit, again, conflicts + 1))
+      return limited(visit, () => patchSession(visit, visit.held ?? held, conflicts + 1))
     },
     () => values === visit.values && resume(visit, intentions),
   )

@@ -9,13 +9,14 @@ const quick = 100
  * be known: it would take the place of the one that a sign-in has sent.
  */
 export function confirmToken(visit: Visit, held: Held, now: number): Awaitable<void> {
-  const { engine, values, derivedAt } = visit
-  if (derivedAt === null || now - derivedAt < quick || visit.cookie !== 'send' || visit.request.headersSent) return
+  const { engine, request, values, derivedAt } = visit
+  const { headIsOut = request.headersSent } = request
+  if (derivedAt === null || now - derivedAt < quick || visit.cookie !== 'send' || headIsOut) return
   const judge = (record: SessionRecord | null) => {
     if (values !== visit.values) return
     visit.derivedAt = now
-    if (!record || record.expiresAt <= now) visit.lose('ended')
-    else if (!visit.holdAgain({ id: held.id, record }, now)) visit.lose('token_replaced')
+    const lost = visit.holdAgain(record)
+    if (lost) visit.lose(lost)
   }
   const leave = () => {
     // The client has the token before, and is offered this one again.

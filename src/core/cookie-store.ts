@@ -16,10 +16,10 @@ export interface CookieStore {
 /** One session that travels in cookies. It is the store of its visit. */
 export interface SealedSession extends SessionStore {
   /**
-   * Opens what a `Cookie` header holds. No token where there is nothing that this server sealed, or where there are two
+   * Opens what a `Cookie` header holds. No token where there is nothing that this server sealed, and `null` where there are two
    * sessions that live at that time, of a name that others can set too: neither is trusted.
    */
-  open(header: string, now: number): Token[]
+  open(header: string, now: number): Token[] | null
   /**
    * The `Set-Cookie` values after a commit: where the session changed, or its token did, as for a client that missed the
    * response of a renewal. Throws `cookie_too_large`.

@@ -158,6 +158,9 @@ test('a host that a proxy handed on for a client elsewhere does not count', () =
   expect(direct({ host: 'localhost', 'x-forwarded-for': '203.0.113.5, 127.0.0.1' })).toBe(undefined)
   expect(direct({ host: 'localhost', 'x-forwarded-proto': 'https' })).toBe(undefined)
   expect(direct({ host: 'localhost', forwarded: 'for=203.0.113.5' })).toBe(undefined)
+  expect(direct({ host: 'localhost', 'x-forwarded-host': 'shop.example' })).toBe(undefined)
+  expect(direct({ host: 'localhost', 'x-real-ip': '203.0.113.5' })).toBe(undefined)
+  expect(direct({ host: 'localhost', 'x-real-ip': '::1' })).toBe('localhost')
 })
 
 test.each<[string | undefined, string]>([

@@ -209,7 +209,9 @@ export function privateCacheControl(value: string | null | undefined): string {
 
 /** Whether a proxy says that it handed the request on. */
 export function isForwarded(request: Pick<RequestFacts, 'header'>): boolean {
-  return ['x-forwarded-proto', 'forwarded', 'via'].some((name) => request.header(name) !== undefined)
+  return ['x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'via'].some(
+    (name) => request.header(name) !== undefined,
+  )
 }
 
 /**
@@ -217,7 +219,7 @@ export function isForwarded(request: Pick<RequestFacts, 'header'>): boolean {
  * client elsewhere, since such a proxy often puts a loopback name there.
  */
 export function directHost(request: Pick<RequestFacts, 'header'>): string | undefined {
-  const forwardedFor = request.header('x-forwarded-for')
+  const forwardedFor = request.header('x-forwarded-for') ?? request.header('x-real-ip')
   const isDirect =
     forwardedFor === undefined
       ? !isForwarded(request)

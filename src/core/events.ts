@@ -36,17 +36,17 @@ export interface SessionEvents {
 /** The name of an event. */
 export type SessionEventName = keyof SessionEvents
 
-const names = Object.keys({
-  created: true,
-  signedIn: true,
-  renewed: true,
-  ended: true,
-  refused: true,
-  writeDropped: true,
-  bindingChanged: true,
-  outage: true,
-  sameNameCookies: true,
-} satisfies { readonly [Name in SessionEventName]: true }) as [SessionEventName, ...SessionEventName[]]
+const names = [
+  'created',
+  'signedIn',
+  'renewed',
+  'ended',
+  'refused',
+  'writeDropped',
+  'bindingChanged',
+  'outage',
+  'sameNameCookies',
+] as const satisfies SessionEventName[]
 
 /** What `sessions.on` calls. */
 export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
@@ -70,7 +70,7 @@ export function createEvents(clock: () => number): Events {
   return {
     on(name, listener) {
       // As text, so that one which is left out is refused like any other.
-      oneOf(String(name), names, 'The event of sessions.on()')
+      oneOf<string>(String(name), names, 'The event of sessions.on()')
       refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
       // One for each call: two parts of an app may listen with the same function, and one of them stop.
       const called = (event: never) => callListener(`A listener of sessions.on('${name}')`, () => listener(event))

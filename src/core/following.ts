@@ -126,10 +126,9 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
       isClosed = true
       withAll(forget)
       sharing.delete(endAll)
-      const stopped = watching?.then((stop) => stop?.())
+      const stopped = watching?.then((stop) => stop?.()).catch(() => {})
       // What is still beginning to watch, on a server that may not answer, is stopped when it has begun.
       if (isWatching) await stopped
-      else stopped?.catch(() => {})
     },
   }
 }

@@ -12,6 +12,11 @@ export function isOutage(error: unknown): error is SojournError {
   return isSojournError(error) && error.code.startsWith('store_')
 }
 
+/** What is asked of sessions after they were closed, or fails then. */
+export function sessionsClosed(cause?: unknown): SojournError {
+  return new SojournError('closed', 'These sessions were closed; make new ones with createSessions()', { cause })
+}
+
 /** A store as the engine calls it: a call that fails or takes too long throws `store_unavailable`. */
 export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'delete'> &
   Required<Pick<SessionStore, 'list' | 'sweep'>>
@@ -19,9 +24,17 @@ export type GuardedStore = Pick<SessionStore, 'read' | 'create' | 'patch' | 'del
 /**
  * Bounds each call of a store by `timeLimit` milliseconds. A write that timed out may have happened and is not
  * repeated. An error that the store itself explains (`record_too_large`, `store_misconfigured` …) passes as it is.
+ *
+ * @param isClosed whether the store may be closed: what fails then is no outage
  */
-export function guardStore(store: SessionStore, timeLimit: number, events: Pick<Events, 'emit'>): GuardedStore {
+export function guardStore(
+  store: SessionStore,
+  timeLimit: number,
+  events: Pick<Events, 'emit'>,
+  isClosed = () => false,
+): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
+    if (isClosed()) return sessionsClosed(cause)
     const error =
       isSojournError(cause) && cause.code !== 'store_unavailable'
         ? cause

@@ -39,7 +39,8 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   const visit = new Visit(engine, request, form, sealed)
   if (!form || text === undefined) return visit
   const tokens = tokensOf(engine, text, form, sealed)
-  if (tokens.length === 0 && !engine.accepted) return visit
+  // Who planted cookies that cancel each other can plant an old one that is accepted, too.
+  if (!tokens || (tokens.length === 0 && !engine.accepted)) return visit
   try {
     const found = findOwnOrAccepted(visit, tokens)
     return isPromise(found) ? found.then(undefined, (error: unknown) => meetFailure(visit, error)) : found
@@ -48,7 +49,7 @@ export function load(engine: Engine, request: RequestFacts): Awaitable<Visit> | 
   }
 }
 
-function tokensOf(engine: Engine, text: string, form: CookieForm, sealed: SealedSession | null): Token[] {
+function tokensOf(engine: Engine, text: string, form: CookieForm, sealed: SealedSession | null): Token[] | null {
   const { transport, clock } = engine.settings
   if (transport) return headerTokens(transport, text)
   return sealed ? sealed.open(text, clock()) : tokensIn(text, form)
@@ -59,7 +60,8 @@ function findOwnOrAccepted(visit: Visit, tokens: readonly Token[]): Awaitable<Vi
   const [first, second] = tokens
   const found = first ? (second ? findOneOfTwo(visit, first, second) : find(visit, first)) : visit
   if (!accepted) return found
-  return after(found, (own) => (own.held || own.lost ? own : takeOver(own, accepted)))
+  // Another visit that holds nothing is that of two which cancel each other.
+  return after(found, (own) => (own.held || own.lost || own !== visit ? own : takeOver(own, accepted)))
 }
 
 /** Goes on with the session of another library, if the visitor brings one. */
@@ -77,14 +79,14 @@ async function takeOver(visit: Visit, accepted: AcceptedSessions): Promise<Visit
 
 /**
  * At most two tokens of the right shape: a browser may hold one for each partition or path, and no more make sense. Who plants
- * one can plant more, to hide the visitor's own behind them: then none counts.
+ * one can plant more, to hide the visitor's own behind them: then none counts, and it is `null`.
  */
-function tokensIn(header: string, form: CookieForm): Token[] {
+function tokensIn(header: string, form: CookieForm): Token[] | null {
   const tokens: Token[] = []
   for (const value of cookieValues(header, form.name)) {
     const token = parseToken(value)
     const isRepeated = tokens.some((it) => tokenText(it) === value)
-    if (token && !isRepeated && tokens.push(token) > 2) return isOursAlone(form) ? tokens : []
+    if (token && !isRepeated && tokens.push(token) > 2) return isOursAlone(form) ? tokens : null
   }
   return tokens
 }

@@ -71,6 +71,7 @@ export function refuseUnknownOptions(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuseOption(`The options of ${what}`, `an object of ${known.join(', ')}`, options)
   }
+  if ('then' in options) refuse(`The options of ${what} are a promise: await it first`)
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
   const fix = Object.hasOwn(elsewhere, unknown)

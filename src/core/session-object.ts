@@ -54,21 +54,15 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     act(this, (visit) => visit.renew(), callback)
   }
   regenerate(callback?: Callback): void {
-    const visit = this[visitOf]
-    const before = visit.values
-    try {
-      visit.regenerate()
-    } catch (error) {
-      if (typeof callback !== 'function') throw error
-      callBack(Promise.reject(error), callback)
-      return
-    }
-    if (!callback) return
+    const { values } = this[visitOf]
     // Libraries written for `express-session` copy values from the object they held to the one on the request now. So
     // the old object keeps what it had, to be read, and a new one takes its place.
-    this[targetOf].past = before
-    visit.session = null
-    callBack(Promise.resolve(), callback)
+    const putOutOfUse = (visit: Visit) => {
+      this[targetOf].past = values
+      visit.session = null
+      callBack(Promise.resolve(), callback)
+    }
+    act(this, (visit) => visit.regenerate(), callback, putOutOfUse)
   }
   destroy(callback?: Callback): void {
     act(this, (visit) => visit.destroy(false), callback)
@@ -86,13 +80,10 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
     return heard('reload', callBack(visit.engine.track(reloaded(visit)), callback), () => {}, Boolean(callback))
   }
   update(name: string, change: (value: never) => unknown): Promise<never> {
-    const visit = this[visitOf]
-    const work = updated(visit, name, change as (value: unknown) => unknown)
-    return heard('update', visit.engine.track(work), awaitedBy(visit)) as Promise<never>
+    return heardOf(this, 'update', (visit) => updated(visit, name, change as (value: unknown) => unknown))
   }
   take(name: string): Promise<never> {
-    const visit = this[visitOf]
-    return heard('take', visit.engine.track(taken(visit, name)), awaitedBy(visit)) as Promise<never>
+    return heardOf(this, 'take', (visit) => taken(visit, name))
   }
 
   /** Node shows a proxy's target; a reader of a log wants to see the values, and what is wrong with one. */
@@ -102,14 +93,24 @@ class SessionObject implements SessionFacts, SessionVerbs<object> {
 }
 
 /** Libraries that pass a callback do so from callbacks of their own, where nobody would catch what is thrown. */
-function act(session: SessionObject, verb: (visit: Visit) => void, callback: Callback | undefined): void {
+function act(
+  session: SessionObject,
+  verb: (visit: Visit) => void,
+  callback: Callback | undefined,
+  andThen: (visit: Visit) => unknown = () => session.save(callback),
+): void {
   try {
     verb(session[visitOf])
-    if (callback) void session.save(callback)
+    if (callback) void andThen(session[visitOf])
   } catch (error) {
     if (typeof callback !== 'function') throw error
     callBack(Promise.reject(error), callback)
   }
+}
+
+function heardOf(session: SessionObject, verb: string, work: (visit: Visit) => Promise<unknown>): Promise<never> {
+  const visit = session[visitOf]
+  return heard(verb, visit.engine.track(work(visit)), awaitedBy(visit)) as Promise<never>
 }
 
 function shown(session: object, name: string | symbol): unknown {
@@ -139,11 +140,9 @@ async function reloaded(visit: Visit): Promise<void> {
   visit.wasUsed = true
   if (visit.outage) throw visit.outage
   await readAgain(visit, (record) => {
-    const now = visit.engine.settings.clock()
-    const again = visit.held && record && record.expiresAt > now ? { id: visit.held.id, record } : null
-    if (!again || !visit.holdAgain(again, now)) throw sessionEnded()
+    if (visit.holdAgain(record) || !visit.held) throw sessionEnded()
     visit.planNotesAgain(visit.takeIntentions())
-    visit.hold(again, visit.token)
+    visit.hold(visit.held, visit.token)
     // That it is to prove itself again may not be stored yet.
     const noted = visit.intentions.ownValues[signInName]
     if (noted !== undefined) visit.signedIn = signInOf({ [signInName]: noted })

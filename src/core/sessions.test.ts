@@ -10,7 +10,7 @@ import type { SessionEventName } from './events.js'
 import type { SessionsOptions } from './options.js'
 import type { Session } from './session.js'
 import { sessionOf } from './session-object.js'
-import { createSessions, type Sessions, visitsFrom } from './sessions.js'
+import { createSessions, type LoadRequest, type Sessions, visitsFrom } from './sessions.js'
 import type { SessionStore } from './store.js'
 
 interface Data {
@@ -333,6 +333,26 @@ function raise(): never {
   throw new Error('connection refused')
 }
 
+test.each(['sync', 'async'])(
+  'a store that answers nothing, as one that is wrapped and lacks a return, has written nothing (%s)',
+  async (kind) => {
+    const patch = (kind === 'sync' ? () => undefined : async () => undefined) as never
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const sessions = make({ store: { ...memory, patch } })
+    const dropped = vi.fn()
+    sessions.on('writeDropped', dropped)
+    const session = await sessions.load({ cookie })
+    session.a = 2
+    expect(await session.save()).toBe(false)
+    expect(dropped).toHaveBeenCalledOnce()
+  },
+)
+
+test('options that are a promise are refused: nobody has awaited it', () => {
+  const promised = Promise.resolve(make())
+  expect(() => createSessions(promised as never)).toThrow('await it first')
+})
+
 describe('an outage', () => {
   const broken = (method: string): SessionStore => ({
     ...memory,
@@ -611,6 +631,33 @@ describe('an outage', () => {
     }
     expect(await told({ headers })).toEqual([false, 0])
     expect(await told({})).toEqual([true, 1])
+  })
+
+  describe('load takes headers', () => {
+    const { headers: forged, ...rest } = {
+      method: 'POST',
+      host: 'app.example',
+      headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+    }
+    const capitals = Object.fromEntries(
+      Object.entries(forged).map(([name, value]) => [name.replace(/\b\w/g, (letter) => letter.toUpperCase()), value]),
+    )
+    test.each<[string, NonNullable<LoadRequest['headers']>]>([
+      ['by their names in lower case', forged],
+      ['by their names as they are written', capitals],
+      ['as lists', Object.fromEntries(Object.entries(forged).map(([name, value]) => [name, [value]]))],
+      ['as Headers', new Headers(forged)],
+    ])('%s', async (_form, headers) => {
+      const sessions = make({ crossOrigin: true })
+      await expect(sessions.load({ headers, ...rest })).rejects.toMatchObject({ code: 'cross_origin' })
+    })
+
+    test('the cookie among them', async () => {
+      const sessions = make()
+      const { cookie } = await sessions.create({ userId: 'ada' })
+      for (const headers of [{ cookie }, { Cookie: cookie }, { cookie: ['a=1', cookie] }, new Headers({ cookie })])
+        expect((await sessions.load({ headers })).userId).toBe('ada')
+    })
   })
 
   test('of updates and takes that are not awaited while the session is being created, none is lost and none given twice', async () => {
@@ -1173,6 +1220,31 @@ test('a server closes though its store has not begun to watch yet, which is ende
   await vi.waitFor(() => expect(stop).toHaveBeenCalledOnce())
 })
 
+test('what is saved after the end fails as closed, and is no outage that somebody has to look after', async () => {
+  const outages = vi.fn()
+  const closed = vi.fn()
+  const patch: SessionStore['patch'] = (id, change) => (closed.mock.calls.length ? raise() : memory.patch(id, change))
+  const sessions = make({ store: { ...memory, patch, close: closed } })
+  sessions.on('outage', outages)
+  const { cookie } = await sessions.create({ values: { a: 1 } })
+  const session = await sessions.load({ cookie })
+  await sessions.close()
+  session.a = 2
+  await expect(session.save()).rejects.toMatchObject({ code: 'closed', cause: expect.any(Error) })
+  expect(outages).not.toHaveBeenCalled()
+})
+
+test('a store is closed also where it cannot stop watching', async () => {
+  const close = vi.fn()
+  const watch = () => async () => raise()
+  const sessions = make({ store: { ...memory, watch, close } })
+  const { session } = await sessions.create({ values: { a: 1 } })
+  sessions.follow(session, () => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  await sessions.close()
+  expect(close).toHaveBeenCalledOnce()
+})
+
 test('nothing is begun for who follows a session when the server closes', async () => {
   let watched = 0
   const watch = () => {
@@ -1219,6 +1291,12 @@ describe('sweep and close', () => {
     expect(await sessions.sweep()).toBe(1)
     expect(await memory.read(old.id)).toBe(null)
     expect(await memory.read(young.id)).not.toBe(null)
+  })
+
+  test('a store that does not say how many went is not asked for ever', async () => {
+    const sweep = vi.fn(async () => undefined as never)
+    expect(await make({ store: { ...memory, sweep } }).sweep()).toBeNaN()
+    expect(sweep).toHaveBeenCalledOnce()
   })
 
   test('who sweeps while a sweep is under way joins it, and is told the same', async () => {

@@ -3,10 +3,9 @@ import { commit } from './commit.js'
 import { directHost } from './cookie.js'
 import { isCookieStore, serverSide } from './cookie-store.js'
 import type { Engine } from './engine.js'
-import { SojournError } from './errors.js'
 import { createEvents, type EventSource } from './events.js'
 import { createFollowing, type Following } from './following.js'
-import { guardStore } from './guarded-store.js'
+import { guardStore, sessionsClosed } from './guarded-store.js'
 import { load } from './load.js'
 import { memoryStore } from './memory-store.js'
 import { refuseOption, refuseUnknownOptions } from './option-checks.js'
@@ -109,8 +108,10 @@ export type AnySessions = Omit<Sessions, 'load' | 'commit' | 'status' | 'create'
 export interface LoadRequest {
   /** The `Cookie` header. Default: that of `headers`. */
   readonly cookie?: string | undefined
-  /** The request's headers by their names in lower case, as Node has them. */
-  readonly headers?: { readonly [name: string]: string | readonly string[] | undefined }
+  /** The request's headers: by their names, as Node has them, or as `Headers`. */
+  readonly headers?:
+    | { readonly [name: string]: string | readonly string[] | undefined }
+    | Iterable<readonly [name: string, value: string]>
   /**
    * The method, in capitals: with `crossOrigin` only GET, HEAD and OPTIONS may come from another origin, and what comes
    * without a method may not.
@@ -151,7 +152,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const store = isCookieStore(given) ? serverSide(given) : given
   const events = createEvents(settings.clock)
   let hasWarned = false
-  const guarded = guardStore(store, settings.storeTimeout, events)
+  const guarded = guardStore(store, settings.storeTimeout, events, () => closing !== undefined)
   let underWay = 0
   let whenIdle = () => {}
   const engine: Engine = {
@@ -183,7 +184,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   }
 
   function refuseWhenClosed(): void {
-    if (closing) throw new SojournError('closed', 'These sessions were closed; make new ones with createSessions()')
+    if (closing) throw sessionsClosed()
   }
 
   /** There may soon be sessions that expire. */
@@ -213,12 +214,15 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const sessions: Sessions<Data> = {
     on: events.on,
 
-    async load({ headers = {}, cookie = textOf(headers.cookie), secure = true, host, method } = {}) {
+    async load({ headers = {}, cookie, secure = true, host, method } = {}) {
+      const given = textsOf(headers)
       // HTTP/2 has a name of its own for the host.
       const header = (name: string) =>
-        textOf(headers[name] ?? (name === 'host' ? (headers[':authority'] ?? host) : undefined))
+        given.get(name) ?? (name === 'host' ? (given.get(':authority') ?? host) : undefined)
       const direct = directHost({ header }) && host
-      return sessionOf<Data>(await visits.open({ ...nobody, cookie, secure, host: direct, method, header }))
+      return sessionOf<Data>(
+        await visits.open({ ...nobody, cookie: cookie ?? header('cookie'), secure, host: direct, method, header }),
+      )
     },
 
     async commit(session, headers) {
@@ -311,8 +315,13 @@ const nobody: RequestFacts = {
   host: undefined,
 }
 
-function textOf(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined
+/** Headers by their names in lower case; of one that came several times, its values as one text. */
+function textsOf(headers: NonNullable<LoadRequest['headers']>): Map<string, string> {
+  const texts = new Map<string, string>()
+  for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
+    if (value !== undefined) texts.set(name.toLowerCase(), [value].flat().join('; '))
+  }
+  return texts
 }
 
 let told = false

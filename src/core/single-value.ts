@@ -98,16 +98,15 @@ function compareAndSet(visit: Visit, name: string, known: Known | undefined, hel
   /** Takes over what the store holds of the value now, if this visit's token is still good. */
   function takeValueOver(): Promise<void> {
     return readAgain(visit, (record) => {
-      const now = engine.settings.clock()
-      if (!record || record.expiresAt <= now || values !== visit.values) throw ended(visit, values)
-      if (!visit.holdAgain({ id: held.id, record }, now)) throw ended(visit, values, 'token_replaced')
+      const lost = values === visit.values ? visit.holdAgain(record) : 'ended'
+      if (lost || !record) throw ended(visit, values, lost)
       values.replace(name, textOf(record.values, name), known)
     })
   }
 }
 
 /** The visit may have gone on with another session meanwhile, which is not lost. */
-function ended(visit: Visit, values: Values, reason: 'ended' | 'token_replaced' = 'ended'): SojournError {
-  if (values === visit.values) visit.lose(reason)
+function ended(visit: Visit, values: Values, reason: Visit['lost'] = 'ended'): SojournError {
+  if (values === visit.values && reason) visit.lose(reason)
   return sessionEnded()
 }

@@ -59,7 +59,8 @@ export function createSweeper(store: GuardedStore, clock: () => number): Sweeper
       const removed = await answer
       const took = performance.now() - began
       total += removed
-      if (removed < batch || stopped) return total
+      // So also where the store does not say how many.
+      if (!(removed >= batch) || stopped) return total
       if (blocked > blocking.long || took > waiting.long) batch = Math.max(Math.floor(batch / 2), smallestBatch)
       else if (blocked < blocking.little && took < waiting.little) batch = Math.min(2 * batch, largestBatch)
       await rest(Math.max(pause, 3 * took))

@@ -44,7 +44,10 @@ async function recordOf(
   const present = await store.read(token.id)
   if (present) {
     // Its maker had no time to end the old session, or it would be gone by now.
-    if (present.createdAt < settings.clock() - 60_000) await former.delete(oldId)
+    if (present.createdAt < settings.clock() - 60_000) {
+      if (!isFinished(present)) await store.patch(token.id, { now: settings.clock(), set: { [finishedName]: '1' } })
+      await former.delete(oldId)
+    }
     return present
   }
   const old = (await former.read(oldId)) as AcceptedRecord | null
@@ -56,9 +59,19 @@ async function recordOf(
     events.emit('created', { id: token.id, userId: record.userId, at: record.createdAt })
     return record
   }
-  // Another request took it over, and the session has ended since.
+  // Another request may have taken this one for dead: this process stood still, or the clock of the other runs ahead.
+  const finished = await store.read(token.id)
+  if (finished && isFinished(finished)) return finished
+  // It took the old session over itself, and the session has ended since.
   await store.delete(token.id)
   return null
+}
+
+/** Who ends the old session in the place of the request that took it over says so beforehand. */
+const finishedName = '__takenOver'
+
+function isFinished({ values }: SessionRecord): boolean {
+  return Object.hasOwn(values, finishedName)
 }
 
 /**

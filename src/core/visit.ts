@@ -303,13 +303,16 @@ export class Visit {
     if (!this.token) return 'unknown'
     return recognize(digestText(this.token.secret), record, now, this.engine.settings.lifetime.overlap)
   }
-  /** Takes over the same session, read again, if this visit's token is still good for it; tells whether it is. */
-  holdAgain(held: Held, now: number): boolean {
-    const recognition = this.#recognition(held.record, now)
-    if (recognition !== 'current' && recognition !== 'previous') return false
-    this.held = held
-    if (recognition === 'previous') this.offerSuccessor(held.record)
-    return true
+  /** Takes over the same session, read again, if it lives and this visit's token is still good for it; else tells how it was lost. */
+  holdAgain(record: SessionRecord | null): false | 'ended' | 'token_replaced' {
+    const { held } = this
+    const now = this.engine.settings.clock()
+    if (!held || !record || record.expiresAt <= now) return 'ended'
+    const recognition = this.#recognition(record, now)
+    if (recognition !== 'current' && recognition !== 'previous') return 'token_replaced'
+    this.held = { id: held.id, record }
+    if (recognition === 'previous') this.offerSuccessor(record)
+    return false
   }
 
   /** Goes on without the session, which has ended or is another's by now: what is written to it is dropped. */

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { createSessions, type SessionStore } from 'sojourn'
 import { session } from 'sojourn/express'
 import { expressSessionCookie, toConnectStore } from 'sojourn/express-session'
+import { cookieStore } from 'sojourn/stores/cookie'
 import { memoryStore } from 'sojourn/stores/memory'
 import request from 'supertest'
 import { describe, expect, test } from 'vitest'
@@ -66,6 +67,54 @@ describe('a visitor with the cookie of express-session', () => {
     await sessions.commit(login)
     expect(await sessions.commit(slow)).toEqual([])
   })
+
+  test.each<[string, object, (ours: string[]) => string[]]>([
+    ['two living sessions', {}, ([alice, mallory]) => [alice as string, mallory as string]],
+    ['three tokens', {}, () => ['x', 'y', 'z'].map((letter) => `session=${letter.repeat(64)}`)],
+    [
+      'two living sessions, sealed',
+      { store: cookieStore({ secrets: 'Zq8vR2mX5kT9wL3nB7cJ4hF6pD1sG0yA' }) },
+      (ours) => ours,
+    ],
+  ])(
+    'is nobody beside cookies of ours that cancel each other: who planted those may have planted it (%s)',
+    async (_, more, beside) => {
+      const { store, cookie } = await old()
+      const sessions = engine(store, { cookie: { secure: false }, ...more })
+      const created = [await sessions.create({ userId: 'alice' }), await sessions.create({ userId: 'mallory' })]
+      const ours = beside(created.map((it) => it.cookie))
+      const { visitor, setCookie } = await visit(sessions, [...ours, cookie].join('; '))
+      expect([visitor.userId, setCookie]).toEqual([null, undefined])
+      expect((await visit(sessions, cookie)).visitor.userId).toBe('ada')
+    },
+  )
+
+  test.each([-90_000, 0, 90_000])(
+    'goes on, where a parallel request meets a server whose clock differs by %d ms',
+    async (skew) => {
+      const { store, cookie } = await old()
+      const shared = memoryStore()
+      let isCreated = () => {}
+      const creating = new Promise<void>((resolve) => (isCreated = resolve))
+      let goOn = () => {}
+      const slow: SessionStore = {
+        ...shared,
+        async create(id, record) {
+          const isFree = await shared.create(id, record)
+          isCreated()
+          await new Promise<void>((resolve) => (goOn = resolve))
+          return isFree
+        },
+      }
+      const first = visit(engine(store, { store: slow }), cookie)
+      await creating
+      const second = await visit(engine(store, { store: shared, clock: () => Date.now() + skew }), cookie)
+      goOn()
+      expect([(await first).visitor.userId, second.visitor.userId]).toEqual(['ada', 'ada'])
+      const later = await visit(engine(store, { store: shared }), second.cookie)
+      expect([later.visitor.userId, later.visitor.cart]).toEqual(['ada', ['book']])
+    },
+  )
 
   test('has not just proved who they are', async () => {
     const { store, cookie } = await old()

@@ -28,7 +28,7 @@ function secretParts({ store }: BreakableStore, cookie: string): string[] {
   const sealed = cookie.replace(/^\d\./, '')
   const plain = { name: 'session', secure: false, attributes: '' }
   const opened = isCookieStore(store) ? store.session(plain).open(`session=${cookie}`, 0) : []
-  return [sealed, ...opened.flatMap(({ id, secret }) => [id + secret, secret])]
+  return [sealed, ...(opened ?? []).flatMap(({ id, secret }) => [id + secret, secret])]
 }
 
 async function scenario(serve: (typeof apps)[string], kept: BreakableStore) {

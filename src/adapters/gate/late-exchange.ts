@@ -11,9 +11,17 @@ const patience = 5000
 /** Where `next` settles a promise, as with Next.js and h3, nobody hears of an error that comes after its first call. */
 function giveUp(response: NodeResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) return
-  console.error(error)
-  // Not answered: whoever did it after all would throw, where nobody catches it.
-  response.destroy()
+  // Whoever answers it may wait for the end of the request first, as Connect does.
+  if (!response.req.complete) giveUpLater(response, error)
+  else {
+    console.error(error)
+    // Not answered: whoever did it after all would throw, where nobody catches it.
+    response.destroy()
+  }
+}
+
+function giveUpLater(response: NodeResponse, error: unknown): void {
+  setTimeout(giveUp, patience, response, error).unref()
 }
 
 type Next = (error: unknown) => void
@@ -30,7 +38,7 @@ export class LateExchange extends Exchange implements GateExpected {
       // The router that has the request by then undoes what it did to it, as it passes the error on. Connect tells of none.
       const pass = request.next ?? next
       pass(error)
-      if (!request.next) setTimeout(giveUp, patience, response, error).unref()
+      if (!request.next) giveUpLater(response, error)
     })
   }
 

@@ -45,16 +45,16 @@ export class SessionInCookies implements SealedSession {
     if (revocation?.list) this.list = revocation.list.bind(revocation)
   }
 
-  open(header: string, now: number): Token[] {
+  open(header: string, now: number): Token[] | null {
     const firsts = cookieValues(header, this.#form.name)
     // Who plants one can plant more, to hide the visitor's own behind them.
-    if (firsts.length > 2 && !isOursAlone(this.#form)) return []
+    if (firsts.length > 2 && !isOursAlone(this.#form)) return null
     const opened = firsts.slice(0, 2).flatMap((first) => this.#unseal(header, first) ?? [])
     const living = opened.filter(({ record }) => record.expiresAt > now)
     const found = living[0] ?? opened[0]
     if (!found) return []
     const isAmbiguous = living.some(({ token }) => token.id !== found.token.id)
-    if (isAmbiguous && !isOursAlone(this.#form)) return []
+    if (isAmbiguous && !isOursAlone(this.#form)) return null
     this.#id = found.token.id
     this.#record = found.record
     this.#cookiesSeen = found.cookies
