@@ -4,7 +4,7 @@ import { describeWith } from '../../test/harness/describe-with.js'
 import { places } from '../../test/stores/places.js'
 import { storeChecks } from '../conformance/store.js'
 import { createSessions } from '../core/sessions.js'
-import type { SessionStore } from '../core/store.js'
+import type { SessionRecord, SessionStore } from '../core/store.js'
 import { encrypted } from './encrypted.js'
 import { memoryStore } from './memory.js'
 
@@ -87,6 +87,39 @@ describe('what is stored', () => {
     expect((await store.read('a'))?.values.x).toBe('1')
     expect(await store.list?.({ limit: 5 })).toHaveLength(1)
     expect(await store.patch('a', { now, set: { y: '6' }, when: { y: '5' } })).toBe('conflict')
+  })
+
+  test('is read also from rows that have it behind accessors of their prototype, as those of an ORM', async () => {
+    class Row implements SessionRecord {
+      readonly #record: SessionRecord
+      constructor(record: SessionRecord) {
+        this.#record = record
+      }
+      get values() {
+        return this.#record.values
+      }
+      get userId() {
+        return this.#record.userId
+      }
+      get createdAt() {
+        return this.#record.createdAt
+      }
+      get expiresAt() {
+        return this.#record.expiresAt
+      }
+    }
+    const inner = memoryStore()
+    const store = encrypted(
+      {
+        ...inner,
+        read: async (id) => new Row((await inner.read(id)) as SessionRecord),
+        list: async (page) => ((await inner.list?.(page)) ?? []).map(([id, found]) => [id, new Row(found)]),
+      },
+      { secrets: secret },
+    )
+    await store.create('a', record({ x: '1' }, 'alice'))
+    expect(await store.read('a')).toEqual(record({ x: '1' }, 'alice'))
+    expect(await store.list?.({ limit: 5 })).toEqual([['a', record({ x: '1' }, 'alice')]])
   })
 
   test('is read with each secret and written with the first', async () => {

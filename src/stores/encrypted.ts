@@ -6,6 +6,7 @@
 
 import { SojournError } from '../core/errors.js'
 import { after } from '../core/guarded-store.js'
+import { isMigrating, markAsMigrating } from '../core/migrating-store.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName } from '../core/own-names.js'
 import { createSeal, type Seal } from '../core/seal.js'
@@ -72,7 +73,7 @@ export function encrypted(store: SessionStore, options: EncryptedOptions): Sessi
   if (store.sweep) decorated.sweep = store.sweep.bind(store)
   if (store.watch) decorated.watch = store.watch.bind(store)
   if (store.close) decorated.close = store.close.bind(store)
-  return decorated
+  return isMigrating(store) ? markAsMigrating(decorated) : decorated
 
   /** Sealed twice, a text differs: so `when` is compared here, and the patch bound to the sealed texts that were read. */
   function compareInClear(id: string, patch: SessionPatch, attempt: number): Awaitable<PatchOutcome> {
@@ -118,9 +119,12 @@ function valueCodec(seal: Seal, acceptPlaintext: boolean) {
     openValue,
     sealValues: (id: string, values: Record<string, string>) =>
       eachValue(values, (name, text) => (isOwnName(name) ? text : seal.seal(text, context(id, name)))),
-    openRecord: (id: string, record: SessionRecord): SessionRecord => ({
-      ...record,
-      values: eachValue(record.values, (name, text) => openValue(id, name, text)),
+    // By name: a row of an ORM has them behind accessors of its prototype.
+    openRecord: (id: string, { values, userId, createdAt, expiresAt }: SessionRecord): SessionRecord => ({
+      values: eachValue(values, (name, text) => openValue(id, name, text)),
+      userId,
+      createdAt,
+      expiresAt,
     }),
   }
 }

@@ -6,6 +6,7 @@ import { places } from '../../test/stores/places.js'
 import { type StorePlace, storeChecks } from '../conformance/store.js'
 import { SojournError, type SojournErrorCode } from '../core/errors.js'
 import type { PatchOutcome, SessionRecord, SessionStore } from '../core/store.js'
+import { encrypted } from './encrypted.js'
 import { memoryStore } from './memory.js'
 import { type MigratingOptions, migrating as migratingBy } from './migrating.js'
 import { sqliteStore } from './sqlite.js'
@@ -676,6 +677,20 @@ test('two different stores are needed', () => {
   const store = memoryStore()
   expect(() => migrating(undefined as never)).toThrow('migrating: "from" and "to" must be stores of Sojourn')
   expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
+})
+
+test('a store that is itself between two is refused, also in its wrappers, for both would mark the same records', () => {
+  const between = migrating({ from: memoryStore(), to: memoryStore() })
+  const secrets = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+  for (const store of [between, { ...between }, encrypted(between, { secrets })]) {
+    const refused = expect.objectContaining({
+      code: 'invalid_option',
+      message: expect.stringContaining('finish the first move before the next'),
+    })
+    expect(() => migrating({ from: store, to: memoryStore() })).toThrow(refused)
+    expect(() => migrating({ from: memoryStore(), to: store, moves: false })).toThrow(refused)
+  }
+  migrating({ from: memoryStore(), to: encrypted(memoryStore(), { secrets }) })
 })
 
 test.each<[object, RegExp]>([

@@ -5,6 +5,7 @@
  */
 
 import { SojournError } from '../core/errors.js'
+import { isMigrating, markAsMigrating } from '../core/migrating-store.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
@@ -38,7 +39,8 @@ const maxAttempts = 50
  * `moves: true`, then, when the old store is empty or what is left in it has expired, the new store alone. To go back,
  * deploy `moves: false`, and then the two stores exchanged.
  *
- * @throws `invalid_option` unless two different stores are given, and for an option that is unknown or wrong
+ * @throws `invalid_option` unless two different stores are given, for one that comes from `migrating` itself, and for an
+ * option that is unknown or wrong
  */
 export function migrating(options: MigratingOptions): SessionStore {
   const { from, to, moves, clock } = checked(options)
@@ -176,7 +178,7 @@ export function migrating(options: MigratingOptions): SessionStore {
         () => to.close?.(),
       )
   }
-  return store
+  return markAsMigrating(store)
 }
 
 /** Else a misspelt `moves: false` would move sessions that other processes do not find any more. */
@@ -190,6 +192,10 @@ function checked(options: MigratingOptions): Required<MigratingOptions> {
     )
   }
   if (from === to) refuse('"from" and "to" must be two different stores')
+  // Both moves would mark the same records, and each take the marks of the other for its own.
+  if (isMigrating(from) || isMigrating(to)) {
+    refuse('"from" and "to" must not come from migrating() themselves: finish the first move before the next')
+  }
   if (typeof moves !== 'boolean') refuse('"moves" must be true or false')
   return { from, to, moves, clock }
 }
