@@ -679,6 +679,22 @@ test('two different stores are needed', () => {
   expect(() => migrating({ from: store, to: store })).toThrow('migrating: "from" and "to" must be two different stores')
 })
 
+test.each([true, false])(
+  'two stores over the same records are told from an id that is taken (moves: %s)',
+  async (moves) => {
+    const inner = memoryStore()
+    const secrets = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'
+    const refused = { code: 'store_misconfigured', message: expect.stringContaining('keep the same records') }
+    for (const to of [{ ...inner }, encrypted(inner, { secrets })]) {
+      await expect(migrating({ from: inner, to, moves }).create('id', record)).rejects.toMatchObject(refused)
+      expect(await inner.read('id')).toBe(null)
+    }
+    await inner.create('id', record)
+    expect(await migrating({ from: memoryStore(), to: inner, moves }).create('id', record)).toBe(false)
+    expect(await inner.read('id')).toEqual(record)
+  },
+)
+
 test('a store that is itself between two is refused, also in its wrappers, for both would mark the same records', () => {
   const between = migrating({ from: memoryStore(), to: memoryStore() })
   const secrets = 'Wm9vPq3vXk1c8rT5yB2nH7dLs0fGjA4e'

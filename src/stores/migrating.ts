@@ -9,7 +9,18 @@ import { isMigrating, markAsMigrating } from '../core/migrating-store.js'
 import { refuseUnknownOptions } from '../core/option-checks.js'
 import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
-import { carry, change, close, copy, isRefusal, isSettled, placeFor, type State, stateOf } from './migrating/moving.js'
+import {
+  carry,
+  change,
+  close,
+  copy,
+  isRefusal,
+  isSettled,
+  keepSame,
+  placeFor,
+  type State,
+  stateOf,
+} from './migrating/moving.js'
 
 /** What `migrating` takes. `from` and `to` are needed. */
 export interface MigratingOptions {
@@ -119,7 +130,9 @@ export function migrating(options: MigratingOptions): SessionStore {
       if ((await other.read(id)) !== null || !(await home.create(id, record))) return false
       // Where some processes move sessions and others do not yet, two may have come so far, one in each store.
       if ((await other.read(id)) === null) return true
+      const isSame = await keepSame(id, home, other)
       await home.delete(id)
+      if (isSame) refuseSame()
       return false
     },
 
@@ -202,6 +215,12 @@ function checked(options: MigratingOptions): Required<MigratingOptions> {
 
 function refuse(what: string): never {
   throw new SojournError('invalid_option', `migrating: ${what}`)
+}
+
+/** Else each new session would find its id taken, by itself. */
+function refuseSame(): never {
+  const what = '"from" and "to" keep the same records, so there is nothing to move: use "to" alone'
+  throw new SojournError('store_misconfigured', `migrating: ${what}`)
 }
 
 const again = Symbol('again')

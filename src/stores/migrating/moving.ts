@@ -6,6 +6,9 @@ const placeName = '__moving'
 /** Marks a record whose session is on its way or gone, and which nobody writes; the text is another one each time. */
 const leftName = '__moved'
 
+/** Stands in a record for a moment, to see whether it comes to both stores. */
+const probeName = '__probe'
+
 /** A text like no other. */
 function newText(): string {
   return JSON.stringify(crypto.randomUUID())
@@ -111,4 +114,11 @@ export async function placeFor(id: string, target: SessionStore, seen: SessionRe
     when: { [mark]: before },
   })
   return outcome === 'applied' ? text : null
+}
+
+/** Whether what one store keeps under an id is what the other one keeps. The record is one that is to be deleted. */
+export async function keepSame(id: string, store: SessionStore, other: SessionStore): Promise<boolean> {
+  const text = newText()
+  await store.patch(id, { now: 0, set: { [probeName]: text } })
+  return (await other.read(id))?.values[probeName] === text
 }
