@@ -1,7 +1,7 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import net, { type AddressInfo, connect, createServer, type LookupFunction, type Socket } from 'node:net'
 import Memcached from 'memcached'
 import { Client as Memjs } from 'memjs'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith } from '../../test/harness/describe-with.js'
 import { startMemcached } from '../../test/harness/memcached.js'
 import { startProxy, type TcpProxy } from '../../test/harness/proxy.js'
@@ -12,6 +12,8 @@ import type { SessionRecord } from '../core/store.js'
 import { type MemcachedStoreOptions, memcachedStore } from './memcached.js'
 
 type AnyClient = MemcachedStoreOptions['client']
+
+type Lookup = (error: Error | null, addresses: { address: string; family: number }[]) => void
 
 const quiet = { log() {} }
 const day = 24 * 60 * 60 * 1000
@@ -277,6 +279,31 @@ await describeWith(['memcached'], 'Memcached', () => {
     expect((await store.read('shared'))?.values).toEqual({ a: '1' })
     for (const each of [client, other]) each.close()
     network.stop()
+  })
+
+  test.each<[what: string, found: (answer: Lookup) => void]>([
+    ['fails', (answer) => answer(new Error('no such host'), [])],
+    ['is there', (answer) => answer(null, [{ address: '127.0.0.1', family: 4 }])],
+  ])('a connection that memjs gave up, and that %s at last, does nothing to the one after it', async (_, found) => {
+    const { client: other, close: closeOther } = (clients.memjs as (typeof clients)[string])(address())
+    await memcachedStore({ client: other, prefix: 'late:' }).create('a', record())
+    let answer: Lookup = () => {}
+    const connecting = vi.spyOn(net, 'connect').mockImplementationOnce((...given: unknown[]) => {
+      const lookup = (_host: string, _options: object, callback: Lookup) => {
+        answer = callback
+      }
+      const [port, , connected] = given as [number, string, () => void]
+      return connect({ port, host: 'late.test', lookup: lookup as LookupFunction }, connected)
+    })
+    onTestFinished(() => connecting.mockRestore())
+    const client = Memjs.create(address(), { logger: quiet, timeout: 2, conntimeout: 0.1 })
+    const store = memcachedStore({ client, prefix: 'late:' })
+    await expect(store.delete('a')).rejects.toThrow('timed out connecting')
+    expect((await store.read('a'))?.userId).toBe('ann')
+    found(answer)
+    for (let turn = 0; turn < 20; turn++) expect((await store.read('a'))?.userId).toBe('ann')
+    client.close()
+    closeOther()
   })
 
   test.each([2 ** 31 - 3, -3])('memjs goes on answering past the number %d of a request', async (number) => {

@@ -34,8 +34,9 @@ interface MemjsServer {
 interface MemjsSocket {
   readonly connecting: boolean
   readonly readableEnded: boolean
+  on(event: 'error', listener: () => void): unknown
   once(event: 'finish' | 'close' | 'error', listener: () => void): unknown
-  removeAllListeners(event: 'close'): unknown
+  removeAllListeners(event?: 'close'): unknown
   destroy(): unknown
 }
 
@@ -111,13 +112,16 @@ function forgetPart(server: MemjsServer): void {
   server.responseBuffer = Buffer.alloc(0)
 }
 
-const attended = new WeakSet<MemjsSocket>()
+/** The socket of each server that was attended last. */
+const lastOf = new WeakMap<MemjsServer, MemjsSocket>()
 
 /** Does for a socket what the client leaves undone. */
 function attend(server: MemjsServer): void {
   const socket = server._socket
-  if (!socket || attended.has(socket)) return
-  attended.add(socket)
+  const last = lastOf.get(server)
+  if (!socket || socket === last) return
+  if (last) silence(last)
+  lastOf.set(server, socket)
   if (socket.connecting) forgetPart(server)
   // Its `close` comes after its `error`, when another may have taken its place already.
   socket.once('error', () => {
@@ -138,6 +142,16 @@ function attend(server: MemjsServer): void {
     if (server._socket !== socket) socket.removeAllListeners('close')
     socket.destroy()
   })
+}
+
+/**
+ * One that the client gave up while it was connecting goes on with that: it would close the connection that took its place
+ * when it fails, and send the old request over it when it succeeds.
+ */
+function silence(socket: MemjsSocket): void {
+  socket.removeAllListeners()
+  socket.on('error', () => {})
+  socket.destroy()
 }
 
 /** One request: a header of 24 bytes, the flags and the expiry where there is text, the key, the text. */
