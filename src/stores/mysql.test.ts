@@ -354,7 +354,13 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       rev: 'BIGINT DEFAULT 0',
       data: 'JSON',
     }
-    test.each<[change: Partial<typeof columns>, errno: number]>([
+    const byHand = async (change: Partial<typeof columns>) => {
+      const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
+      await pool.query('DROP TABLE IF EXISTS by_guess')
+      await pool.query(`CREATE TABLE by_guess (${made})`)
+      return mysqlStore({ pool, table: 'by_guess' })
+    }
+    test.each<[change: Partial<typeof columns>, ...errno: number[]]>([
       [{ user_id: 'VARBINARY(512) NOT NULL' }, 1048],
       [{ created_at: 'INT', expires_at: 'INT' }, 1264],
       [{ created_at: 'DATETIME', expires_at: 'DATETIME' }, 1292],
@@ -362,11 +368,9 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       [{ id: 'INT PRIMARY KEY' }, 1366],
       [{ id: 'VARBINARY(10) PRIMARY KEY' }, 1406],
       [{ user_id: 'VARBINARY(128), FOREIGN KEY (user_id) REFERENCES by_guess (id)' }, 1452],
-    ])('made by hand otherwise, with %j, is refused', async (change, errno) => {
-      const made = Object.entries({ ...columns, ...change }).map((column) => column.join(' '))
-      await pool.query('DROP TABLE IF EXISTS by_guess')
-      await pool.query(`CREATE TABLE by_guess (${made})`)
-      const store = mysqlStore({ pool, table: 'by_guess' })
+      [{ user_id: "VARBINARY(512) CHECK (user_id <> 'ada')" }, 4025, 3819],
+    ])('made by hand otherwise, with %j, is refused', async (change, ...errno) => {
+      const store = await byHand(change)
       const using = async () => {
         await store.create('an id of twenty-four', record({ userId: null, expiresAt: Date.now() }))
         await store.create('another', record({ userId: 'ada' }))
@@ -374,21 +378,36 @@ await describeWith(['mariadb'], 'MySQL and MariaDB', () => {
       await expect(using()).rejects.toMatchObject({
         code: 'store_misconfigured',
         message: expect.stringContaining('`by_guess` is not as `store.schema` makes it'),
-        cause: { errno },
+        cause: { errno: expect.toBeOneOf(errno) },
       })
       await pool.query('DROP TABLE by_guess')
     })
 
-    test('made by hand without a primary key is refused by migrate()', async () => {
-      await pool.query(
-        `CREATE TABLE by_guess (${Object.entries({ ...columns, id: 'VARBINARY(128)' }).map((column) => column.join(' '))})`,
-      )
-      await expect(mysqlStore({ pool, table: 'by_guess' }).migrate()).rejects.toMatchObject({
+    test.each([
+      'VARBINARY(128)',
+      'VARBINARY(128) NOT NULL, pk BIGINT AUTO_INCREMENT PRIMARY KEY',
+      'VARBINARY(128), PRIMARY KEY (id, created_at)',
+      'VARBINARY(128), UNIQUE (id(10))',
+      'VARBINARY(128), INDEX (id)',
+    ])('made by hand so that an id can be there twice, with id %s, is refused by migrate()', async (id) => {
+      const store = await byHand({ id })
+      await expect(store.migrate()).rejects.toMatchObject({
         code: 'store_misconfigured',
-        message: expect.stringContaining('has no primary key'),
+        message: expect.stringContaining('no key keeps `id` unique'),
       })
       await pool.query('DROP TABLE by_guess')
     })
+
+    test.each(['VARBINARY(128) NOT NULL UNIQUE', 'VARBINARY(128) UNIQUE, pk BIGINT AUTO_INCREMENT PRIMARY KEY'])(
+      'made by hand so that an id is there once, with id %s, is taken',
+      async (id) => {
+        const store = await byHand({ id })
+        await store.migrate()
+        expect(await store.create('a', record())).toBe(true)
+        expect(await store.create('a', record())).toBe(false)
+        await pool.query('DROP TABLE by_guess')
+      },
+    )
 
     test('needs four rights, and nothing more to use it', async () => {
       const { table } = await storeOver(pool)

@@ -11,7 +11,7 @@ import {
   statementsOf,
 } from './mysql/client.js'
 import { checked, type MysqlStoreOptions } from './mysql/options.js'
-import { indexes, schemaOf } from './mysql/schema.js'
+import { indexes, isIdUnique, schemaOf } from './mysql/schema.js'
 
 export type { MysqlPool } from './mysql/client.js'
 export type { MysqlStoreOptions } from './mysql/options.js'
@@ -119,9 +119,9 @@ export function mysqlStore(options: MysqlStoreOptions): MysqlStore {
       await change(schema)
       // A table of this name may have been there, with other columns.
       await rows(`SELECT ${columns}, rev FROM ${table} LIMIT 0`)
-      const present = (await rows(`SHOW INDEX FROM ${table}`)).map((row) => String(row[2]))
-      // Without it, one id might be created twice.
-      if (!present.includes('PRIMARY')) refuseOtherTable(table)
+      const indexed = await rows(`SHOW INDEX FROM ${table}`)
+      if (!isIdUnique(indexed)) refuseOtherTable(table)
+      const present = indexed.map((row) => String(row[2]))
       for (const [name, indexed] of Object.entries(indexes)) {
         if (!present.includes(name)) await addIndex(`CREATE INDEX ${name} ON ${table} ${indexed}`)
       }

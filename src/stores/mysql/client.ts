@@ -119,14 +119,14 @@ const noRight: Explanation = [
 const otherTable: Explanation = [
   'store_misconfigured',
   (table) =>
-    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, it has no primary key, or a column or constraint more. Make it by that SQL, or name another "table"`,
+    `the table ${table} is not as \`store.schema\` makes it: a column is of another type or length, no key keeps \`id\` unique, or there is a column or constraint more. Make it by that SQL, or name another "table"`,
 ]
 const tooLarge: Explanation = [
   'record_too_large',
   () => 'the record is larger than the server takes. Store less, or raise its max_allowed_packet',
 ]
 
-/** By the numbers of https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html, which MariaDB shares. */
+/** By the numbers of https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html, which MariaDB shares below 1900. */
 const explanations: Record<number, Explanation> = {
   1146: [
     'store_misconfigured',
@@ -153,6 +153,8 @@ const explanations: Record<number, Explanation> = {
   1366: otherTable, // another type
   1406: otherTable, // a text that holds less
   1452: otherTable, // a foreign key
+  3819: otherTable, // a check
+  4025: otherTable, // a check, on MariaDB
 }
 
 function explained(cause: unknown, table: string): unknown {

@@ -21,3 +21,17 @@ export function schemaOf(table: string): string {
 ) ENGINE = InnoDB
 `
 }
+
+/**
+ * Whether an index keeps an id from being created twice: a unique one of the whole column alone. `SHOW INDEX` has a row for
+ * each column of each index.
+ */
+export function isIdUnique(indexed: readonly (readonly unknown[])[]): boolean {
+  const nameOf = (row: readonly unknown[]) => String(row[2])
+  return indexed.some((row) => {
+    const [, nonUnique, , , column, , , prefixLength] = row
+    const isWhole = String(column).toLowerCase() === 'id' && prefixLength === null
+    const isAlone = indexed.filter((other) => nameOf(other) === nameOf(row)).length === 1
+    return Number(nonUnique) === 0 && isWhole && isAlone
+  })
+}
