@@ -198,6 +198,26 @@ const broken: [string, AdapterCheckName, Sabotage][] = [
       },
     },
   ],
+  ...(['origin', 'sec-fetch-site'] as const).map((lost): [string, AdapterCheckName, Sabotage] => [
+    `an engine that does not see ${lost}`,
+    'a change that a page of another origin asks for is refused, where that is asked',
+    {
+      before(request, _response, next) {
+        delete request.headers[lost]
+        next()
+      },
+    },
+  ]),
+  [
+    'a host without its port',
+    'a change that a page of another origin asks for is refused, where that is asked',
+    {
+      before(request, _response, next) {
+        request.headers.host = request.headers.host?.replace(/:.*/, '')
+        next()
+      },
+    },
+  ],
   ...(
     [
       'a text is saved before it is seen',
@@ -454,6 +474,17 @@ test.each([
   const refusal = expect.objectContaining({ code: 'invalid_option', message: expect.stringMatching(message) })
   const start = () => Promise.reject(new Error('not reached'))
   expect(() => adapterChecks({ start, ...wrong } as never)).toThrow(refusal)
+})
+
+test.each([undefined, {}, { port: '80' }])('%j is no app that listens', async (app) => {
+  let closed = 0
+  const start = () => (app && { ...app, close: () => closed++ }) as never
+  const [check] = adapterChecks({ start })
+  const message = expect.stringMatching(
+    /^"port" of what start of adapterChecks returns must be a whole number from 1; got /,
+  )
+  await expect(check?.run()).rejects.toThrow(expect.objectContaining({ code: 'invalid_option', message }))
+  expect(closed).toBe(app ? 1 : 0)
 })
 
 test('no options are refused', () => {

@@ -17,7 +17,7 @@
  * @module
  */
 import type { CookieStore } from '../core/cookie-store.js'
-import { refuseOtherThanFunction, refuseUnknownOptions } from '../core/option-checks.js'
+import { refuseOtherThanFunction, refuseUnknownOptions, wholeNumber } from '../core/option-checks.js'
 import { createSessions, type Sessions } from '../core/sessions.js'
 import type { Awaitable, SessionStore } from '../core/store.js'
 import { createBackend, type Pace } from './adapter-checks/backend.js'
@@ -122,8 +122,9 @@ async function onBench(options: AdapterChecksOptions, check: (benchOf: BenchOf) 
       const sessions = createSessions({ ...given, store })
       running.push(() => sessions.close())
       const served = await options.start(sessions)
-      running.push(() => served.close())
-      return createApp(served.port, sessions, backend)
+      running.push(() => served?.close())
+      const port = wholeNumber(served?.port, '"port" of what start of adapterChecks returns')
+      return createApp(port, sessions, backend)
     },
   })
   await takeSteps([() => check(benchOf), () => takeSteps(running.reverse())])

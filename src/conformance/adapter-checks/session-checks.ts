@@ -165,13 +165,22 @@ export const sessionChecks = {
 
   async 'a change that a page of another origin asks for is refused, where that is asked'({ start }) {
     const app = await start({ crossOrigin: true })
-    const visitor = await app.regular()
-    const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://another.example' }
-    assert.equal((await visitor.ask('/login', { method: 'POST', headers })).status, 403)
-    assert.equal((await visitor.ask('/look', { headers })).body, '1', 'a link from there')
-    assert.equal((await visitor.ask('/me')).body, 'nobody')
-    const own = { 'sec-fetch-site': 'same-origin', origin: `http://127.0.0.1:${app.port}` }
-    assert.equal((await visitor.ask('/login', { method: 'POST', headers: own })).body, 'welcome')
+    const [elsewhere, own] = [{ origin: 'https://another.example' }, { origin: `http://127.0.0.1:${app.port}` }]
+    const [across, within] = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-origin' }]
+    // Browsers send both. Each has to count by itself, for the engine goes by the one where the other is missing.
+    for (const { theirs, ours } of [
+      { theirs: { ...elsewhere, ...across }, ours: { ...own, ...within } },
+      { theirs: elsewhere, ours: own },
+      { theirs: across, ours: within },
+    ]) {
+      const visitor = await app.regular()
+      const refused = await visitor.ask('/login', { method: 'POST', headers: theirs })
+      assert.equal(refused.status, 403, `a POST with ${JSON.stringify(theirs)}`)
+      assert.equal((await visitor.ask('/look', { headers: theirs })).body, '1', 'a link from there')
+      assert.equal((await visitor.ask('/me')).body, 'nobody')
+      const allowed = await visitor.ask('/login', { method: 'POST', headers: ours })
+      assert.equal(allowed.body, 'welcome', `a POST with ${JSON.stringify(ours)}`)
+    }
   },
 
   async 'a session that was ended elsewhere is gone, and a new one can begin'({ start }) {
