@@ -101,6 +101,34 @@ test('a correct store passes every check', async () => {
   for (const { run } of storeChecks(optionsFor())) await run()
 })
 
+test('a store passes that answers at once to who lists, and later to who writes', async () => {
+  const readsAtOnce = optionsFor((_, { records }) => ({
+    list({ userId, after = '', limit }) {
+      const ids = [...records.keys()].filter((id) => id > after).sort()
+      const entries = ids.map((id): [string, SessionRecord] => [id, copy(records.get(id) as SessionRecord)])
+      return entries.filter(([, record]) => userId === undefined || record.userId === userId).slice(0, limit)
+    },
+  }))
+  for (const { name, run } of storeChecks(readsAtOnce)) if (name.startsWith('list:')) await run()
+})
+
+test('a store of small values passes, where it is told how small', async () => {
+  const refuseLarge = (values: SessionRecord['values'] = {}) => {
+    if (Object.values(values).some((text) => Buffer.byteLength(text) > 255)) throw new Error('too large')
+  }
+  const small = optionsFor((store) => ({
+    async create(id, record) {
+      refuseLarge(record.values)
+      return store.create(id, record)
+    },
+    async patch(id, patch) {
+      refuseLarge(patch.set)
+      return store.patch(id, patch)
+    },
+  }))
+  expect(await failures({ ...small, maxValueBytes: 255 })).toEqual([])
+})
+
 test('the example in the contract, which the tests of the documents compile, passes', async () => {
   const contract = readFileSync(new URL('../core/store.ts', import.meta.url), 'utf8')
   const example = /```ts\n([\s\S]*?)```/.exec(contract)?.[1]?.replace(/^ \* ?/gm, '')
@@ -740,6 +768,12 @@ test.each([
 
 test.each([undefined, null, () => {}])('%o is no options', (options) => {
   expect(() => storeChecks(options as never)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+})
+
+test.each([undefined, null, {}])('%o is no store', async (made) => {
+  const [check] = storeChecks({ makeStore: () => made as never })
+  const message = expect.stringMatching(/^What makeStore of storeChecks returns must be a store; got /)
+  await expect(check?.run()).rejects.toThrow(expect.objectContaining({ code: 'invalid_option', message }))
 })
 
 test('each check has a place of its own, closes what it opened, and cleans up whatever happens', async () => {

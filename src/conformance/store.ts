@@ -22,7 +22,13 @@
  * @module
  */
 import assert from 'node:assert/strict'
-import { oneOf, refuseOtherThanFunction, refuseUnknownOptions, wholeNumber } from '../core/option-checks.js'
+import {
+  oneOf,
+  refuseOption,
+  refuseOtherThanFunction,
+  refuseUnknownOptions,
+  wholeNumber,
+} from '../core/option-checks.js'
 import type { Awaitable, SessionStore } from '../core/store.js'
 import { type Check, checksOf, type Deviation, refuse, refuseOtherThanList, takeSteps } from './check.js'
 import type { StoreBench, StoreCheck } from './store-checks/bench.js'
@@ -129,6 +135,7 @@ async function onBench(options: StoreChecksOptions, check: StoreCheck): Promise<
   const place: StorePlace = { name: uniqueName(), after: (cleanUp) => void cleanUps.push(cleanUp) }
   const reopen = async () => {
     const store = await options.makeStore(place)
+    if (typeof store?.patch !== 'function') refuseOption('What makeStore of storeChecks returns', 'a store', store)
     open.add(store)
     return store
   }
