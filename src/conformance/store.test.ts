@@ -191,6 +191,16 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       },
     }),
   ],
+  'an expiry move that is left out where it is small': [
+    'patch moves the expiry, later and earlier, and keeps the values',
+    (store, { records }) => ({
+      patch(id, { expiresAt, ...patch }) {
+        const before = records.get(id)?.expiresAt ?? 0
+        const isSmall = expiresAt !== undefined && !patch.set && Math.abs(expiresAt - before) < 60_000
+        return store.patch(id, isSmall || expiresAt === undefined ? patch : { ...patch, expiresAt })
+      },
+    }),
+  ],
   'an expiry move that writes the values in another form': [
     'patch moves the expiry, later and earlier, and keeps the values',
     (store, { records }) => ({
@@ -210,6 +220,18 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
         const [first, ...others] = Object.entries(set)
         if (first && others.length) await store.patch(id, { ...rest, set: Object.fromEntries([first]) })
         return store.patch(id, patch)
+      },
+    }),
+  ],
+  'a create in two steps': [
+    'race: a reader never sees half of a create',
+    (store, { records }) => ({
+      async create(id, record) {
+        const isNew = await store.create(id, { ...record, values: {} })
+        await turn()
+        const row = records.get(id)
+        if (isNew && row) row.values = { ...record.values, ...row.values }
+        return isNew
       },
     }),
   ],
@@ -315,6 +337,10 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       patch: (id, { set, unset = [], ...patch }) =>
         store.patch(id, { ...patch, set: { ...set, ...Object.fromEntries(unset.map((name) => [name, 'null'])) } }),
     }),
+  ],
+  'an unset of ten names at most': [
+    'names: any well-formed name can be set, compared and unset',
+    (store) => ({ patch: (id, { unset = [], ...patch }) => store.patch(id, { ...patch, unset: unset.slice(0, 10) }) }),
   ],
   'a nested merge': [
     'patch replaces a value whole',
@@ -597,6 +623,19 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
       }
     },
   ],
+  'pages that the expired make shorter': [
+    'list: what has expired, shown or not, does not shorten a page',
+    (store) => ({
+      list: async (page) => (await store.list(page)).filter(([, record]) => record.expiresAt > Date.now()),
+    }),
+  ],
+  'pages of a user that the expired make shorter': [
+    'list: what has expired, shown or not, does not shorten a page',
+    (store) => ({
+      list: async (page) =>
+        (await store.list(page)).filter(([, { expiresAt }]) => page.userId === undefined || expiresAt > Date.now()),
+    }),
+  ],
   'pages of 100 records at most': [
     'list: a page is as full as it was asked to be, also of large records',
     (store) => ({ list: (page) => store.list({ ...page, limit: Math.min(page.limit, 100) }) }),
@@ -649,6 +688,17 @@ const flaws: Record<string, [check: string, breakIt: Parameters<typeof optionsFo
         },
       }
     },
+  ],
+  'a sweep that looks first': [
+    'sweep: leaves a record that is given more time meanwhile',
+    (_, { records }) => ({
+      async sweep(before, limit) {
+        await turn()
+        const expired = [...records].filter(([, record]) => record.expiresAt <= before).slice(0, limit)
+        await turn()
+        return expired.filter(([id]) => records.delete(id)).length
+      },
+    }),
   ],
   'a watch that hears only its own store': [
     'watch: tells what another store deleted',

@@ -119,7 +119,7 @@ export interface ListPage {
 export interface SessionStore {
   /** The record, or `null`. It may be past its expiry; the engine decides. */
   read(id: string): Awaitable<SessionRecord | null>
-  /** Writes a new record. `false`: the id is taken, and nothing changed. Never overwrites. */
+  /** Writes a new record, of which nobody reads half. `false`: the id is taken, and nothing changed. Never overwrites. */
   create(id: string, record: SessionRecord): Awaitable<boolean>
   /** Changes a living record in one atomic step. Never creates. Moving only the expiry does not rewrite the values. */
   patch(id: string, patch: SessionPatch): Awaitable<PatchOutcome>

@@ -37,6 +37,12 @@ export function recordOf(overrides: Partial<SessionRecord> = {}): SessionRecord 
   })
 }
 
+/** For a record that expired a while ago, of which a backend that expires by itself has four minutes left. */
+export function expired() {
+  const now = Date.now()
+  return { createdAt: now - day, expiresAt: now - 60_000 }
+}
+
 /** A patch made now, frozen likewise. */
 export function patchOf(change: Partial<SessionPatch>): SessionPatch {
   return deepFreeze({ now: Date.now(), ...change })

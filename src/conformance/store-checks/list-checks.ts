@@ -4,6 +4,7 @@ import type { SessionRecord } from '../../core/store.js'
 import {
   created,
   day,
+  expired,
   idOf,
   listAll,
   listPage,
@@ -160,6 +161,17 @@ export const listChecks = {
       'an id used again',
     )
     assert.deepEqual([...(await listAll(store, { userId: 'bob', limit: 1 })).keys()], [idOf(5)])
+  },
+
+  async 'list: what has expired, shown or not, does not shorten a page'({ store, peer }) {
+    const gone = [1, 2, 4].map(idOf)
+    const living = [3, 5, 6].map(idOf)
+    for (const id of gone) await created(store, id, { ...expired(), userId: 'ann' })
+    for (const id of living) await created(store, id, { userId: 'ann' })
+    for (const page of [{ limit: 2 }, { limit: 2, userId: 'ann' }]) {
+      const found = [...(await listAll(peer, page)).keys()].filter((id) => !gone.includes(id))
+      assert.deepEqual(found, living, 'the living that were found before a page had less than two')
+    }
   },
 
   async 'list: what it returns belongs to the caller'({ store }) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SessionRecord } from '../../core/store.js'
 import {
   assertReads,
@@ -6,6 +7,7 @@ import {
   day,
   idOf,
   patchOf,
+  plain,
   readBack,
   recordOf,
   type StoreBench,
@@ -103,6 +105,27 @@ export const raceChecks = {
         writers.map((writer) => writer === winner),
       )
       await assertReads(bench.store, idOf(round), records[winner] as SessionRecord)
+    }
+  },
+
+  async 'race: a reader never sees half of a create'(bench) {
+    for (const round of rounds) {
+      const record = recordOf({ values: { a: '1', b: '2' }, userId: 'ann' })
+      let creating = true
+      await allAtOnce(async (writer) => {
+        const store = at(bench, writer)
+        if (writer === round) {
+          await created(store, idOf(round), record).finally(() => {
+            creating = false
+          })
+        }
+        while (creating) {
+          const found = await readBack(store, idOf(round))
+          if (found !== null) assert.deepEqual(found, plain(record), 'what was read before the create had answered')
+          await nextTurn()
+        }
+      })
+      await assertReads(bench.store, idOf(round), record)
     }
   },
 

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { assertReads, created, day, idOf, patchOf, plain, readBack, recordOf, type StoreCheck } from './bench.js'
+import {
+  assertReads,
+  created,
+  day,
+  expired,
+  idOf,
+  patchOf,
+  plain,
+  readBack,
+  recordOf,
+  type StoreCheck,
+} from './bench.js'
 
 /** `read`, `create` and `delete`. */
 export const recordChecks = {
@@ -186,9 +197,3 @@ export const recordChecks = {
     }
   },
 } satisfies Record<string, StoreCheck>
-
-/** For a record that expired a while ago, of which a backend that expires by itself has four minutes left. */
-function expired() {
-  const now = Date.now()
-  return { createdAt: now - day, expiresAt: now - 60_000 }
-}

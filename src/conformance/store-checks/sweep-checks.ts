@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SessionStore } from '../../core/store.js'
 import { assertReads, created, day, idOf, listPage, patchOf, readBack, type StoreCheck } from './bench.js'
 
@@ -70,6 +71,26 @@ export const sweepChecks = {
     const record = await created(store, idOf(1), { values: { new: '1' } })
     await assertReads(store, idOf(1), record, {}, 'a record of the same id')
     if (store.list) assert.deepEqual(await listPage(store, { userId: 'ann', limit: 10 }), [])
+  },
+
+  async 'sweep: leaves a record that is given more time meanwhile'({ store, peer }) {
+    for (let round = 0; round < 8; round++) {
+      const now = Date.now()
+      const ids = Array.from({ length: 8 }, (_, index) => idOf(`${round}-${index}`))
+      const records = await Promise.all(ids.map((id) => created(store, id, { expiresAt: now })))
+      // Each of them a turn later than the one before, to come between whatever steps a sweep has.
+      const extend = async (id: string, turns: number) => {
+        for (let turn = 0; turn < turns; turn++) await nextTurn()
+        return (turns % 2 ? peer : store).patch(id, { now: now - 1, expiresAt: now + day })
+      }
+      const sweeping = sweep(round % 2 ? peer : store, now, ids.length)
+      const [, ...outcomes] = await Promise.all([sweeping, ...ids.map(extend)])
+      for (const [index, before] of records.entries()) {
+        const id = ids[index] as string
+        if (outcomes[index] === 'applied') await assertReads(store, id, before, { expiresAt: now + day })
+        else assert.deepEqual([outcomes[index], await store.read(id)], ['absent', null], 'a patch beside a sweep')
+      }
+    }
   },
 
   async 'sweep: several at once take each record once'({ store, peer }) {

@@ -40,6 +40,15 @@ export const textChecks = {
       left.delete(name)
       await assertReads(store, idOf(1), before, { values: Object.fromEntries(left) }, `the record without ${quoted}`)
     }
+    assert.equal(await store.patch(idOf(1), patchOf({ set: { ...set, kept: '1' } })), 'applied')
+    assert.equal(await store.patch(idOf(1), patchOf({ unset: oddNames })), 'applied')
+    await assertReads(
+      store,
+      idOf(1),
+      before,
+      { values: { kept: '1' } },
+      'the record after all names were unset at once',
+    )
   },
 
   async 'names: one record is not read with the names of another'({ store }) {
