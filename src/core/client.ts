@@ -20,9 +20,15 @@ export interface ClientSettings {
 
 /** Text for the record; `undefined` where nothing is known or nothing is to be kept. */
 export function clientText(request: RequestFacts, keep: ClientSettings): string | undefined {
-  const agent = keep.device ? request.header('user-agent')?.slice(0, 256).toWellFormed() : undefined
-  const address = keep.address ? request.address?.slice(0, 256).toWellFormed() : undefined
-  return agent === undefined && address === undefined ? undefined : JSON.stringify({ agent, address })
+  const text = JSON.stringify({
+    agent: keep.device ? short(request.header('user-agent')) : undefined,
+    address: keep.address ? short(request.address) : undefined,
+  })
+  return text === '{}' ? undefined : text
+}
+
+function short(text: string | undefined): string | undefined {
+  return text?.slice(0, 256).toWellFormed()
 }
 
 /** Reads what a record keeps and is still to be kept. Empty where there is nothing, or where it cannot be read. */

@@ -71,9 +71,10 @@ export function createEvents(clock: () => number): Events {
     on(name, listener) {
       // As text, so that one which is left out is refused like any other.
       oneOf<string>(String(name), names, 'The event of sessions.on()')
-      refuseOtherThanFunction(`The listener of sessions.on('${name}')`, listener)
+      const what = `A listener of sessions.on('${name}')`
+      refuseOtherThanFunction(what, listener)
       // One for each call: two parts of an app may listen with the same function, and one of them stop.
-      const called = (event: never) => callListener(`A listener of sessions.on('${name}')`, () => listener(event))
+      const called = (event: never) => callListener(what, () => listener(event))
       const ofName = listeners.get(name) ?? new Set()
       listeners.set(name, ofName.add(called))
       return () => void ofName.delete(called)

@@ -187,6 +187,11 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     if (closing) throw sessionsClosed()
   }
 
+  async function whileOpen<T>(work: () => Promise<T>): Promise<T> {
+    refuseWhenClosed()
+    return track(work())
+  }
+
   /** There may soon be sessions that expire. */
   function beginToSweep(): void {
     refuseWhenClosed()
@@ -261,25 +266,17 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return { session, cookie, headers: { cookie } }
     },
 
-    async list(page = {}) {
-      refuseWhenClosed()
-      return track(listSessions(engine, page))
+    list: (page = {}) => whileOpen(() => listSessions(engine, page)),
+    end(id, owner) {
+      return whileOpen(() => endSession(engine, id, owner === undefined ? undefined : userIdText(owner?.userId)))
     },
-    async end(id, owner) {
-      refuseWhenClosed()
-      return track(endSession(engine, id, owner === undefined ? undefined : userIdText(owner?.userId)))
-    },
-    async endAll(userId, options = {}) {
-      refuseWhenClosed()
-      return track(endAllSessions(engine, userIdText(userId), exceptOf(options)))
+    endAll(userId, options = {}) {
+      return whileOpen(() => endAllSessions(engine, userIdText(userId), exceptOf(options)))
     },
 
     follow: (session, ended) => following.follow(visitBehind(session), ended),
 
-    async sweep() {
-      refuseWhenClosed()
-      return store.sweep ? await track(sweeper.sweep()) : 0
-    },
+    sweep: () => whileOpen(async () => (store.sweep ? sweeper.sweep() : 0)),
 
     close() {
       closing ??= (async () => {

@@ -166,7 +166,9 @@ export class Visit implements Gatekeeper, Watcher {
   }
 
   #touch(session: Session): void {
-    if (!this.#isTouched) session.touch()
+    // As the app knows it: where it assigned something else, the runtime tells by this what is no function.
+    const req = { session }
+    if (!this.#isTouched) req.session.touch()
     this.#isTouched = true
   }
 
@@ -183,7 +185,8 @@ export class Visit implements Gatekeeper, Watcher {
   }
 
   #save(session: Session): Promise<void> | undefined {
-    return this.#stored((done) => session.save(done))
+    const req = { session }
+    return this.#stored((done) => req.session.save(done))
   }
 
   /**

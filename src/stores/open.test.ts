@@ -806,6 +806,22 @@ test('an app that bundles its code need not install every client', async () => {
   expect(stdout).toBe('client_missing openStore: this store needs the package redis: npm install redis\n')
 })
 
+test.each([
+  ['Vite, in a bundle', '', 'Could not resolve "redis" imported by "sojourn".'],
+  ["Yarn's Plug'n'Play", 'MODULE_NOT_FOUND', 'sojourn tried to access redis (a peer dependency) but it isn’t provided'],
+])('a client that is not installed is told in the words of %s', async (what, code, message) => {
+  const bare = join(folder, `told-${what.length}`)
+  await cp(join(root, 'dist'), bare, { recursive: true })
+  await mkdir(join(bare, 'node_modules/redis'), { recursive: true })
+  await writeFile(join(bare, 'node_modules/redis/package.json'), '{"main":"index.js"}')
+  const stub = `throw Object.assign(new Error(${JSON.stringify(message)}), ${JSON.stringify(code ? { code } : {})})`
+  await writeFile(join(bare, 'node_modules/redis/index.js'), stub)
+  const show = ".openStore('redis://127.0.0.1').catch((error) => console.log(error.code, error.message))"
+  const program = `(await import(${JSON.stringify(join(bare, 'stores/open.js'))}))${show}`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: folder })
+  expect(stdout).toBe('client_missing openStore: this store needs the package redis: npm install redis\n')
+})
+
 test('a client that is too old is an error that says which one it takes', async () => {
   const old = join(folder, 'old')
   await cp(join(root, 'dist'), old, { recursive: true })

@@ -10,6 +10,7 @@ import { Socket } from 'node:net'
 import { SojournError } from '../../core/errors.js'
 import { wholeNumber } from '../../core/option-checks.js'
 import { type Address, hostsOf } from './address.js'
+import * as load from './packages.js'
 import { impatient, inTime, keepAnswering, patience, queueLimit } from './patience.js'
 
 /** Takes note of how a client is closed, before it is connected. */
@@ -27,7 +28,7 @@ interface SqliteDriver {
 /** For a Node before 22.13, which has no SQLite of its own. */
 export async function sqliteDriver(path: string, own: Own): Promise<SqliteDriver | undefined> {
   if (process.getBuiltinModule?.('node:sqlite')) return undefined
-  const { default: Database } = await import('libsql').catch(missing('libsql'))
+  const { default: Database } = await load.libsql()
   try {
     const database = new Database(path)
     own(() => database.close())
@@ -108,7 +109,7 @@ export async function redisSentinel(address: Address, own: Own) {
 }
 
 export async function valkeyClient(address: Address, own: Own) {
-  const { Redis } = await import('iovalkey').catch(missing('iovalkey'))
+  const { Redis } = await load.iovalkey()
   const settings = { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 }
   const scheme = address.scheme === 'valkeys' ? 'rediss' : 'redis'
   const client = made('iovalkey', () => new Redis(address.urlFor(scheme), settings))
@@ -126,7 +127,7 @@ export async function valkeyClient(address: Address, own: Own) {
 }
 
 export async function pgPool(address: Address, own: Own) {
-  const { default: pg } = await import('pg').catch(missing('pg'))
+  const { default: pg } = await load.pg()
   // A pool has its size from its own options alone.
   const { max } = address.take('max')
   const settings = {
@@ -155,7 +156,7 @@ interface MysqlConnection {
 const lockPatience = patience / 1000 - 1
 
 export async function mysqlPool(address: Address, own: Own) {
-  const { createPool } = await import('mysql2/promise').catch(missing('mysql2'))
+  const { createPool } = await load.mysql2()
   // In the URL, as what stands beside it would win over what the app says there.
   const uri = address.urlFor('mysql', { connectTimeout: patience, queueLimit })
   const pool = made('mysql2', () => createPool({ uri }))
@@ -178,7 +179,7 @@ export async function mysqlPool(address: Address, own: Own) {
 }
 
 export async function memjsClient(address: Address, own: Own) {
-  const { default: memjs } = await import('memjs').catch(missing('memjs'))
+  const { default: memjs } = await load.memjs()
   const settings = { timeout: 2, logger: { log() {} } }
   // Its own way with a URL takes no address of IPv6, and nothing that is percent-encoded. Each server may have a user.
   const servers = address.place.split(',').flatMap((place) => {
@@ -192,7 +193,7 @@ export async function memjsClient(address: Address, own: Own) {
 }
 
 export async function mongoDatabase(address: Address, own: Own) {
-  const { MongoClient } = await import('mongodb').catch(missing('mongodb'))
+  const { MongoClient } = await load.mongodb()
   const limits = { serverSelectionTimeoutMS: patience, connectTimeoutMS: patience, socketTimeoutMS: patience }
   const url = address.urlFor(address.scheme, limits)
   const client = made('mongodb', () => new MongoClient(url))
@@ -203,7 +204,7 @@ export async function mongoDatabase(address: Address, own: Own) {
 
 export async function dynamodbClient(address: Address, own: Own) {
   const name = '@aws-sdk/client-dynamodb'
-  const { DynamoDB } = await import('@aws-sdk/client-dynamodb').catch(missing(name))
+  const { DynamoDB } = await load.dynamodb()
   const requestHandler = { connectionTimeout: patience, socketTimeout: patience }
   const client = made(name, () => new DynamoDB({ ...address.take('region', 'endpoint'), requestHandler }))
   own(() => client.destroy())
@@ -213,7 +214,7 @@ export async function dynamodbClient(address: Address, own: Own) {
 /** Not owned yet: this client ends the process where it is closed while it waits for an answer. */
 export async function firestoreClient(address: Address) {
   const name = '@google-cloud/firestore'
-  const { Firestore } = await import('@google-cloud/firestore').catch(missing(name))
+  const { Firestore } = await load.firestore()
   return made(name, () => new Firestore(address.take('projectId', 'databaseId')))
 }
 
@@ -227,25 +228,9 @@ function goneOnceEnded(socket: Socket): Socket {
 
 /** Version 4 connects and reads, but its clients have no `destroy`. */
 async function loadRedis() {
-  const redis = await import('redis').catch(missing('redis'))
+  const redis = await load.redis()
   if (typeof redis.createClientPool === 'function') return redis
   throw new SojournError('client_missing', 'openStore: this store needs version 5 or newer of the package redis')
-}
-
-/**
- * For an `import()` of a client's package: `client_missing` with what to install. It stands directly behind each, since a
- * bundler takes it for an error of the app where a package is not there, unless it sees that this is caught.
- */
-function missing(name: string): (cause: { code?: unknown; message?: unknown } | null) => never {
-  return (cause) => {
-    const { code, message } = cause ?? {}
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-    // What is missing may as well be something that the package itself needs.
-    if (!isMissing || !String(message).includes(`'${name}`)) throw cause
-    throw new SojournError('client_missing', `openStore: this store needs the package ${name}: npm install ${name}`, {
-      cause,
-    })
-  }
 }
 
 /** A client that refuses a URL may quote it, password and all, so its own words are not passed on. */
