@@ -4,6 +4,7 @@ import { type ServerOptions, Server as SocketIoServer } from 'socket.io'
 import { io, type Socket as SocketIoClient } from 'socket.io-client'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { deferred } from '../../test/harness/gatekeeper.js'
 import { memoryStore } from '../core/memory-store.js'
 import type { SessionsOptions } from '../core/options.js'
 import type { Session } from '../core/session.js'
@@ -561,6 +562,41 @@ describe('Socket.IO', () => {
     expect(await connected()).toBe(true)
     expect(await refused).toBe('io server disconnect')
     visitor.close()
+  })
+
+  test.each<[string, boolean, string[]]>([
+    ['waits until its session was read', false, ['alice: hi']],
+    ['is not heard where its session has ended', true, []],
+  ])('what a client that is recovered says %s', async (_what, hasEnded, expected) => {
+    await serveSocketIo({ requireUser: true }, { connectionStateRecovery: {} })
+    const heard: string[] = []
+    const arrived = deferred()
+    served.on('connection', (socket) => {
+      socket.on('say', (text) => heard.push(`${socket.data.session.userId}: ${text}`))
+      if (socket.recovered) socket.onAny(arrived.resolve)
+    })
+    const { cookie, session } = await sessions.create({ userId: 'alice' })
+    const visitor = client(cookie, {}, {}, true)
+    onTestFinished(() => void visitor.close())
+    await visitor.emitWithAck('who')
+    // From then on there is something to be recovered.
+    served.emit('hello')
+    await new Promise((resolve) => visitor.once('hello', resolve))
+    const reading = deferred()
+    const { read } = store
+    store.read = async (id) => {
+      await reading.promise
+      return read(id)
+    }
+    visitor.io.engine.close()
+    if (hasEnded) await store.delete(session.id)
+    visitor.once('connect', () => visitor.emit('say', 'hi'))
+    await arrived.promise
+    expect(heard).toEqual([])
+    const gone = new Promise((resolve) => visitor.once('disconnect', resolve))
+    reading.resolve()
+    expect(await (hasEnded ? gone : visitor.emitWithAck('who'))).toBe(hasEnded ? 'io server disconnect' : 'alice')
+    expect(heard).toEqual(expected)
   })
 
   test('who is recovered in an outage comes back by itself when it is over', async () => {

@@ -56,6 +56,7 @@ export interface SocketIoSocket {
   readonly conn: { close(): unknown }
   data: { session?: Session }
   disconnect(close: boolean): unknown
+  use(middleware: (event: unknown, next: () => void) => void): unknown
   onAny(listener: () => void): unknown
   on(event: 'disconnect', listener: () => void): unknown
 }
@@ -150,7 +151,18 @@ export function socketSessions<Data extends object = SessionData>(
     namespace.on('connection', async (socket) => {
       try {
         // Without its session is who was recovered by Socket.IO, past all middleware.
-        const visit = entered.get(socket) ?? (await enter(socket))
+        let visit = entered.get(socket)
+        if (!visit) {
+          const reading = enter(socket)
+          // What it says meanwhile waits, and is not heard where there is no session any more.
+          socket.use((_event, next) => {
+            reading.then(
+              () => next(),
+              () => {},
+            )
+          })
+          visit = await reading
+        }
         if (!socket.connected) return
         const stop = visits.following.follow(visit, () => socket.disconnect(true))
         socket.onAny(() => keepAlive(visits, visit))
