@@ -682,6 +682,35 @@ describe('Socket.IO', () => {
       first.close()
     })
 
+    test('a namespace with sessions for sockets of its own has the session of the connection, and lets in whom these let in', async () => {
+      sessions = make({ lifetime: { renewal: { every: '1h', overlap: '1m' } } })
+      const refusals = vi.fn()
+      sessions.on('refused', refusals)
+      await serveSocketIo({ origins: ['https://app.example.com'] })
+      const strict = socketSessions(sessions, { requireUser: true })
+      const users = served.of('/users')
+      users.use((socket, next) => strict.socketIo(socket, next))
+      users.on('connection', (socket) => socket.emit('hello', socket.data.session.userId))
+      const { cookie } = await sessions.create({ userId: 'alice' })
+      const guest = await sessions.create()
+      const joins = [client(cookie), client(guest.cookie), client(cookie, { origin: 'https://app.example.com' })]
+      onTestFinished(() => {
+        for (const first of joins) first.close()
+      })
+      for (const first of joins) await first.emitWithAck('who')
+      now += 2 * 3_600_000
+      const [setCookie] = await sessions.commit(await sessions.load({ cookie }))
+      await sessions.commit(await sessions.load({ cookie: setCookie as string }))
+      now += 600_000
+      const joined = joins.map((first) => {
+        const socket = first.io.socket('/users')
+        return Promise.race([refused(socket), new Promise((resolve) => socket.once('hello', resolve))])
+      })
+      const withStatus = (status: number) => expect.objectContaining({ data: { status } })
+      expect(await Promise.all(joined)).toEqual(['alice', withStatus(401), withStatus(403)])
+      expect(refusals).not.toHaveBeenCalled()
+    })
+
     test('a namespace that is joined after a new sign-in, or in an outage, is refused', async () => {
       const userOf = await serveTwo()
       const refused = vi.fn()

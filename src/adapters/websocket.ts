@@ -17,7 +17,7 @@ import { signedInUser } from '../core/require-user.js'
 import type { Session, SessionData } from '../core/session.js'
 import { sessionOf } from '../core/session-object.js'
 import { type Sessions, type Visits, visitsFrom } from '../core/sessions.js'
-import { Visit } from '../core/visit.js'
+import { type Held, Visit } from '../core/visit.js'
 
 /** Who may open a socket, and what only the app knows of its connection. */
 export interface SocketSessionsOptions {
@@ -82,6 +82,9 @@ export interface SocketSessions<Data = SessionData> {
 // Not imported from there, for the reason that gate/node-http.ts gives.
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
 
+/** Whose session goes on in the next namespace, where several `socketSessions` guard those of one connection. */
+const openedBy = new WeakMap<Visits, WeakMap<IncomingMessage, Visit>>()
+
 /** The close code that a page sees when its session has ended. */
 const sessionEnded = 4401
 
@@ -103,7 +106,8 @@ export function socketSessions<Data extends object = SessionData>(
   oneOf(requireUser, [false, true], 'requireUser of socketSessions')
   const visits = visitsFrom(sessions)
   const guard = signedInUser()
-  const opened = new WeakMap<IncomingMessage, Visit>()
+  const opened = openedBy.get(visits) ?? new WeakMap<IncomingMessage, Visit>()
+  openedBy.set(visits, opened)
   /** Not by their request, which the namespaces of a connection share. */
   const entered = new WeakMap<SocketIoSocket, Visit>()
   const attended = new WeakSet<SocketIoNamespace>()
@@ -112,7 +116,8 @@ export function socketSessions<Data extends object = SessionData>(
   async function open(request: IncomingMessage): Promise<Visit> {
     const facts = handshake(request, connection)
     refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
-    const visit = await visits.open(facts)
+    const before = opened.get(request)
+    const visit = before?.held ? await goOn(before, before.held) : await visits.open(facts)
     if (requireUser) guard({ session: sessionOf(visit) })
     // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
     // what requests have written meanwhile, and log the client out.
@@ -124,23 +129,9 @@ export function socketSessions<Data extends object = SessionData>(
   }
 
   async function enter(socket: SocketIoSocket): Promise<Visit> {
-    const visit = await join(socket.request)
+    const visit = await open(socket.request)
     entered.set(socket, visit)
     socket.data.session = sessionOf(visit) as Session
-    return visit
-  }
-
-  /**
-   * The session of a connection that is open goes on in the next namespace, though its token may have been renewed since. Where it
-   * has ended, or somebody has signed in again, the client has to connect anew.
-   */
-  async function join(request: IncomingMessage): Promise<Visit> {
-    const before = opened.get(request)
-    if (!before?.held) return open(request)
-    const visit = new Visit(before.engine, before.request, before.form, before.sealed)
-    visit.isConnection = true
-    visit.hold(before.held, before.token)
-    await sessionOf(visit).reload()
     return visit
   }
 
@@ -214,6 +205,18 @@ export function socketSessions<Data extends object = SessionData>(
       )
     },
   }
+}
+
+/**
+ * The session of a connection that is open goes on in the next namespace, though its token may have been renewed since. Where it
+ * has ended, or somebody has signed in again, the client has to connect anew.
+ */
+async function goOn({ engine, request, form, sealed, token }: Visit, held: Held): Promise<Visit> {
+  const visit = new Visit(engine, request, form, sealed)
+  visit.isConnection = true
+  visit.hold(held, token)
+  await sessionOf(visit).reload()
+  return visit
 }
 
 /** Traffic is use of the session. Its expiry is moved once for each tenth of the idle timeout. */
