@@ -132,6 +132,18 @@ describe('ws', () => {
     expect(logged.mock.calls).toEqual([[expect.objectContaining({ code: 'store_unavailable' })]])
   })
 
+  test('an outage keeps who has a session out, though requests may pass as a stranger’s, and the next attempt finds it', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => logged.mockRestore())
+    await serve({}, make({ onStoreError: 'anonymous' }))
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const read = vi.spyOn(store, 'read').mockRejectedValue(new Error('down'))
+    await expect(connect(cookie)).rejects.toThrow(/503/)
+    expect(await answer(await connect(), 'hi')).toBe('null: hi')
+    read.mockRestore()
+    expect(await answer(await connect(cookie), 'hi')).toBe('alice: hi')
+  })
+
   test('an error of the app refuses with 500, and is printed', async () => {
     const logged = vi.spyOn(console, 'error').mockReturnValue()
     onTestFinished(() => logged.mockRestore())

@@ -118,6 +118,8 @@ export function socketSessions<Data extends object = SessionData>(
     refuseOtherOrigins(facts, trusted, 'origins of socketSessions')
     const before = opened.get(request)
     const visit = before?.held ? await goOn(before, before.held) : await visits.open(facts)
+    // Else its client would be a stranger for as long as the socket is open.
+    if (visit.outage) throw visit.outage
     if (requireUser) guard({ session: sessionOf(visit) })
     // A renewal needs a response, which tells the client. What else loading noted is written now: hours later it would undo
     // what requests have written meanwhile, and log the client out.
