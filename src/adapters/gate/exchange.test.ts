@@ -161,7 +161,9 @@ describe('a save that fails before the handler’s eyes', () => {
 
 describe('a WebSocket', () => {
   const store = switchableStore()
-  const sessions = createSessions<{ views: number }>({ store })
+  let now = Date.now()
+  const lifetime = { renewal: { every: '1h', overlap: '1m' } } as const
+  const sessions = createSessions<{ views: number }>({ store, lifetime, clock: () => now })
   const webSockets = new WebSocketServer({ noServer: true })
 
   /** Does as it is told, and answers what `save` says. */
@@ -206,17 +208,24 @@ describe('a WebSocket', () => {
     return route(app.server, app.routing)
   }
 
-  test.each([
+  const servers: [string, () => Server | Promise<Server>][] = [
     ['Express', onExpress],
     ['Fastify', onFastify],
-  ])(
+  ]
+
+  /** Serves, and tells where. */
+  async function urlOf(make: () => Server | Promise<Server>): Promise<string> {
+    const server = await make()
+    server.listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  test.each(servers)(
     'in a route of %s neither begins a session nor signs in, for its handshake brings no cookie',
     async (_name, make) => {
-      const server = await make()
-      server.listen(0, '127.0.0.1')
-      onTestFinished(() => void server.close())
-      await once(server, 'listening')
-      const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const url = await urlOf(make)
       async function say(text: string, cookie = ''): Promise<string> {
         const socket = new WebSocket(url, { headers: { cookie } })
         await once(socket, 'open')
@@ -243,6 +252,50 @@ describe('a WebSocket', () => {
       expect(answers).toEqual(['headers_sent', 'headers_sent', 'headers_sent', 'true'])
       const { userId, views } = await sessions.load({ cookie })
       expect({ userId, views }).toEqual({ userId: 'alice', views: 2 })
+    },
+  )
+
+  test.each(servers)(
+    'in a route of %s writes on when the token is renewed, and logs nobody out',
+    async (_name, make) => {
+      const url = await urlOf(make)
+      let { cookie } = await sessions.create({ userId: 'alice' })
+      async function open(): Promise<WebSocket> {
+        const socket = new WebSocket(url, { headers: { cookie } })
+        onTestFinished(() => socket.terminate())
+        await once(socket, 'open')
+        return socket
+      }
+      /** A request of the browser, which gets the response or does not. */
+      async function visit({ isLost = false } = {}): Promise<string | null> {
+        const session = await sessions.load({ cookie, secure: false, host: 'localhost' })
+        const [setCookie] = await sessions.commit(session)
+        if (setCookie && !isLost) cookie = setCookie.split(';', 1)[0] as string
+        return session.userId
+      }
+      async function write(socket: WebSocket, views: number): Promise<string> {
+        socket.send(String(views))
+        return String((await once(socket, 'message'))[0])
+      }
+      const before = cookie
+      now += 3_600_000
+      // As a renewal is due.
+      const first = await open()
+      await visit()
+      // As the first to bring the new token.
+      const second = await open()
+      expect(await visit()).toBe('alice')
+      now += 3_600_000
+      await visit({ isLost: true })
+      expect([await write(first, 1), await write(second, 2)]).toEqual(['true', 'true'])
+      expect(await visit()).toBe('alice')
+      now += 120_000
+      expect(await visit()).toBe('alice')
+      expect(cookie).not.toBe(before)
+      const again = await sessions.load({ cookie, secure: false, host: 'localhost' })
+      again.signIn('alice')
+      await sessions.commit(again)
+      expect(await write(first, 3)).toBe('false')
     },
   )
 

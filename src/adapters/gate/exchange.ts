@@ -74,6 +74,12 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
 
   placeGate(): PlacedGate {
+    const { visit } = this
+    if (!this.#gate && visit && this.#isForSocket) {
+      visit.isConnection = true
+      // A renewal needs a response, and the note of the last one would undo, hours later, what requests have written meanwhile.
+      visit.planNotesAgain(visit.takeIntentions())
+    }
     this.#gate ??= placeGate(this.response, this.entry, this, this.inherited)
     return this.#gate
   }
