@@ -122,6 +122,27 @@ describe('withSession', () => {
     },
   )
 
+  test.each([
+    ['as Bun has it', () => undefined],
+    ['as Hono has it on Node', () => new Response()],
+  ])(
+    'what is written from a WebSocket is saved, though its token was renewed since, %s',
+    async (_runtime, answered) => {
+      let ofSocket: Session | undefined
+      const upgrade = withSession(sessions, (_request, session) => {
+        ofSocket = session
+        return answered()
+      })
+      const { cookie, headers } = await sessions.create({ userId: 'ada' })
+      await upgrade(new Request(here, { headers: { ...headers, upgrade: 'websocket' } }))
+      const renewed = await sessions.load({ cookie })
+      renewed.renew()
+      await sessions.commit(renewed)
+      Object.assign(ofSocket as Session, { views: 1 })
+      expect(await ofSocket?.save()).toBe(true)
+    },
+  )
+
   test('saves for a handler that answers with nothing, as Bun wants it where the connection has become a WebSocket', async () => {
     const upgrade = withSession(sessions, (_request, session, isUpgraded: boolean) => {
       view(session)

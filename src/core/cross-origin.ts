@@ -1,6 +1,6 @@
 import { SojournError } from './errors.js'
 import { refuseOption } from './option-checks.js'
-import type { RequestFacts } from './request-facts.js'
+import { opensSocket, type RequestFacts } from './request-facts.js'
 
 /** Which requests of other origins may change state. */
 export interface CrossOriginOptions {
@@ -31,8 +31,7 @@ export function trustedOrigins(
  */
 export function refuseCrossOrigin(request: RequestFacts, trusted: ReadonlySet<string>): void {
   const isSafe = /^(GET|HEAD|OPTIONS)$/.test(request.method ?? '')
-  const opensSocket = /^websocket$/i.test(request.header('upgrade') ?? '')
-  if (!isSafe || opensSocket) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
+  if (!isSafe || opensSocket(request)) refuseOtherOrigins(request, trusted, 'crossOrigin.trusted')
 }
 
 /**

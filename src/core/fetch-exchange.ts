@@ -1,5 +1,5 @@
 import { directHost } from './cookie.js'
-import type { RequestFacts } from './request-facts.js'
+import { opensSocket, type RequestFacts } from './request-facts.js'
 import { finishHead } from './response-head.js'
 import type { Visits } from './sessions.js'
 import type { Visit } from './visit.js'
@@ -82,6 +82,8 @@ export class FetchExchange implements RequestFacts {
         await this.visits.commit(visit)
       }
       this.headersSent = true
+      // Only now: what loading noted of a renewal is written under the token that was brought.
+      visit.isConnection = opensSocket(this)
       // What changed during the second one is saved as what changes later.
       if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response

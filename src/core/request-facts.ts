@@ -21,3 +21,8 @@ export interface RequestFacts {
   /** Called when there may be something to commit: the first time, and each time after the response has begun. */
   mayChange?(): void
 }
+
+/** Whether a request asks for a WebSocket. */
+export function opensSocket(request: RequestFacts): boolean {
+  return /^websocket$/i.test(request.header('upgrade') ?? '')
+}

@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { directHost } from '../../core/cookie.js'
 import type { SojournError } from '../../core/errors.js'
-import type { RequestFacts } from '../../core/request-facts.js'
+import { opensSocket, type RequestFacts } from '../../core/request-facts.js'
 import { finishHead, noteUse, type ResponseHeaders } from '../../core/response-head.js'
 import type { Visits } from '../../core/sessions.js'
 import type { Visit } from '../../core/visit.js'
@@ -111,9 +111,9 @@ export class Exchange implements RequestFacts, Gatekeeper, ResponseHeaders {
   }
   /** With express-ws and @fastify/websocket: the handshake goes past the response, so that no cookie is ever sent. */
   get #isForSocket(): boolean {
-    const { upgrade, headers }: NodeRequest & { upgrade?: boolean } = this.request
+    const { upgrade }: NodeRequest & { upgrade?: boolean } = this.request
     // A server that takes no upgrades answers as if none were asked for; Socket.IO has a response of its own.
-    return upgrade === true && /^websocket$/i.test(headers.upgrade ?? '') && this.response instanceof ServerResponse
+    return upgrade === true && opensSocket(this) && this.response instanceof ServerResponse
   }
   get headIsOut(): boolean {
     return this.#isForSocket || (this.#gate ? this.#gate.isOpen : this.response.headersSent)
