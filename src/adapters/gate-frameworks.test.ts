@@ -522,6 +522,16 @@ describe.each(['at once', 'later'] as const)('HTTP/2, saved %s', (when) => {
     expect([headers[':status'], headers.etag, headers['set-cookie'], body]).toEqual([503, undefined, undefined, 'down'])
   })
 
+  test('nor does a handler that goes on writing break off what answers the failure', async () => {
+    const { body } = await answerOf(async (response) => {
+      for (let turn = 0; turn < 8; turn++) {
+        response.write('a')
+        await nextTurn()
+      }
+    }, 'never')
+    expect(body).toBe('down')
+  })
+
   test('early hints are not held', async () => {
     const { headers } = await answerOf((response) => {
       response.writeEarlyHints({ link: '</a.css>; rel=preload' })

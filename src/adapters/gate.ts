@@ -282,7 +282,9 @@ class Gate implements PlacedGate {
       name === 'writeHead' ||
       hasHeadersBeside(response, this.#entry) ||
       (!this.#isOfFailedBody(name) && response.statusCode !== this.#entry.statusCode)
-    if (!this.#isAnswered) return name === 'write' ? false : response
+    const isWrite = name === 'write'
+    // HTTP/2 would break the answer off for what is written after its end.
+    if (!this.#isAnswered || (isWrite && response.writableEnded)) return isWrite ? false : response
     if (!isHeadSent(response)) {
       if (name === 'writeHead') args = applyHead(response, args)
       this.keeper.noteUse?.()
