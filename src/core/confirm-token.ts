@@ -10,8 +10,7 @@ const quick = 100
  */
 export function confirmToken(visit: Visit, held: Held, now: number): Awaitable<void> {
   const { engine, request, values, derivedAt } = visit
-  const { headIsOut = request.headersSent } = request
-  if (derivedAt === null || now - derivedAt < quick || visit.cookie !== 'send' || headIsOut) return
+  if (derivedAt === null || now - derivedAt < quick || visit.cookie !== 'send' || request.headIsOut) return
   const judge = (record: SessionRecord | null) => {
     if (values !== visit.values) return
     visit.derivedAt = now

@@ -71,7 +71,7 @@ export function createEvents(clock: () => number): Events {
     on(name, listener) {
       // As text, so that one which is left out is refused like any other.
       oneOf<string>(String(name), names, 'The event of sessions.on()')
-      const what = `A listener of sessions.on('${name}')`
+      const what = `The listener of sessions.on('${name}')`
       refuseOtherThanFunction(what, listener)
       // One for each call: two parts of an app may listen with the same function, and one of them stop.
       const called = (event: never) => callListener(what, () => listener(event))

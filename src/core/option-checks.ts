@@ -48,9 +48,13 @@ export function refuseOtherThanFunctions(what: string, options: object, known: r
   }
 }
 
-/** Throws `invalid_option` where options are a request: a function was mounted that is to be called first. */
+/**
+ * Throws `invalid_option` where options are a request: a function was mounted that is to be called first; and where they are a
+ * promise.
+ */
 export function refuseRequest(options: unknown): void {
   const given = Object(options)
+  if ('then' in given) refuse('A promise was given in place of the options: await it')
   if (!('method' in given || 'req' in given)) return
   refuse('A request was given in place of the options: call what you mount, as in app.use(session(sessions))')
 }
@@ -71,7 +75,6 @@ export function refuseUnknownOptions(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuseOption(`The options of ${what}`, `an object of ${known.join(', ')}`, options)
   }
-  if ('then' in options) refuse(`The options of ${what} are a promise: await it first`)
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
   const fix = Object.hasOwn(elsewhere, unknown)

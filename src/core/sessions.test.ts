@@ -350,7 +350,7 @@ test.each(['sync', 'async'])(
 
 test('options that are a promise are refused: nobody has awaited it', () => {
   const promised = Promise.resolve(make())
-  expect(() => createSessions(promised as never)).toThrow('await it first')
+  expect(() => createSessions(promised as never)).toThrow('await it')
 })
 
 describe('an outage', () => {

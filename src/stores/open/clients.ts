@@ -10,7 +10,6 @@ import { Socket } from 'node:net'
 import { SojournError } from '../../core/errors.js'
 import { wholeNumber } from '../../core/option-checks.js'
 import { type Address, hostsOf } from './address.js'
-import * as load from './packages.js'
 import { impatient, inTime, keepAnswering, patience, queueLimit } from './patience.js'
 
 /** Takes note of how a client is closed, before it is connected. */
@@ -231,6 +230,91 @@ async function loadRedis() {
   const redis = await load.redis()
   if (typeof redis.createClientPool === 'function') return redis
   throw new SojournError('client_missing', 'openStore: this store needs version 5 or newer of the package redis')
+}
+
+/**
+ * Each when a URL asks for it. A bundler takes it for an error of the app where a package is not there, unless the `import()`
+ * itself stands in a `try`.
+ */
+const load = {
+  async libsql() {
+    try {
+      return await import('libsql')
+    } catch (cause) {
+      return refuseMissing('libsql', cause)
+    }
+  },
+  async redis() {
+    try {
+      return await import('redis')
+    } catch (cause) {
+      return refuseMissing('redis', cause)
+    }
+  },
+  async iovalkey() {
+    try {
+      return await import('iovalkey')
+    } catch (cause) {
+      return refuseMissing('iovalkey', cause)
+    }
+  },
+  async pg() {
+    try {
+      return await import('pg')
+    } catch (cause) {
+      return refuseMissing('pg', cause)
+    }
+  },
+  async mysql2() {
+    try {
+      return await import('mysql2/promise')
+    } catch (cause) {
+      return refuseMissing('mysql2', cause)
+    }
+  },
+  async memjs() {
+    try {
+      return await import('memjs')
+    } catch (cause) {
+      return refuseMissing('memjs', cause)
+    }
+  },
+  async mongodb() {
+    try {
+      return await import('mongodb')
+    } catch (cause) {
+      return refuseMissing('mongodb', cause)
+    }
+  },
+  async dynamodb() {
+    try {
+      return await import('@aws-sdk/client-dynamodb')
+    } catch (cause) {
+      return refuseMissing('@aws-sdk/client-dynamodb', cause)
+    }
+  },
+  async firestore() {
+    try {
+      return await import('@google-cloud/firestore')
+    } catch (cause) {
+      return refuseMissing('@google-cloud/firestore', cause)
+    }
+  },
+}
+
+/** Throws `client_missing` with what to install. What is missing may as well be something that the package itself needs. */
+function refuseMissing(name: string, cause: unknown): never {
+  const { code, message } = Object(cause) as { code?: unknown; message?: unknown }
+  const text = String(message)
+  // The last is what Vite puts in the place of an optional peer.
+  const isMissing =
+    code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND' || text.startsWith('Could not resolve "')
+  // In the words of Node, of Vite, and of Yarn's Plug'n'Play.
+  const isIt = [`'${name}`, `"${name}`, `access ${name}`].some((words) => text.includes(words))
+  if (!isMissing || !isIt) throw cause
+  throw new SojournError('client_missing', `openStore: this store needs the package ${name}: npm install ${name}`, {
+    cause,
+  })
 }
 
 /** A client that refuses a URL may quote it, password and all, so its own words are not passed on. */
