@@ -9,19 +9,16 @@ import { expectGate, inheritedHooks } from './inherited-hooks.js'
 const patience = 5000
 
 /** Where `next` settles a promise, as with Next.js and h3, nobody hears of an error that comes after its first call. */
-function giveUp(response: NodeResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) return
-  // Whoever answers it may wait for the end of the request first, as Connect does.
-  if (!response.req.complete) giveUpLater(response, error)
-  else {
+function giveUpLater(response: NodeResponse, error: unknown): void {
+  const giveUp = () => {
+    if (response.headersSent || response.destroyed) return
+    // Whoever answers it may wait for the end of the request first, as Connect does.
+    if (!response.req.complete) return giveUpLater(response, error)
     console.error(error)
     // Not answered: whoever did it after all would throw, where nobody catches it.
     response.destroy()
   }
-}
-
-function giveUpLater(response: NodeResponse, error: unknown): void {
-  setTimeout(giveUp, patience, response, error).unref()
+  setTimeout(giveUp, patience).unref()
 }
 
 type Next = (error: unknown) => void
