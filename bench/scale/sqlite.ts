@@ -7,8 +7,10 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { createSessions, type SessionStore } from 'sojourn'
 import { sqliteStore } from 'sojourn/stores/sqlite'
+import { numberOf } from '../../src/stores/sqlite/number.ts'
 import { sqliteShelf } from '../apps/by-hand.ts'
 import { fillByHand, fillSqlite } from './fill.ts'
 import { type CostAmong, cpuAmong, quantile } from './numbers.ts'
@@ -24,15 +26,18 @@ export async function run({ sessions: count }: { sessions: number }): Promise<vo
     const fewLiving = fillSqlite(fewPath, few, 10)
     const manyLiving = fillSqlite(manyPath, count, 10)
     const reads = readsOf(fewPath, fewLiving, manyPath, manyLiving)
+    const readsBare = readsOfQuery(fewPath, fewLiving, manyPath, manyLiving)
     const small = await measure(fewPath, fewLiving, few)
     const large = await measure(manyPath, manyLiving, count)
     // Last, for what it leaves the disk to do would stop the others.
     const readsByHand = readsOfByHand(join(folder, 'few-by-hand.db'), join(folder, 'many-by-hand.db'), count)
     tell('read, µs', reads.few.toFixed(2), reads.many.toFixed(2))
+    tell('the query alone, µs', readsBare.few.toFixed(2), readsBare.many.toFixed(2))
     tell('read by hand, µs', readsByHand.few.toFixed(2), readsByHand.many.toFixed(2))
     for (const [name, value] of Object.entries(small)) tell(name, value, large[name as keyof typeof large])
     console.log(
-      `A read of one among many costs ${reads.ratio.toFixed(2)} of one among few; by hand ${readsByHand.ratio.toFixed(2)}.`,
+      `A read of one among many costs ${reads.ratio.toFixed(2)} of one among few; ` +
+        `the query alone ${readsBare.ratio.toFixed(2)}, by hand ${readsByHand.ratio.toFixed(2)}.`,
     )
   } finally {
     rmSync(folder, { recursive: true })
@@ -51,6 +56,23 @@ function readsOf(fewPath: string, fewLiving: string[], manyPath: string, manyLiv
   )
   void small.close?.()
   void large.close?.()
+  return reads
+}
+
+/** What SQLite itself takes: the same row by its number, within one transaction, and nothing made of it. */
+function readsOfQuery(fewPath: string, fewLiving: string[], manyPath: string, manyLiving: string[]): CostAmong {
+  const [small, large] = [fewPath, manyPath].map((path) => new DatabaseSync(path)) as [DatabaseSync, DatabaseSync]
+  const query = (database: DatabaseSync) => {
+    database.exec('BEGIN')
+    return database.prepare('SELECT data FROM sessions WHERE number = ?')
+  }
+  const [ofSmall, ofLarge] = [query(small), query(large)]
+  const reads = cpuAmong(
+    () => void ofSmall.get(numberOf(pickFrom(fewLiving))),
+    () => void ofLarge.get(numberOf(pickFrom(manyLiving))),
+  )
+  small.close()
+  large.close()
   return reads
 }
 

@@ -516,35 +516,39 @@ test('within @fastify/express a slow page brings no token back that a sign-in ha
   expect((await request(app).get('/').set('Cookie', plain)).headers['set-cookie']).toBeUndefined()
 })
 
-test('where `next` settles a promise, as with Next.js and h3, a save that fails leaves nobody waiting', async () => {
-  const told = vi.spyOn(console, 'error').mockImplementation(() => {})
-  vi.useFakeTimers({ toFake: ['setTimeout'] })
-  onTestFinished(() => {
-    vi.useRealTimers()
-    told.mockRestore()
-  })
-  const store = switchableStore()
-  store.broken.add('create')
-  const middleware = session({ store })
-  const app = await served(async (req, res) => {
-    await new Promise<void>((resolve, reject) => {
-      middleware(req, res, (error) => (error ? reject(error) : resolve()))
+test.each(['', 'x'.repeat(300_000)])(
+  'where `next` settles a promise, as with Next.js and h3, a save that fails leaves nobody waiting, also of a body that nobody reads',
+  async (body) => {
+    const told = vi.spyOn(console, 'error').mockImplementation(() => {})
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => {
+      vi.useRealTimers()
+      told.mockRestore()
     })
-    const { session: visitor } = req as express.Request
-    visitor.views = 1
-    res.end('page')
-  })
-  onTestFinished(() => void app.close())
-  let failure: unknown
-  request(`http://127.0.0.1:${app.port}`)
-    .get('/')
-    .catch((error) => {
-      failure = error
+    const store = switchableStore()
+    store.broken.add('create')
+    const middleware = session({ store })
+    const app = await served(async (req, res) => {
+      await new Promise<void>((resolve, reject) => {
+        middleware(req, res, (error) => (error ? reject(error) : resolve()))
+      })
+      const { session: visitor } = req as express.Request
+      visitor.views = 1
+      res.end('page')
     })
-  while (failure === undefined) {
-    await new Promise((resolve) => void setImmediate(resolve))
-    vi.advanceTimersByTime(10)
-  }
-  expect(failure).toMatchObject({ code: 'ECONNRESET' })
-  expect(told).toHaveBeenCalledWith(expect.objectContaining({ code: 'store_unavailable' }))
-})
+    onTestFinished(() => void app.close())
+    let failure: unknown
+    request(`http://127.0.0.1:${app.port}`)
+      .post('/')
+      .send(body)
+      .catch((error) => {
+        failure = error
+      })
+    while (failure === undefined) {
+      await new Promise((resolve) => void setImmediate(resolve))
+      vi.advanceTimersByTime(10)
+    }
+    expect(failure).toMatchObject({ code: 'ECONNRESET' })
+    expect(told).toHaveBeenCalledWith(expect.objectContaining({ code: 'store_unavailable' }))
+  },
+)

@@ -82,8 +82,6 @@ export class FetchExchange implements RequestFacts {
         await this.visits.commit(visit)
       }
       this.headersSent = true
-      // Only now: what loading noted of a renewal is written under the token that was brought.
-      visit.isConnection = opensSocket(this)
       // What changed during the second one is saved as what changes later.
       if (isToSave) this.mayChange()
       return response && (visit.wasUsed || visit.needsCommit) ? withHead(visit, response) : response
@@ -94,6 +92,9 @@ export class FetchExchange implements RequestFacts {
       }
       void response?.body?.cancel().catch(() => {})
       throw error
+    } finally {
+      // Only now: what loading noted of a renewal is written under the token that was brought.
+      visit.isConnection = opensSocket(this)
     }
   }
 

@@ -34,11 +34,9 @@ export function guardStore(
   isClosed = () => false,
 ): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
-    if (isClosed()) return sessionsClosed(cause)
-    const error =
-      isSojournError(cause) && cause.code !== 'store_unavailable'
-        ? cause
-        : new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
+    const isExplained = isSojournError(cause) && cause.code !== 'store_unavailable'
+    const told = () => new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
+    const error = isExplained ? cause : isClosed() ? sessionsClosed(cause) : told()
     if (isOutage(error)) events.emit('outage', { operation, error: cause })
     return error
   }

@@ -6,7 +6,7 @@ import { refuseCrossOrigin } from './cross-origin.js'
 import type { Engine } from './engine.js'
 import type { RefusalReason } from './events.js'
 import { after, isOutage } from './guarded-store.js'
-import type { RequestFacts } from './request-facts.js'
+import { opensSocket, type RequestFacts } from './request-facts.js'
 import { signInName } from './sign-in.js'
 import { type Awaitable, isPromise, isRecord, type SessionRecord } from './store.js'
 import {
@@ -180,8 +180,9 @@ function refuse(visit: Visit, token: Token, reason: RefusalReason): Visit {
 }
 
 function meetFailure(visit: Visit, error: unknown): Visit {
-  // It is no outage where, say, the app makes a wrong user id of a session that is taken over.
-  if (visit.engine.settings.onStoreError === 'fail' || !isOutage(error)) {
+  // It is no outage where, say, the app makes a wrong user id of a session that is taken over. And a socket would stay a
+  // stranger's when the store is back.
+  if (visit.engine.settings.onStoreError === 'fail' || !isOutage(error) || opensSocket(visit.request)) {
     visit.request.unread?.(error)
     throw error
   }

@@ -410,6 +410,13 @@ describe('an outage', () => {
     },
   )
 
+  test("is one for who opens a socket also with 'anonymous': it would be a stranger's when the store is back", async () => {
+    const { cookie } = await make().create({ values: { a: 1 } })
+    const sessions = make({ store: broken('read'), onStoreError: 'anonymous' })
+    const loaded = sessions.load({ headers: { cookie, upgrade: 'websocket' } })
+    await expect(loaded).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
   test("is met with an empty session that cannot be changed, with 'anonymous'", async () => {
     const { cookie } = await make().create({ userId: 'alice' })
     const sessions = make({ store: broken('read'), onStoreError: 'anonymous' })
@@ -657,6 +664,8 @@ describe('an outage', () => {
       const { cookie } = await sessions.create({ userId: 'ada' })
       for (const headers of [{ cookie }, { Cookie: cookie }, { cookie: ['a=1', cookie] }, new Headers({ cookie })])
         expect((await sessions.load({ headers })).userId).toBe('ada')
+      const crumbs = [['cookie', cookie] as const, ['Cookie', 'a=1'] as const]
+      expect((await sessions.load({ headers: crumbs })).userId).toBe('ada')
     })
   })
 
@@ -1228,7 +1237,15 @@ test('what is saved after the end fails as closed, and is no outage that somebod
   sessions.on('outage', outages)
   const { cookie } = await sessions.create({ values: { a: 1 } })
   const session = await sessions.load({ cookie })
-  await sessions.close()
+  const large = await sessions.load({ cookie })
+  const isLarge = new SojournError('record_too_large', 'It is too large')
+  const closing = sessions.close()
+  vi.spyOn(memory, 'patch').mockImplementationOnce(() => {
+    throw isLarge
+  })
+  large.a = 3
+  await expect(large.save()).rejects.toBe(isLarge)
+  await closing
   session.a = 2
   await expect(session.save()).rejects.toMatchObject({ code: 'closed', cause: expect.any(Error) })
   expect(outages).not.toHaveBeenCalled()

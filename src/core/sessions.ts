@@ -316,7 +316,8 @@ const nobody: RequestFacts = {
 function textsOf(headers: NonNullable<LoadRequest['headers']>): Map<string, string> {
   const texts = new Map<string, string>()
   for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
-    if (value !== undefined) texts.set(name.toLowerCase(), [value].flat().join('; '))
+    const key = name.toLowerCase()
+    if (value !== undefined) texts.set(key, [texts.get(key) ?? [], value].flat(2).join('; '))
   }
   return texts
 }

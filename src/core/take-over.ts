@@ -61,7 +61,10 @@ async function recordOf(
   }
   // Another request may have taken this one for dead: this process stood still, or the clock of the other runs ahead.
   const finished = await store.read(token.id)
-  if (finished && isFinished(finished)) return finished
+  if (finished && isFinished(finished)) {
+    events.emit('created', { id: token.id, userId: record.userId, at: record.createdAt })
+    return finished
+  }
   // It took the old session over itself, and the session has ended since.
   await store.delete(token.id)
   return null

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import net, { type AddressInfo, connect, createServer, type LookupFunction, type Socket } from 'node:net'
 import Memcached from 'memcached'
 import { Client as Memjs } from 'memjs'
@@ -304,6 +305,41 @@ await describeWith(['memcached'], 'Memcached', () => {
     for (let turn = 0; turn < 20; turn++) expect((await store.read('a'))?.userId).toBe('ann')
     client.close()
     closeOther()
+  })
+
+  test('what memjs gave up while it was to sign in is not sent once it has', async () => {
+    const opcodes: number[] = []
+    let connections = 0
+    const locked = createServer((socket) => {
+      const isFirst = connections++ === 0
+      socket.on('error', () => {})
+      socket.on('data', (request) => {
+        if (isFirst) return
+        for (let start = 0; start < request.length; start += 24 + request.readUInt32BE(start + 8)) {
+          const [opcode, opaque] = [request.readUInt8(start + 1), request.subarray(start + 12, start + 16)]
+          opcodes.push(opcode)
+          const answer = Buffer.alloc(24)
+          answer.writeUInt8(0x81, 0)
+          answer.writeUInt8(opcode, 1)
+          // It lets everybody in, and has nothing.
+          answer.writeUInt16BE(opcode === 0x21 ? 0 : 1, 6)
+          opaque.copy(answer, 12)
+          socket.write(answer)
+        }
+      })
+    })
+    await once(locked.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void locked.close())
+    const { port } = locked.address() as AddressInfo
+    const settings = { logger: quiet, timeout: 0.2, conntimeout: 0.2, username: 'user', password: 'secret' }
+    const client = Memjs.create(`127.0.0.1:${port}`, settings)
+    const store = memcachedStore({ client, prefix: 'locked:' })
+    await expect(store.delete('a')).rejects.toThrow()
+    expect(await store.read('a')).toBe(null)
+    expect(await store.read('a')).toBe(null)
+    // It asks how one may sign in, signs in, and reads.
+    expect(opcodes).toEqual([0x20, 0x21, 0x00, 0x00])
+    client.close()
   })
 
   test.each([2 ** 31 - 3, -3])('memjs goes on answering past the number %d of a request', async (number) => {

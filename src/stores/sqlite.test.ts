@@ -747,10 +747,29 @@ describe('a sweep of many', () => {
     const patched = store.patch('living', { now: 0, set: { a: '2' } })
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(store.read('expired-99')).not.toBe(null)
+    const [seen, listed] = [store.read('living'), store.list?.({ limit: 1000 })]
+    // More than the store takes for a loop that never lets a turn end.
+    for (let count = 0; count < 300; count++) store.read('expired-99')
     other.exec('COMMIT')
     other.close()
     expect(await Promise.all([swept, patched])).toEqual([40, 'applied'])
+    const after = record({ expiresAt: 5000, values: { a: '2' } })
+    expect(await Promise.all([seen, listed])).toEqual([after, expect.arrayContaining([['living', after]])])
     await store.close?.()
+  })
+
+  test('keeps the process going until it is made', async () => {
+    const hrefOf = (path: string) => new URL(path, import.meta.url).href
+    const program = `
+      const { sqliteStore } = await import('${hrefOf('./sqlite.ts')}')
+      const store = sqliteStore(process.argv[1])
+      const record = { values: { a: '1' }, userId: null, createdAt: 0, expiresAt: 1 }
+      await Promise.all(Array.from({ length: 2000 }, (_, n) => store.create('id-' + n, record)))
+      const swept = [await store.sweep(2, 1000), await store.sweep(2, 1000)]
+      process.stdout.write(swept.join())`
+    const options = ['--import', hrefOf('../../test/torture/typescript.js'), '--input-type=module']
+    const { stdout } = await promisify(execFile)(process.execPath, [...options, '-e', program, newFile()])
+    expect(stdout).toBe('1000,1000')
   })
 
   test('lets each write go first that came meanwhile', async () => {

@@ -1,5 +1,5 @@
 import { byKey, valuesOf } from '../core/json-keys.js'
-import type { SessionRecord, SessionStore } from '../core/store.js'
+import type { Awaitable, ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { refuseIllFormed } from '../core/well-formed.js'
 import { backgroundThread, pagesOfSweptRow, removeExpired } from './sqlite/background-thread.js'
 import { queryOf } from './sqlite/database.js'
@@ -68,13 +68,26 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
     return removed
   }
 
+  function read(id: string): Awaitable<SessionRecord | null> {
+    const delay = beforeRead(id)
+    if (delay) return delay.then(() => read(id))
+    shareSnapshot?.()
+    const row = select.get(numberOf(id), id)
+    return row ? recordOf(row) : null
+  }
+
+  function list(page: ListPage): Awaitable<[id: string, record: SessionRecord][]> {
+    const delay = beforeRead()
+    if (delay) return delay.then(() => list(page))
+    endSnapshots()
+    const { userId, after = '', limit } = page
+    const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
+    return rows.map((row) => [row[4], recordOf(row)])
+  }
+
   return {
-    read(id) {
-      beforeRead(id)
-      shareSnapshot?.()
-      const row = select.get(numberOf(id), id)
-      return row ? recordOf(row) : null
-    },
+    read,
+    list,
 
     create(id, record) {
       refuseIllFormed(record)
@@ -93,16 +106,6 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
 
     delete(id) {
       return write(id, () => Number(remove.run(numberOf(id), id).changes) === 1)
-    },
-
-    list({ userId, after = '', limit }) {
-      beforeRead()
-      endSnapshots()
-      const rows = userId === undefined ? selectPage.all(after, limit) : selectPageOfUser.all(userId, after, limit)
-      return rows.map(([userId, createdAt, expiresAt, data, id]) => [
-        id,
-        recordOf([userId, createdAt, expiresAt, data]),
-      ])
     },
 
     sweep(before, limit) {
@@ -126,6 +129,6 @@ export function sqliteStore(fileOrOptions: string | URL | SqliteStoreOptions): S
   }
 }
 
-function recordOf([userId, createdAt, expiresAt, data]: Row): SessionRecord {
+function recordOf([userId, createdAt, expiresAt, data]: readonly [...Row, id?: string]): SessionRecord {
   return { values: valuesOf(data), userId, createdAt, expiresAt }
 }

@@ -106,11 +106,17 @@ describe('a visitor with the cookie of express-session', () => {
           return isFree
         },
       }
-      const first = visit(engine(store, { store: slow }), cookie)
+      const events: string[] = []
+      const told = (sessions: Any) => {
+        sessions.on('created', ({ id }: { id: string }) => events.push(id))
+        return sessions
+      }
+      const first = visit(told(engine(store, { store: slow })), cookie)
       await creating
-      const second = await visit(engine(store, { store: shared, clock: () => Date.now() + skew }), cookie)
+      const second = await visit(told(engine(store, { store: shared, clock: () => Date.now() + skew })), cookie)
       goOn()
       expect([(await first).visitor.userId, second.visitor.userId]).toEqual(['ada', 'ada'])
+      expect(events).toEqual([second.visitor.id])
       const later = await visit(engine(store, { store: shared }), second.cookie)
       expect([later.visitor.userId, later.visitor.cart]).toEqual(['ada', ['book']])
     },

@@ -13,7 +13,7 @@ function giveUpLater(response: NodeResponse, error: unknown): void {
   const giveUp = () => {
     if (response.headersSent || response.destroyed) return
     // Whoever answers it may wait for the end of the request first, as Connect does.
-    if (!response.req.complete) return giveUpLater(response, error)
+    if (!response.req.complete && response.req.readableFlowing) return giveUpLater(response, error)
     console.error(error)
     // Not answered: whoever did it after all would throw, where nobody catches it.
     response.destroy()

@@ -29,6 +29,7 @@ interface MemjsServer {
   _socket?: MemjsSocket | undefined
   /** Closes the connection, and fails what waits for it. */
   error(error: Error): void
+  removeAllListeners(event: 'authenticated'): unknown
 }
 
 interface MemjsSocket {
@@ -122,7 +123,11 @@ function attend(server: MemjsServer): void {
   if (!socket || socket === last) return
   if (last) silence(last)
   lastOf.set(server, socket)
-  if (socket.connecting) forgetPart(server)
+  if (socket.connecting) {
+    forgetPart(server)
+    // What was given up while it was to sign in would be sent once this one has, answers to which nobody waits.
+    server.removeAllListeners('authenticated')
+  }
   // Its `close` comes after its `error`, when another may have taken its place already.
   socket.once('error', () => {
     socket.removeAllListeners('close')

@@ -135,7 +135,11 @@ export function backgroundThread(database: SqliteDatabase, path: string) {
   async function sweep(before: number, limit: number): Promise<number | undefined> {
     let total = 0
     for (;;) {
-      while (underWay) await underWay
+      while (underWay) {
+        // Else a process in which nothing else is left to do would end here.
+        worker?.ref()
+        await underWay
+      }
       const size = Math.min(sweptTogether, limit - total)
       sweeping = ask([before, size])
       const removed = await sweeping

@@ -46,7 +46,7 @@ export function writingTogether(database: SqliteDatabase, { written, writingElse
   function flush(): void {
     const writes = waiting
     waiting = []
-    waitingStores.delete(flush)
+    waitingStores.delete(endTurn)
     endSnapshots()
     const [only] = writes
     if (writes.length === 1 && only) runAlone(only)
@@ -98,7 +98,7 @@ export function writingTogether(database: SqliteDatabase, { written, writingElse
     write<Result>(id: string, work: () => Result): Promise<Result> {
       if (waiting.length === 0) {
         setImmediate(endTurn)
-        waitingStores.add(flush)
+        waitingStores.add(endTurn)
         reads = 0
       }
       return new Promise((resolve, reject) => {
@@ -107,11 +107,19 @@ export function writingTogether(database: SqliteDatabase, { written, writingElse
     },
     /** Does what waits now. */
     flush,
-    /** Does what waits now if it concerns what is about to be read: one session, or any. */
-    beforeRead(id?: string): void {
-      if (waitingStores.size === 0) return
-      if (waiting.some((write) => id === undefined || write.id === id)) flush()
-      if (++reads > patience) for (const flushOne of waitingStores) flushOne()
+    /**
+     * Does what waits now if it concerns what is about to be read: one session, or any. A promise where that has to wait, which
+     * resolves when it can be asked again.
+     */
+    beforeRead(id?: string): Promise<unknown> | undefined {
+      if (waitingStores.size === 0) return undefined
+      if (waiting.some((write) => id === undefined || write.id === id)) {
+        const elsewhere = writingElsewhere()
+        if (elsewhere) return elsewhere
+        flush()
+      }
+      if (++reads > patience) for (const endOne of waitingStores) endOne()
+      return undefined
     },
   }
 }
