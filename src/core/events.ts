@@ -36,17 +36,17 @@ export interface SessionEvents {
 /** The name of an event. */
 export type SessionEventName = keyof SessionEvents
 
-const names = [
-  'created',
-  'signedIn',
-  'renewed',
-  'ended',
-  'refused',
-  'writeDropped',
-  'bindingChanged',
-  'outage',
-  'sameNameCookies',
-] as const satisfies SessionEventName[]
+const names = Object.keys({
+  created: true,
+  signedIn: true,
+  renewed: true,
+  ended: true,
+  refused: true,
+  writeDropped: true,
+  bindingChanged: true,
+  outage: true,
+  sameNameCookies: true,
+} satisfies { readonly [Name in SessionEventName]: true }) as [SessionEventName, ...SessionEventName[]]
 
 /** What `sessions.on` calls. */
 export type SessionEventListener<Name extends SessionEventName> = (event: SessionEvents[Name]) => void
@@ -70,7 +70,7 @@ export function createEvents(clock: () => number): Events {
   return {
     on(name, listener) {
       // As text, so that one which is left out is refused like any other.
-      oneOf<string>(String(name), names, 'The event of sessions.on()')
+      oneOf(String(name), names, 'The event of sessions.on()')
       const what = `The listener of sessions.on('${name}')`
       refuseOtherThanFunction(what, listener)
       // One for each call: two parts of an app may listen with the same function, and one of them stop.

@@ -35,8 +35,10 @@ export function guardStore(
 ): GuardedStore {
   function failure(operation: string, cause: unknown): SojournError {
     const isExplained = isSojournError(cause) && cause.code !== 'store_unavailable'
-    const told = () => new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
-    const error = isExplained ? cause : isClosed() ? sessionsClosed(cause) : told()
+    if (isClosed() && !isExplained) return sessionsClosed(cause)
+    const error = isExplained
+      ? cause
+      : new SojournError('store_unavailable', `The session store failed to ${operation}`, { cause })
     if (isOutage(error)) events.emit('outage', { operation, error: cause })
     return error
   }

@@ -633,6 +633,16 @@ describe('reads that come together', () => {
   })
 })
 
+/** As `node --permission` does. */
+function refuseThreads() {
+  const getBuiltinModule = process.getBuiltinModule
+  const withoutThreads = (id: string) => {
+    if (id === 'node:worker_threads') throw new Error('threads are not allowed')
+    return getBuiltinModule(id)
+  }
+  return vi.spyOn(process, 'getBuiltinModule').mockImplementation(withoutThreads as typeof getBuiltinModule)
+}
+
 describe('checkpoints', () => {
   /** Writes enough that SQLite itself would make one at its usual thousand pages, and not at the backstop's eight. */
   async function writeMuch(store: SessionStore, prefix = ''): Promise<void> {
@@ -658,12 +668,7 @@ describe('checkpoints', () => {
   })
 
   test('are made in place where no thread can be started', async () => {
-    const getBuiltinModule = process.getBuiltinModule
-    const withoutThreads = (id: string) => {
-      if (id === 'node:worker_threads') throw new Error('threads are not allowed')
-      return getBuiltinModule(id)
-    }
-    const spied = vi.spyOn(process, 'getBuiltinModule').mockImplementation(withoutThreads as typeof getBuiltinModule)
+    const spied = refuseThreads()
     const path = newFile()
     const store = sqliteStore(path)
     await writeMuch(store)
@@ -791,12 +796,7 @@ describe('a sweep of many', () => {
   })
 
   test('is made here where no thread can be started', async () => {
-    const getBuiltinModule = process.getBuiltinModule
-    const withoutThreads = (id: string) => {
-      if (id === 'node:worker_threads') throw new Error('threads are not allowed')
-      return getBuiltinModule(id)
-    }
-    const spied = vi.spyOn(process, 'getBuiltinModule').mockImplementation(withoutThreads as typeof getBuiltinModule)
+    const spied = refuseThreads()
     const store = await withExpired(newFile(), 100)
     expect(await store.sweep?.(2000, 1000)).toBe(70)
     expect(spied).toHaveBeenCalledWith('node:worker_threads')
