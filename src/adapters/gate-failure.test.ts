@@ -1,11 +1,12 @@
 /** What becomes of a response whose session cannot be saved, whose client leaves, or whose handler misbehaves. */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import http2 from 'node:http2'
+import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { codeOf, cookie, deferred, Keeper } from '../../test/harness/gatekeeper.js'
 import { converse, lastRequest, serve } from '../../test/harness/http.js'
 import { gate, onEntry } from './gate.js'
@@ -468,6 +469,24 @@ describe('the gate comes late', () => {
       keeper = new Keeper(response, 'later')
     })
     await converse(port, lastRequest())
+    await expect.poll(() => keeper?.asked).toEqual(['beforeEnd'])
+  })
+
+  test('after it closed, over HTTP/2', async () => {
+    let keeper: Keeper | undefined
+    const server = http2.createServer((_request, response) => {
+      response.write('a')
+      response.on('close', () => {
+        keeper = new Keeper(response as unknown as ServerResponse, 'later')
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    onTestFinished(() => {
+      client.destroy()
+      server.close()
+    })
+    client.request({ ':path': '/' }).once('data', () => client.destroy())
     await expect.poll(() => keeper?.asked).toEqual(['beforeEnd'])
   })
 })

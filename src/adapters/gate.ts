@@ -127,7 +127,7 @@ class Gate implements PlacedGate {
     this.#keepHooks()
     response.on?.('pipe', onPipe)
     response.on?.('close', onClose)
-    if ((response as ServerResponse).closed) process.nextTick(() => this.close())
+    if (isClosed(response)) process.nextTick(() => this.close())
   }
 
   #keepHooks(): void {
@@ -323,8 +323,13 @@ function onUnpipe(this: unknown, source: Readable): void {
 function destroyAfter(this: ServerResponse, source: Readable): void {
   // Some, as undici's, tell of it as an error, and nobody listens any more.
   source.on('error', ignore)
-  if (this.closed) source.destroy()
+  if (isClosed(this)) source.destroy()
   else this.once('close', () => source.destroy())
+}
+
+/** Of HTTP/2 the stream alone tells it. */
+function isClosed(response: { closed?: boolean; stream?: { closed: boolean } }): boolean | undefined {
+  return response.closed ?? response.stream?.closed
 }
 
 function onClose(this: unknown): void {
