@@ -118,7 +118,7 @@ export function createFollowing({ settings, events }: Engine, store: SessionStor
       startWatching()
       schedule(follower, held.record.expiresAt - settings.clock())
       // It may have ended since it was read, before anybody listened.
-      if (isWatching) void look(follower)
+      void look(follower)
       return () => forget(follower)
     },
 

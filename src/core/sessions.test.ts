@@ -1056,6 +1056,16 @@ describe('list and end', () => {
   })
 })
 
+test('a session that ended just before it was followed is known at once, also where the store tells nothing', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const sessions = make()
+  const session = await sessions.load({ cookie: (await sessions.create({ userId: 'alice' })).cookie })
+  await sessions.endAll('alice')
+  await new Promise<void>((resolve) => sessions.follow(session, resolve))
+  await sessions.close()
+})
+
 test('a session that ended just before it was followed is not missed', async () => {
   const sessions = make({ store: { ...memory, watch: () => () => {} } })
   const { cookie } = await sessions.create({ userId: 'alice' })
