@@ -352,6 +352,26 @@ describe('ws', () => {
     expect(patch.mock.calls.length).toBeLessThanOrEqual(20)
   })
 
+  test('messages in an outage queue no writes one behind another', async () => {
+    await serve()
+    const { cookie } = await sessions.create({ userId: 'alice' })
+    const socket = await connect(cookie)
+    now += 12 * 3_600_000
+    const calls: ReturnType<typeof deferred>[] = []
+    vi.spyOn(store, 'patch').mockImplementation(() => {
+      const call = deferred()
+      calls.push(call)
+      return call.promise as never
+    })
+    for (let message = 0; message < 30; message++) await answer(socket, 'still here')
+    expect(calls).toHaveLength(1)
+    calls[0]?.reject(new Error('the store is down'))
+    await vi.waitFor(() => expect(calls).toHaveLength(2))
+    calls[1]?.reject(new Error('the store is down'))
+    await sessions.close()
+    expect(calls).toHaveLength(2)
+  })
+
   test('is closed when the session is ended in this process', async () => {
     await serve()
     const { cookie, session } = await sessions.create({ userId: 'alice' })

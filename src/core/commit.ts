@@ -16,7 +16,13 @@ import type { Held, Visit } from './visit.js'
  * happened, and is not repeated, but on a connection whose head is out (see `callStore`).
  */
 export function commit(visit: Visit): Awaitable<void> {
-  if (visit.committing) return visit.committing.then(() => commit(visit))
+  if (visit.committing) {
+    visit.nextCommit ??= visit.committing.then(() => {
+      visit.nextCommit = null
+      return commit(visit)
+    })
+    return visit.nextCommit
+  }
   if (visit.failure !== undefined) throw visit.failure
   if (!visit.needsCommit) return
   // What cannot be stored is refused before another user's session ends for it.

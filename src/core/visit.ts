@@ -95,6 +95,8 @@ export class Visit {
   /** Whether somebody awaits what `save()`, `update()` or `take()` returned, and so learns how the write ends. */
   saveIsAwaited = false
   committing: PromiseLike<unknown> | null = null
+  /** The commit after that one, which serves all who asked while that one went on. */
+  nextCommit: PromiseLike<void> | null = null
   /** The user whose number of sessions nobody else changes meanwhile. */
   countedUser: string | null = null
 
