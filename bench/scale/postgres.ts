@@ -10,7 +10,7 @@ import { startPostgres } from '../../test/harness/postgres.ts'
 import { recordValues } from './fill.ts'
 import { quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
-import { watchStalls } from './stalls.ts'
+import { stallsWithout, watchStalls } from './stalls.ts'
 
 const few = 10_000
 const settings = ['shared_buffers=1GB', 'maintenance_work_mem=1GB', 'max_wal_size=8GB', 'max_parallel_workers=1']
@@ -79,6 +79,8 @@ async function measure(pool: Pool, table: string, count: number) {
   while (seconds === 0) sweeping.push(await requests.p99(amount))
   await sweep
   const stalls = await watch.take()
+  tell(`the longest stall beside the sweep: ${stalls.here.longest} ms, of an idle process ${stalls.idle.longest} ms`)
+  const unswept = await stallsWithout(watch, seconds, () => requests.p99(amount))
   await watch.end()
   await requests.end()
   await sessions.close()
@@ -90,6 +92,9 @@ async function measure(pool: Pool, table: string, count: number) {
     'stalls while sweeping, ms: 99.9%': stalls.here.nearly,
     'longest stall while sweeping, ms': stalls.here.longest,
     'the same of an idle process': stalls.idle.longest,
+    'stalls without, ms: 99.9%': unswept.here.nearly,
+    'longest stall without, ms': unswept.here.longest,
+    'the same of an idle process, without': unswept.idle.longest,
     'p99 of requests without a sweep, ms': Number(alone.toFixed(1)),
     'p99 of requests while sweeping, ms, median': Number(quantile(sweeping, 0.5).toFixed(1)),
     'table with its indexes, MB': before,

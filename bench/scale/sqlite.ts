@@ -15,7 +15,7 @@ import { sqliteShelf } from '../apps/by-hand.ts'
 import { fillByHand, fillSqlite } from './fill.ts'
 import { type CostAmong, cpuAmong, quantile } from './numbers.ts'
 import { requestsTo } from './requests.ts'
-import { watchStalls } from './stalls.ts'
+import { stallsWithout, watchStalls } from './stalls.ts'
 
 const few = 10_000
 
@@ -111,16 +111,18 @@ async function measure(path: string, living: string[], count: number) {
   await requests.p99(10_000)
   const watch = await watchStalls()
   const alone = quantile([await requests.p99(20_000), await requests.p99(20_000), await requests.p99(20_000)], 0.5)
-  const unswept = await watch.take()
+  await watch.take()
   const began = performance.now()
   let seconds = 0
   const sweep = sessions.sweep().finally(() => {
     seconds = (performance.now() - began) / 1000
   })
   const sweeping: number[] = []
-  while (seconds === 0) sweeping.push(await requests.p99(count > few ? 20_000 : 100))
+  const some = count > few ? 20_000 : 100
+  while (seconds === 0) sweeping.push(await requests.p99(some))
   const swept = await sweep
   const stalls = await watch.take()
+  const unswept = await stallsWithout(watch, seconds, () => requests.p99(some))
   await watch.end()
   await requests.end()
   await sessions.close()

@@ -31,6 +31,17 @@ export async function watchStalls(): Promise<Watch> {
   }
 }
 
+/**
+ * The stalls beside the same work without a sweep, for as long as the sweep took, though no longer than ten minutes: the
+ * longest of a shorter time is no longer, so that it flatters no sweep.
+ */
+export async function stallsWithout(watch: Watch, sweepSeconds: number, work: () => Promise<unknown>) {
+  await watch.take()
+  const end = performance.now() + Math.min(600, sweepSeconds) * 1000
+  while (performance.now() < end) await work()
+  return watch.take()
+}
+
 /** Notes how late the event loop of this process is; each call of what it returns begins anew. */
 export function noteStalls(): () => Stalls {
   const delay = monitorEventLoopDelay({ resolution: 1 })
