@@ -3,6 +3,7 @@ import type { AcceptedRecord, AcceptedSessions, AcceptedSource, ContinuingEngine
 import { isSojournError, SojournError } from './errors.js'
 import { type GuardedStore, guardStore } from './guarded-store.js'
 import { expiryOf } from './lifetime.js'
+import { randomText } from './random.js'
 import { type SignIn, signInName, userIdText } from './sign-in.js'
 import type { SessionRecord } from './store.js'
 import { digestText, parseToken, type Token, tokenName } from './token.js'
@@ -56,6 +57,13 @@ async function recordOf(
   const record = newRecord(token, old, settings)
   if (!(await store.create(token.id, record))) return store.read(token.id)
   if (await former.delete(oldId)) {
+    // A connect store lets each of two who ask at one time believe that it was they who ended a session. Where ours has ended
+    // meanwhile, what stands here now was made by the other one, and would bring it back.
+    const kept = await store.read(token.id)
+    if (kept?.values[makerName] !== record.values[makerName]) {
+      if (kept) await store.delete(token.id)
+      return null
+    }
     events.emit('created', { id: token.id, userId: record.userId, at: record.createdAt })
     return record
   }
@@ -72,6 +80,9 @@ async function recordOf(
 
 /** Who ends the old session in the place of the request that took it over says so beforehand. */
 const finishedName = '__takenOver'
+
+/** Tells the request that took a session over from others. */
+const makerName = '__takenOverBy'
 
 function isFinished({ values }: SessionRecord): boolean {
   return Object.hasOwn(values, finishedName)
@@ -111,7 +122,8 @@ function newRecord(
   { lifetime, clock }: ContinuingEngine['settings'],
 ): SessionRecord {
   const now = clock()
-  const texts: SessionRecord['values'] = { ...values, [tokenName]: digestText(token.secret) }
+  const maker = JSON.stringify(randomText(12))
+  const texts: SessionRecord['values'] = { ...values, [tokenName]: digestText(token.secret), [makerName]: maker }
   if (userId === null) return { values: texts, userId, createdAt: now, expiresAt: expiryOf(lifetime, now, now) }
   texts[signInName] = JSON.stringify({ at: now, method: null, remember, doubted: true } satisfies SignIn)
   const expiresAt = expiryOf(remember ? lifetime.remember : lifetime, now, now)

@@ -8,7 +8,8 @@ import { expressSessionCookie, toConnectStore } from 'sojourn/express-session'
 import { cookieStore } from 'sojourn/stores/cookie'
 import { memoryStore } from 'sojourn/stores/memory'
 import request from 'supertest'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { deferred } from '../harness/gatekeeper.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: sessions here have values of any name.
 type Any = any
@@ -298,6 +299,41 @@ test('a new process ends what one that died had taken over', async () => {
   expect(Object.keys((store as Any).sessions)).toHaveLength(1)
   await visit(engine(store, { store: own, clock: () => Date.now() + 61_000 }), cookie)
   expect((store as Any).sessions).toEqual({})
+})
+
+test('who signs out while two processes take the session over stays signed out', async () => {
+  const { store, cookie } = await old()
+  const own = memoryStore()
+  const [creates, ends] = [deferred(), [deferred(), deferred()]] as const
+  const ending: string[] = []
+  /** As the client of a connect store in a process of its own: between its look and its end there is time for others. */
+  const process = (name: string, end: Promise<unknown>, create: Promise<unknown>) => {
+    const connected = {
+      get: (id: string, done: Any) => (store as Any).get(id, done),
+      set() {},
+      destroy(id: string, done: Any) {
+        ending.push(name)
+        void end.then(() => (store as Any).destroy(id, done))
+      },
+    }
+    return engine(connected as Any, {
+      store: { ...own, create: (id, record) => create.then(() => own.create(id, record)) } as SessionStore,
+    })
+  }
+  const first = process('first', ends[0].promise, Promise.resolve())
+  const second = process('second', ends[1].promise, creates.promise)
+  const late = visit(second, cookie)
+  const early = visit(first, cookie)
+  await vi.waitFor(() => expect(ending).toEqual(['first']))
+  const visitor = await second.load({ cookie })
+  visitor.destroy()
+  await second.commit(visitor)
+  creates.resolve()
+  await vi.waitFor(() => expect(ending).toEqual(['first', 'second']))
+  for (const end of ends) end.resolve()
+  await Promise.all([late, early])
+  expect((await first.load({ cookie })).userId).toBeNull()
+  expect(await own.list?.({ limit: 10 })).toEqual([])
 })
 
 test('sessions that a bridge keeps in a store of ours are accepted too', async () => {
