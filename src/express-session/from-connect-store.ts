@@ -1,5 +1,5 @@
 import { type Duration, milliseconds } from '../core/lifetime.js'
-import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { refuseOption, refuseOtherThanFunction, refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName, oddNamePrefix } from '../core/own-names.js'
 import { holds, isPromise, patched, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createTurns, type InTurn } from '../core/turns.js'
@@ -69,6 +69,7 @@ export function fromConnectStore(store: ConnectStoreCalls, options: FromConnectS
   }
   refuseUnknownOptions('fromConnectStore', options, ['idle', 'clock'])
   const { clock = () => Date.now() } = options
+  refuseOtherThanFunction('clock', clock)
   const idle = milliseconds(options.idle ?? '24h', 'idle')
   const inTurn = turnsOf.get(store) ?? createTurns()
   turnsOf.set(store, inTurn)

@@ -65,7 +65,7 @@ export * from './session-class.js'
 export * from './session-data.js'
 export type { Secret } from './signature.js'
 export { type ConnectStore, type MountedStore, Store } from './store.js'
-export { type ToConnectStoreOptions, toConnectStore } from './to-connect-store.js'
+export { type StoreOfExpressSession, type ToConnectStoreOptions, toConnectStore } from './to-connect-store.js'
 export { session as 'module.exports' }
 
 declare module '../core/request-session.js' {

@@ -1,12 +1,12 @@
 import { after, guardStore } from '../core/guarded-store.js'
 import { type Duration, milliseconds } from '../core/lifetime.js'
-import { refuseOption, refuseUnknownOptions } from '../core/option-checks.js'
+import { refuseOption, refuseOtherThanFunction, refuseUnknownOptions } from '../core/option-checks.js'
 import { isOwnName } from '../core/own-names.js'
 import { type Awaitable, isPromise, type SessionPatch, type SessionRecord, type SessionStore } from '../core/store.js'
 import { createSweeper } from '../core/sweeper.js'
 import { defer } from './defer.js'
 import { cookieName, endOf, sessionOf, textsOf } from './record-texts.js'
-import type { Callback } from './session.js'
+import type { Callback, Session, SessionHolder } from './session.js'
 import type { SessionData } from './session-data.js'
 import { withKey } from './session-key.js'
 import { Store } from './store.js'
@@ -29,12 +29,26 @@ export interface ToConnectStoreOptions {
  *
  * @throws `invalid_option` for another store, a duration that is none, and an option that is unknown
  */
-export function toConnectStore(store: SessionStore, options: ToConnectStoreOptions = {}): Store {
+export function toConnectStore(
+  store: SessionStore,
+  options: ToConnectStoreOptions = {},
+): Store & StoreOfExpressSession {
   if (typeof store?.patch !== 'function') {
     refuseOption('What toConnectStore() is given', 'a store on the server, such as sqliteStore()', store)
   }
   refuseUnknownOptions('toConnectStore', options, ['idle', 'clock'])
-  return new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), options.clock ?? (() => Date.now()))
+  const { clock = () => Date.now() } = options
+  refuseOtherThanFunction('clock', clock)
+  const made: Store = new PatchingStore(store, milliseconds(options.idle ?? '24h', 'idle'), clock)
+  return made as Store & StoreOfExpressSession
+}
+
+/** For `express-session` itself, whatever values an app says to its types that sessions hold. */
+export interface StoreOfExpressSession {
+  load<Data>(id: string, callback: (error: unknown, session?: Data) => void): void
+  createSession<Data>(request: SessionHolder, record: Data): Session & Data
+  get<Data>(id: string, callback: (error: unknown, record?: Data | null) => void): void
+  all?<Data>(callback: (error: unknown, records?: Data[] | { [id: string]: Data } | null) => void): void
 }
 
 /** What a record of a session holds. */

@@ -119,6 +119,10 @@ test('where the engine still takes visitors over, `req.session` is its own, and 
   expect(await complaints('engine-with-accept.mts', [])).toBe('')
 })
 
+test('a store of Sojourn fits express-session itself, where the app declares what its sessions hold', async () => {
+  expect(await complaints('original-with-values.mts', theirs)).toBe('')
+})
+
 test('the stores of others fit', async () => {
   expect(await complaints('stores.mts', [...theirs, ...stores])).toBe('')
 })
