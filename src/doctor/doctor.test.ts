@@ -52,6 +52,7 @@ describe('a configuration', () => {
     ['cross-site-without-guard', { ...good(), cookie: { sameSite: 'none' } }],
     ['absolute-too-long', { ...good(), lifetime: { absolute: '90d' } }],
     ['idle-too-long', { ...good(), lifetime: { idle: '14d' } }],
+    ['idle-too-long', { ...good(), lifetime: { idle: '2d', absolute: '2d' } }],
     ['remembered-too-long', { ...good(), lifetime: { remember: { absolute: '91d' } } }],
     ['remembered-beyond-browsers', { ...good(), lifetime: { remember: { absolute: '500d' } } }],
     ['overlap-too-long', { ...good(), lifetime: { renewal: { every: '5m', overlap: '6m' } } }],
@@ -68,6 +69,7 @@ describe('a configuration', () => {
     ['the defaults, with a store', good()],
     ['tokens in a header', { ...good(), transport: { header: 'authorization' } }],
     ['NIST’s second level', { ...good(), lifetime: 'aal2' }],
+    ['less than a day, whose one limit is both', { ...good(), lifetime: { absolute: '8h' } }],
     ['a cookie store that can revoke', { store: cookieStore({ secrets: secret, revocation: memoryStore() }) }],
     [
       'another site, guarded',
@@ -500,11 +502,11 @@ test.each([null, undefined])('%s is not found to be in good health', async (noth
 })
 
 test.each<[Duration, string]>([
-  ['10m', 'A session may lie unused for 10 minutes'],
-  ['30s', 'A session may lie unused for 30 seconds'],
-  ['1h', 'A session may lie unused for 1 hour'],
-  ['3d', 'A session may lie unused for 3 days'],
-])('a length of %s is told as such', async (idle, what) => {
-  const findings = await doctor(createSessions({ ...good(), lifetime: { idle, absolute: idle } }))
+  ['10m', 'A replaced token stays good for 10 minutes'],
+  ['30s', 'A replaced token stays good for 30 seconds'],
+  ['1h', 'A replaced token stays good for 1 hour'],
+  ['3d', 'A replaced token stays good for 3 days'],
+])('a length of %s is told as such', async (overlap, what) => {
+  const findings = await doctor(createSessions({ ...good(), lifetime: { renewal: { every: '1s', overlap } } }))
   expect(findings.map((finding) => finding.what)).toEqual([what])
 })
