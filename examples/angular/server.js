@@ -5,7 +5,8 @@ import { servePage } from './page.js'
 const apiPort = Number(process.env.API_PORT || 3000)
 const pagePort = Number(process.env.PORT || 4736)
 const apiOrigin = `http://localhost:${apiPort}`
-const pageOrigin = `http://localhost:${pagePort}`
+// As browsers write it, which is without the port where that is 80.
+const pageOrigin = new URL(`http://localhost:${pagePort}`).origin
 
 const folder = await builtPage()
 const { api, sessions } = createApi({ allowedOrigins: [pageOrigin] })

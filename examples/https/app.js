@@ -8,7 +8,8 @@ export const app = express()
 
 // The app itself speaks plain HTTP. Whether the visitor's own connection is secure only the proxy knows, and tells in
 // X-Forwarded-Proto. Anybody can write that header, so say whom to believe: the proxy, here one on this machine.
-app.set('trust proxy', process.env.TRUST_PROXY === 'no' ? false : 'loopback')
+const proxy = process.env.TRUST_PROXY || 'loopback'
+app.set('trust proxy', proxy === 'no' ? false : proxy)
 
 app.use(stage(), session(sessions))
 

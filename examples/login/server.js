@@ -33,6 +33,9 @@ const sessions = createSessions({
 const app = express()
 const readForm = express.urlencoded({ extended: false })
 app.disable('x-powered-by')
+// Whether the visitor came over TLS only the proxy knows. It is believed where it runs on this machine; elsewhere, say its address.
+const proxy = process.env.TRUST_PROXY || 'loopback'
+app.set('trust proxy', proxy === 'no' ? false : proxy)
 app.use(stage())
 app.use(session(sessions))
 

@@ -40,8 +40,11 @@ export function lastResort() {
       const status = error.status ?? 500
       if (status >= 500) console.error(error)
       if (res.headersSent) next(error)
-      else if (req.method === 'GET' && error.code === 'session_ended') res.redirect(req.originalUrl)
-      else if (status >= 500) res.status(status).send(notice('Something went wrong', 'Please try again in a moment.'))
+      else if (req.method === 'GET' && error.code === 'session_ended') {
+        // Not at once: where the answer to a sign-in was lost, the browser's cookie is of no use for ten seconds.
+        res.status(status).set('Refresh', '1')
+        res.send(notice('One moment', 'You have signed in or out meanwhile. The page loads again by itself.'))
+      } else if (status >= 500) res.status(status).send(notice('Something went wrong', 'Please try again in a moment.'))
       else res.status(status).send(notice('That did not work', 'Go back, reload the page and try again.'))
     },
   ]

@@ -30,7 +30,7 @@ export function serve(app, { port: usual, title, notes = [], close, tls }) {
     const said = [`${title}: ${tls ? 'https' : 'http'}://${name}:${port}`, ...notes]
     if (!isLocal && !tls) {
       said.push(
-        'From other machines nobody can sign in over plain HTTP: put a proxy with TLS before it (examples/https)',
+        'From other machines nobody can sign in over plain HTTP: put a proxy with TLS before it, and have the app trust it (examples/https)',
       )
     }
     console.log([...said, 'Stop with Ctrl+C'].join('\n'))

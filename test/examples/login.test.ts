@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { Agent, get } from 'node:http'
+import { Agent, get, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -104,6 +104,30 @@ async function signIn(): Promise<string> {
   })
   return signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? ''
 }
+
+test('signs in behind a proxy with TLS on this machine', async () => {
+  const headers = { Host: 'app.example.com', 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '192.0.2.1' }
+  const cookies = await new Promise<string[] | undefined>((resolve, reject) => {
+    const form = { ...headers, 'Content-Type': 'application/x-www-form-urlencoded' }
+    request(`${app.url}/user`, { method: 'POST', headers: form }, (response) => {
+      resolve(response.resume().headers['set-cookie'])
+    })
+      .once('error', reject)
+      .end('username=user1&password=mypassword')
+  })
+  expect(cookies).toEqual([expect.stringMatching(/^__Host-.*; Secure/)])
+})
+
+test('a page asks for itself again, and not at once, while another sign-in replaces its session', async () => {
+  const guest = await fetch(`${app.url}/views`)
+  const cookie = guest.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  const body = new URLSearchParams({ username: 'user1', password: 'mypassword' })
+  await fetch(`${app.url}/user`, { method: 'POST', headers: { cookie }, body, redirect: 'manual' })
+  const response = await fetch(`${app.url}/views`, { headers: { cookie }, redirect: 'manual' })
+  expect(response.status).toBe(409)
+  expect(response.headers.get('refresh')).toBe('1')
+  expect(await response.text()).toContain('One moment')
+})
 
 test.each(['', '%00', '..', '%F0%9F%98%80', 'a'.repeat(200), 'a&after=b'])(
   'shows the devices, whatever page is asked for: after=%s',
