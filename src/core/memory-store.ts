@@ -7,7 +7,7 @@ import { changedValues, holds, type ListPage, type SessionRecord, type SessionSt
 export interface MemoryStoreOptions {
   /**
    * How many sessions to hold. A new one beyond that evicts the one that expires soonest. 100,000 unless said, which is
-   * about 70 MB of small sessions.
+   * about 50 MB where each has 190 bytes of values.
    */
   maxSessions?: number
 }

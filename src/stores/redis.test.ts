@@ -469,23 +469,28 @@ await describeWith(['redis'], 'on one server', () => {
     await expect(limited.create('b', record())).rejects.toMatchObject(notAllowed)
   })
 
-  test.each(libraries)('%s: works for a user who may do no more than the document says', async (library) => {
-    const admin = await administer(server)
-    const rules = await documentedRules('sojourn:', prefix)
-    await admin('ACL', 'SETUSER', 'app', 'reset', ...rules)
-    const url = server.url.replace('//', '//app:secret@')
-    const store = redisStore({ client: await connected(library, { url }), prefix })
-    const ended: (string | null)[] = []
-    await store.watch?.((id) => void ended.push(id))
-    await store.create('a', record({ userId: 'ann' }))
-    await store.patch('a', { now: 0, userId: 'bob', set: { a: '1' }, unset: ['kept'], when: { kept: '1' } })
-    expect(await store.read('a')).toMatchObject({ values: { a: '1' }, userId: 'bob' })
-    expect(await idsOf(store)).toEqual(['a'])
-    expect(await idsOf(store, { userId: 'bob' })).toEqual(['a'])
-    expect(await store.delete('a')).toBe(true)
-    await expect.poll(() => ended).toEqual(['a'])
-    await store.close?.()
-  })
+  const databases = libraries.flatMap((library) => [0, 1].map((database) => [library, database] as const))
+  test.each(databases)(
+    '%s: works on database %i for a user who may do no more than the document says',
+    async (library, database) => {
+      const admin = await administer(server)
+      const rules = await documentedRules('sojourn:', prefix)
+      if (database !== 0) rules.push(...(await furtherRules('another database than 0')))
+      await admin('ACL', 'SETUSER', 'app', 'reset', ...rules)
+      const url = `${server.url.replace('//', '//app:secret@')}/${database}`
+      const store = redisStore({ client: await connected(library, { url }), prefix })
+      const ended: (string | null)[] = []
+      await store.watch?.((id) => void ended.push(id))
+      await store.create('a', record({ userId: 'ann' }))
+      await store.patch('a', { now: 0, userId: 'bob', set: { a: '1' }, unset: ['kept'], when: { kept: '1' } })
+      expect(await store.read('a')).toMatchObject({ values: { a: '1' }, userId: 'bob' })
+      expect(await idsOf(store)).toEqual(['a'])
+      expect(await idsOf(store, { userId: 'bob' })).toEqual(['a'])
+      expect(await store.delete('a')).toBe(true)
+      await expect.poll(() => ended).toEqual(['a'])
+      await store.close?.()
+    },
+  )
 
   test.each(['redis', 'valkey'])(
     '%s: a store from a URL asks no more than the document allows either',
@@ -904,9 +909,7 @@ await describeWith(['redis'], 'a cluster that allows no more than the document s
   test('is enough', async () => {
     const cluster = await startRedisCluster()
     onTestFinished(() => cluster.stop())
-    const text = await readFile(stores, 'utf8')
-    const inCluster = /In a cluster also `([^`]+)`/.exec(text)?.[1]?.split(' ') ?? []
-    expect(inCluster).not.toEqual([])
+    const inCluster = await furtherRules('a cluster')
     for (const node of cluster.nodes) {
       const admin = await administer(node)
       await admin('ACL', 'SETUSER', 'app', 'reset', ...(await documentedRules('sojourn:', 'sojourn:')), ...inCluster)
@@ -987,6 +990,14 @@ async function documentedRules(documented: string, prefix: string): Promise<stri
   const rules = /ACL SETUSER app ([^`]+?)\n```/.exec(text)?.[1]
   if (rules === undefined) throw new Error('docs/stores.md has no ACL rules')
   return rules.replaceAll('\\\n', ' ').replaceAll(documented, prefix).trim().split(/\s+/)
+}
+
+/** What docs/stores.md adds to them for a place. */
+async function furtherRules(place: string): Promise<string[]> {
+  const text = await readFile(stores, 'utf8')
+  const rules = new RegExp(`(?:In|With) ${place} also \`([^\`]+)\``).exec(text)?.[1]
+  if (rules === undefined) throw new Error(`docs/stores.md has no ACL rules for ${place}`)
+  return rules.split(' ')
 }
 
 /** A client that counts what it is asked. */
