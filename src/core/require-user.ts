@@ -11,8 +11,9 @@ export interface RequireUserOptions {
   /**
    * The path of the login page, which must not be behind the same guard. It is given the path that the visitor wanted as
    * `?returnTo=`; read it there with `returnPath`. Without it, and for requests that no person waits for (not a GET, made
-   * by a script, or of a client whose token travels in a header), the answer is an error with the status 401:
-   * `unauthenticated`, or `stale_authentication` for a sign-in that is too old.
+   * by a browser's script, or of a client whose token travels in a header), the answer is an error with the status 401:
+   * `unauthenticated`, or `stale_authentication` for a sign-in that is too old. A script is known by `Sec-Fetch-Site`,
+   * which browsers send over TLS and on localhost; whoever does not send it is redirected, so guard an API without this.
    */
   redirect?: string
 }
