@@ -547,6 +547,73 @@ test('what has expired does not move, and nothing waits for it', async () => {
   expect(await store.patch('left', { now, set: { b: '2' } })).toBe('absent')
 })
 
+/** A store that drops at once what expired five minutes ago, as Redis does. */
+function dropping(inner: SessionStore): SessionStore {
+  async function drop<T>(id: string, outcome: T): Promise<T> {
+    const written = await inner.read(id)
+    if (written && written.expiresAt <= now - 5 * 60_000) await inner.delete(id)
+    return outcome
+  }
+  return {
+    ...inner,
+    create: async (id, it) => drop(id, await inner.create(id, it)),
+    patch: async (id, it) => drop(id, await inner.patch(id, it)),
+  }
+}
+
+const longExpired = { ...record, expiresAt: now - 6 * 60_000 }
+
+test('who writes also what has expired loses nothing where the new store drops it at once, in every order', async () => {
+  await inEveryOrder(async () => {
+    const [from, to] = [memoryStore(), dropping(memoryStore())]
+    await from.create('id', longExpired)
+    const outcomes: PatchOutcome[] = []
+    const writing =
+      (name: string): Actor =>
+      async (own) => {
+        const patch = { now: 0, set: { [name]: '2' }, expiresAt: record.expiresAt }
+        outcomes.push(await migrating({ from: own(from), to: own(to) }).patch('id', patch))
+      }
+    return {
+      actors: [writing('b'), writing('c')],
+      async check() {
+        expect(outcomes).toEqual(['applied', 'applied'])
+        const found = { ...record, values: { a: '1', b: '2', c: '2' } }
+        expect(await migrating({ from, to }).read('id')).toEqual(found)
+      },
+    }
+  })
+})
+
+test.each([true, false])(
+  'what a session left is no hindrance to create when it has expired, in every order (moves: %s)',
+  async (moves) => {
+    await inEveryOrder(async () => {
+      const [from, to] = [memoryStore(), dropping(memoryStore())]
+      const [home, other] = moves ? [to, from] : [from, to]
+      await other.create('id', { ...record, values: { __moved: '"1"' }, expiresAt: now - 1 })
+      await other.create('living', { ...record, values: { __moved: '"1"' } })
+      expect(await migrating({ from, to, moves }).create('living', record)).toBe(false)
+      const created: boolean[] = []
+      const creating: Actor = async (own) =>
+        created.push(await migrating({ from: own(from), to: own(to), moves }).create('id', record))
+      return {
+        actors: [creating, creating],
+        async check() {
+          expect(created.toSorted()).toEqual([false, true])
+          const store = migrating({ from, to, moves })
+          expect(await store.patch('id', { now, set: { b: '2' } })).toBe('applied')
+          const found = { ...record, values: { a: '1', b: '2' } }
+          expect([await store.read('id'), await home.read('id')]).toEqual([found, found])
+          expect(await store.list?.({ userId: 'ada', limit: 1 })).toEqual([['id', found]])
+          expect(await store.delete('id')).toBe(true)
+          expect([await from.read('id'), await to.read('id')]).toEqual([null, null])
+        },
+      }
+    })
+  },
+)
+
 test('a place that was never filled is no hindrance when it has expired', async () => {
   const [from, to] = [memoryStore(), memoryStore()]
   await from.create('id', record)

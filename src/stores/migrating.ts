@@ -78,6 +78,8 @@ export function migrating(options: MigratingOptions): SessionStore {
     const record = await from.read(id)
     if (!record || record.expiresAt <= now) return 'absent'
     if (stateOf(record) !== 'home') return stateOf(record)
+    // A new store may drop at once what expired long ago, a place as well: who writes that all the same writes it here.
+    if (record.expiresAt <= clock()) return 'stays'
     const by = await placeFor(id, to, record)
     if (by === null) return 'moved'
     if (!(await close(id, from, now))) return 'moved'
@@ -105,6 +107,12 @@ export function migrating(options: MigratingOptions): SessionStore {
     }
   }
 
+  /** What a session left that could not be moved is no hindrance when it has expired: its place may have been dropped. */
+  async function isTaken(id: string, store: SessionStore): Promise<boolean> {
+    const record = await store.read(id)
+    return record !== null && !(stateOf(record) === 'left' && record.expiresAt <= clock())
+  }
+
   async function isOver(id: string): Promise<boolean> {
     const record = await store.read(id)
     return !record || record.expiresAt <= clock()
@@ -127,9 +135,9 @@ export function migrating(options: MigratingOptions): SessionStore {
 
     async create(id, record) {
       const [home, other] = moves ? [to, from] : [from, to]
-      if ((await other.read(id)) !== null || !(await home.create(id, record))) return false
+      if ((await isTaken(id, other)) || !(await home.create(id, record))) return false
       // Where some processes move sessions and others do not yet, two may have come so far, one in each store.
-      if ((await other.read(id)) === null) return true
+      if (!(await isTaken(id, other))) return true
       const isSame = await keepSame(id, home, other)
       await home.delete(id)
       if (isSame) refuseSame()
