@@ -84,6 +84,17 @@ function race(
   })
 }
 
+/** What two are told that end a session of which the new store has no more than the place. */
+async function bothEnd(order: 'source first' | 'one after the other'): Promise<boolean[]> {
+  const [from, to] = [memoryStore(), memoryStore()]
+  await from.create('id', record)
+  await to.create('id', { ...record, values: { __moving: '"by a mover that died"' } })
+  const store = migrating({ from, to })
+  if (order === 'one after the other') return [await store.delete('id'), await store.delete('id')]
+  const found = await from.delete('id')
+  return [found, await store.delete('id')]
+}
+
 /** An actor that patches, and notes the outcome. */
 function patching(scene: Scene, name: string, outcomes: PatchOutcome[], options?: Partial<MigratingOptions>): Actor {
   return async (own) => {
@@ -155,6 +166,12 @@ describe('in every order of their calls', () => {
         },
       }
     })
+  })
+
+  test('of two that end a session where its mover has died, one is told that there was one', async () => {
+    for (const deleted of [await bothEnd('source first'), await bothEnd('one after the other')]) {
+      expect(deleted.sort()).toEqual([false, true])
+    }
   })
 
   test('of two that compare and set, one wins', async () => {
@@ -779,6 +796,7 @@ test('a store that is itself between two is refused, also in its wrappers, for b
 test.each<[object, RegExp]>([
   [{ move: false }, /"move" is not an option; there are "from", "to", "moves" and "clock"/],
   [{ moves: 'false' }, /"moves" must be true or false/],
+  [{ clock: 5 }, /clock must be a function/],
   [{ to: memoryStore }, /"from" and "to" must be stores of Sojourn, such as .*fromConnectStore\(\)/],
 ])('migrating with %j is refused, and moves nothing', (options, message) => {
   expect(() => migrating({ from: memoryStore(), to: memoryStore(), ...options })).toThrow(message)

@@ -6,7 +6,7 @@
 
 import { SojournError } from '../core/errors.js'
 import { isMigrating, markAsMigrating } from '../core/migrating-store.js'
-import { refuseUnknownOptions } from '../core/option-checks.js'
+import { refuseOtherThanFunction, refuseUnknownOptions } from '../core/option-checks.js'
 import type { ListPage, SessionRecord, SessionStore } from '../core/store.js'
 import { both, watchBoth } from './migrating/both.js'
 import {
@@ -175,7 +175,9 @@ export function migrating(options: MigratingOptions): SessionStore {
     async delete(id) {
       // Whichever way a session is moving, one of these deletes its source and one after it the place.
       const first = await from.delete(id)
-      const second = await to.delete(id)
+      // Once its source is gone, a place is no session: whoever took the source away says that there was one.
+      const isSession = first || stateOf(await to.read(id)) !== 'place'
+      const second = (await to.delete(id)) && isSession
       const third = await from.delete(id)
       return first || second || third
     },
@@ -218,6 +220,7 @@ function checked(options: MigratingOptions): Required<MigratingOptions> {
     refuse('"from" and "to" must not come from migrating() themselves: finish the first move before the next')
   }
   if (typeof moves !== 'boolean') refuse('"moves" must be true or false')
+  refuseOtherThanFunction('clock', clock)
   return { from, to, moves, clock }
 }
 
