@@ -19,8 +19,12 @@ const sweptTogether = 30
 /** Each row, and each entry of an index, lies on a page of its own. */
 export const pagesOfSweptRow = 4
 
-export const removeExpired =
-  'DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)'
+const expired = 'FROM sessions s WHERE expires_at <= ? ORDER BY expires_at LIMIT ?'
+export const removeExpired = `DELETE FROM sessions WHERE number IN (SELECT number ${expired})`
+/** What removing them needs: read from the disk before, it is no longer read while others wait for the lock. */
+const readExpired =
+  'SELECT length(data), (SELECT 1 FROM sessions WHERE id = s.id), ' +
+  `(SELECT 1 FROM sessions WHERE user_id = s.user_id AND id = s.id) ${expired}`
 
 /**
  * A checkpoint writes its pages all over the file and waits for the disk, thirty milliseconds and more; a sweep reads pages
@@ -35,15 +39,19 @@ const program = `
 const { existsSync } = require('node:fs')
 const { DatabaseSync } = require('node:sqlite')
 const { parentPort, workerData: { file, busyTimeout } } = require('node:worker_threads')
-if (!existsSync(file)) throw new Error('the file was removed')
+if (!existsSync(file)) throw new Error('gone')
 const database = new DatabaseSync(file)
 database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 const restart = database.prepare('PRAGMA wal_checkpoint(RESTART)')
+const read = database.prepare('${readExpired}')
 const sweep = database.prepare('${removeExpired}')
 function work(limits) {
 database.exec('PRAGMA busy_timeout = ' + (limits ? busyTimeout : ${longestHold}))
-if (limits) return sweep.run(...limits).changes
+if (limits) {
+read.all(...limits)
+return sweep.run(...limits).changes
+}
 const { log } = checkpoint.get()
 if (busyTimeout >= ${leastPatience} && log > ${crowded}) restart.get()
 }
