@@ -185,7 +185,7 @@ test('a store of what was ended keeps no value of the session, whatever its name
   const visitor = await sessions.load({ cookie: await oldCookie() })
   expect(visitor.userId).toBe('ada')
   const names = Object.keys((await revocation.read(visitor.id))?.values ?? {})
-  expect(names.sort()).toEqual(['__signIn', '__token'])
+  expect(names.sort()).toEqual(['__signIn', '__takenOverBy', '__token'])
 })
 
 test.each([
