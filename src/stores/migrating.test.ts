@@ -102,6 +102,12 @@ function patching(scene: Scene, name: string, outcomes: PatchOutcome[], options?
   }
 }
 
+test('of two that end a session where its mover has died, one is told that there was one', async () => {
+  for (const deleted of [await bothEnd('source first'), await bothEnd('one after the other')]) {
+    expect(deleted.sort()).toEqual([false, true])
+  }
+})
+
 describe('in every order of their calls', () => {
   test('two writers move a session once and keep both changes', async () => {
     await race((scene) => {
@@ -166,12 +172,6 @@ describe('in every order of their calls', () => {
         },
       }
     })
-  })
-
-  test('of two that end a session where its mover has died, one is told that there was one', async () => {
-    for (const deleted of [await bothEnd('source first'), await bothEnd('one after the other')]) {
-      expect(deleted.sort()).toEqual([false, true])
-    }
   })
 
   test('of two that compare and set, one wins', async () => {

@@ -39,7 +39,7 @@ const program = `
 const { existsSync } = require('node:fs')
 const { DatabaseSync } = require('node:sqlite')
 const { parentPort, workerData: { file, busyTimeout } } = require('node:worker_threads')
-if (!existsSync(file)) throw new Error('gone')
+if (!existsSync(file)) throw new Error('no file')
 const database = new DatabaseSync(file)
 database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0')
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
